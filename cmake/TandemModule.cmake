@@ -1,0 +1,72 @@
+# tandem_add_module(NAME HEADERS… [SOURCES…] [PUBLIC_DEPS…] [PRIVATE_DEPS…] [PACKAGES…] [PCH…])
+#
+# Makes target tandem_NAME with alias tandem::NAME, a PUBLIC header file set (which installs it and lets
+# CMAKE_VERIFY_INTERFACE_HEADER_SETS compile every header alone), and an export set of its own, so that
+# find_package(tandem COMPONENTS NAME) finds nothing that NAME does not need.
+# PACKAGES are the find_dependency() arguments a consumer of the installed module needs.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+function(tandem_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+  if(TANDEM_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+endfunction()
+
+function(tandem_add_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "HEADERS;SOURCES;PUBLIC_DEPS;PRIVATE_DEPS;PACKAGES;PCH")
+  set(target tandem_${name})
+  if(arg_SOURCES)
+    add_library(${target} STATIC ${arg_SOURCES})
+    set(scope PUBLIC)
+    tandem_warnings(${target})
+    target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+    set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  add_library(tandem::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(${target} ${scope} cxx_std_23)
+  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS include FILES ${arg_HEADERS})
+  target_link_libraries(${target} ${scope} ${arg_PUBLIC_DEPS})
+  if(arg_PRIVATE_DEPS)
+    target_link_libraries(${target} PRIVATE ${arg_PRIVATE_DEPS})
+  endif()
+  if(arg_PCH)
+    target_precompile_headers(${target} PRIVATE ${arg_PCH})
+  endif()
+
+  install(TARGETS ${target} EXPORT tandem_${name} FILE_SET HEADERS
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT tandem_${name} NAMESPACE tandem:: FILE tandem_${name}.cmake
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tandem)
+  set(needs "")
+  foreach(dep IN LISTS arg_PUBLIC_DEPS arg_PRIVATE_DEPS)
+    if(dep MATCHES "^tandem::(.*)$")
+      string(APPEND needs " ${CMAKE_MATCH_1}")
+    endif()
+  endforeach()
+  string(STRIP "${needs}" needs)
+  string(REPLACE " " ";" needs "${needs}")
+  set(text "set(_tandem_${name}_needs \"${needs}\")\n")
+  foreach(package IN LISTS arg_PACKAGES)
+    string(APPEND text "list(APPEND _tandem_${name}_packages \"${package}\")\n")
+  endforeach()
+  set_property(GLOBAL APPEND_STRING PROPERTY TANDEM_COMPONENTS_TEXT "${text}")
+  set_property(GLOBAL APPEND PROPERTY TANDEM_COMPONENTS ${name})
+endfunction()
+
+# Writes and installs tandemConfig.cmake for the modules added so far.
+function(tandem_install_package)
+  get_property(TANDEM_COMPONENTS GLOBAL PROPERTY TANDEM_COMPONENTS)
+  get_property(TANDEM_COMPONENTS_TEXT GLOBAL PROPERTY TANDEM_COMPONENTS_TEXT)
+  set(where ${CMAKE_INSTALL_LIBDIR}/cmake/tandem)
+  configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tandemConfig.cmake.in
+                                ${PROJECT_BINARY_DIR}/tandemConfig.cmake INSTALL_DESTINATION ${where})
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/tandemConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/tandemConfig.cmake ${PROJECT_BINARY_DIR}/tandemConfigVersion.cmake
+          DESTINATION ${where})
+endfunction()
