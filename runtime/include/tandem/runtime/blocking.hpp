@@ -1,0 +1,68 @@
+// Calls that block a thread (file system, name lookup, C libraries) run on a pool of their own.
+#pragma once
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+#include <tandem/runtime/spawn.hpp>
+
+namespace tandem {
+
+namespace detail {
+
+/// Queues `work` on the blocking pool of `s`. Takes ownership: `work.run` frees it.
+void submit_blocking(scheduler& s, job& work);
+
+template <class F>
+class blocking_call final : public completion<plain_value_t<std::invoke_result_t<F&>>>, public job {
+  using raw = std::invoke_result_t<F&>;
+  using value = plain_value_t<raw>;
+
+ public:
+  explicit blocking_call(F f) : job(&run_call), function_(std::move(f)) {}
+
+ private:
+  static void run_call(job& self) noexcept {
+    auto& call = static_cast<blocking_call&>(self);
+    call.complete(call.invoke());
+    call.release();
+  }
+  result<value> invoke() noexcept {
+    try {
+      if constexpr (std::is_void_v<raw>) {
+        function_();
+        return {};
+      } else {
+        return function_();
+      }
+    } catch (...) {
+      return fail(from_exception(std::current_exception()));
+    }
+  }
+
+  F function_;
+};
+
+template <class F>
+join_handle<std::invoke_result_t<F&>> run_blocking_on(scheduler& s, F function) {
+  auto* call = new blocking_call<F>(std::move(function));
+  join_handle<std::invoke_result_t<F&>> handle(call);
+  submit_blocking(s, *call);
+  return handle;
+}
+
+}  // namespace detail
+
+/// Runs `function()` on a thread that may block, so that no worker does. Returns at once; join the handle.
+///
+/// Threads: at most runtime_options::blocking_threads calls run at a time, later ones queue in order.
+/// Cancel:  leaving the join does not stop the call: it runs to its end, and its result is dropped.
+/// Errors:  those of `function`; what it throws arrives as an error. Throws std::bad_alloc.
+/// Must be called by a task.
+template <class F>
+  requires std::invocable<F&>
+auto run_blocking(F function) {
+  return detail::run_blocking_on(*detail::current_scheduler(), std::move(function));
+}
+
+}  // namespace tandem

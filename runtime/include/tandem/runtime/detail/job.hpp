@@ -1,0 +1,28 @@
+// What a worker runs: a job of ours, or a foreign runnable of a framework hosted on the scheduler.
+#pragma once
+#include <cstdint>
+
+namespace tandem::detail {
+
+/// A unit of work, owned by whoever submits it; `run` may free it.
+struct job {
+  using run_function = void (*)(job&) noexcept;
+  explicit job(run_function f) noexcept : run(f) {}
+  run_function run;
+};
+
+/// An entry of a run queue. Bit 0 set: a job; clear: a foreign runnable, meaningful only to its host.
+using queue_item = std::uintptr_t;
+
+[[nodiscard]] inline queue_item item_of(job& j) noexcept { return reinterpret_cast<queue_item>(&j) | 1U; }
+
+/// How the scheduler treats runnables it knows nothing about. Installed once, before any foreign item is submitted.
+struct foreign_host {
+  /// Runs `item` on the worker with the given index. True: it has more to do and goes to the back of the queue.
+  bool (*run)(void* host, queue_item item, unsigned worker_index) noexcept;
+  /// Disposes of an item that will never run because the runtime has stopped.
+  void (*discard)(void* host, queue_item item) noexcept;
+  void* host;
+};
+
+}  // namespace tandem::detail

@@ -1,0 +1,21 @@
+// Memory for coroutine frames, task records and messages: per-thread free lists in steps of 16 bytes.
+#pragma once
+#include <cstddef>
+
+namespace tandem::detail {
+
+/// Allocates `bytes`, aligned for any fundamental type.
+/// Threads: any. Memory allocated on one thread may be freed on another.
+/// Errors:  throws std::bad_alloc.
+[[nodiscard]] void* pool_allocate(std::size_t bytes);
+
+/// Frees memory of pool_allocate(); `bytes` must be the size that was asked for.
+void pool_free(void* memory, std::size_t bytes) noexcept;
+
+/// Base of classes whose objects come from the pool. Virtual destructors make the size right for derived classes.
+struct pooled {
+  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
+};
+
+}  // namespace tandem::detail

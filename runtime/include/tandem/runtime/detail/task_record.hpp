@@ -1,0 +1,96 @@
+// The root record of a spawned task: what the scheduler, contexts and channels know about it.
+#pragma once
+#include <coroutine>
+#include <cstdint>
+#include <source_location>
+
+#include <tandem/errors/error.hpp>
+#include <tandem/runtime/detail/job.hpp>
+#include <tandem/runtime/detail/selection.hpp>
+#include <tandem/runtime/detail/worker.hpp>
+
+namespace tandem::detail {
+
+struct context_state;
+
+/// A task's place in a channel's list of waiters. Lives in the task's record for a plain send or receive (a chain of
+/// tasks waits in one place at a time), in the select for an arm.
+///
+/// Everything but `linked` is written by the waiting task before it links the node, and then belongs to the holder of
+/// the channel's lock. `linked` is written under that lock; a stale false read outside of it is impossible (see csp).
+struct wait_node {
+  wait_node* previous = nullptr;
+  wait_node* next = nullptr;
+  task_record* task = nullptr;
+  selection* select = nullptr;  // null: a plain operation, which the lock alone decides
+  void* value = nullptr;        // where to take the value from, or put it
+  std::uint32_t arm = 0;
+  std::uint8_t outcome = 0;  // what ended the wait; its meaning is the channel's
+  bool linked = false;
+};
+
+/// One per spawned task, shared by all coroutines it awaits.
+///
+/// (R1) While the task runs, its fields belong to the worker that runs it.
+/// (R2) Between suspension and make_ready(), they belong to whoever wins the right to wake it; `cancel_wait` and
+///      `operation` are then constant, so that a canceller may use them under the context's lock.
+struct task_record : job {
+  task_record(scheduler& s, context_state* inherited, const char* task_name, std::source_location spawn_site) noexcept;
+  task_record(const task_record&) = delete;
+  task_record& operator=(const task_record&) = delete;
+
+  std::coroutine_handle<> resume_point;  // the innermost suspended coroutine
+  scheduler* owner;
+  context_state* context;  // borrowed from the enclosing scope or from `spawn_context`
+  context_state* spawn_context;  // a counted reference, released when the task ends
+
+  // The wait in progress (R2).
+  void (*cancel_wait)(task_record&) noexcept = nullptr;
+  void* operation = nullptr;
+  wait_node node;
+
+  // Membership in a context's list of waits; guarded by the lock of `enlisted_in`.
+  context_state* enlisted_in = nullptr;  // written by the task itself
+  task_record* wait_previous = nullptr;
+  task_record* wait_next = nullptr;
+  bool wait_linked = false;
+
+  // Membership in the scheduler's list of live tasks; guarded by the shard's lock.
+  task_record* live_previous = nullptr;
+  task_record* live_next = nullptr;
+  unsigned live_shard = 0;
+
+  const char* name;
+  std::source_location site;
+
+ protected:
+  ~task_record();
+};
+
+/// The task running on this worker. The caller must be one.
+[[nodiscard]] inline task_record& current_task() noexcept { return *tls_worker->current; }
+
+/// Makes a suspended task runnable: next on the calling worker, or through the injection queue from other threads.
+/// Threads: any; exactly one caller per suspension.
+void make_ready(task_record& task) noexcept;
+
+/// Puts the running task at the back of its worker's queue. It must suspend right after.
+void yield_to_others(task_record& task) noexcept;
+
+/// Announces that `task` is about to wait, and how to end that wait: `cancel` may be called once, on any thread, until
+/// end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both cases.
+[[nodiscard]] bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* operation) noexcept;
+
+/// After the wait: when it returns, `cancel` has either run completely or will not run.
+void end_wait(task_record& task) noexcept;
+
+/// True if begin_wait() takes a lock for this task's context; then it must not be called under a channel's lock.
+[[nodiscard]] bool context_enlists(const task_record& task) noexcept;
+
+/// True if the task's context is over.
+[[nodiscard]] bool context_over(const task_record& task) noexcept;
+
+/// Why the task's context is over: errc::cancelled or errc::deadline_exceeded with the cause attached.
+[[nodiscard]] error context_error(const task_record& task);
+
+}  // namespace tandem::detail

@@ -1,0 +1,40 @@
+// The part of a worker that inlined operations need: which task runs here, and how much of its slice is left.
+#pragma once
+#include <tandem/runtime/detail/job.hpp>
+
+namespace tandem::detail {
+
+class scheduler;
+struct task_record;
+
+/// Written and read by the worker's own thread only.
+struct worker_base {
+  scheduler* owner = nullptr;
+  task_record* current = nullptr;  // the task being run; null between tasks and while a foreign runnable runs
+  unsigned index = 0;
+  int slice = 0;  // operations left before the running task must let others run
+};
+
+/// The worker whose thread this is; null on other threads.
+extern constinit thread_local worker_base* tls_worker;
+
+/// A task may do this many ready operations before it goes to the back of the queue.
+inline constexpr int slice_length = 256;
+
+/// Spends one operation of the running task's slice. False: the slice is used up, yield when the operation is done.
+[[nodiscard]] inline bool spend_slice() noexcept { return --tls_worker->slice > 0; }
+
+/// The scheduler the calling thread belongs to, or null.
+[[nodiscard]] inline scheduler* current_scheduler() noexcept { return tls_worker ? tls_worker->owner : nullptr; }
+
+/// Puts `item` into a run queue of `s`: the calling worker's if it belongs to `s` (then it runs soon, on the same
+/// worker), the injection queue otherwise. Threads: any.
+void submit(scheduler& s, queue_item item) noexcept;
+
+/// Installs the host for foreign runnables. At most one per scheduler.
+void set_foreign_host(scheduler& s, foreign_host host) noexcept;
+
+/// The number of workers of `s`.
+[[nodiscard]] unsigned worker_count(const scheduler& s) noexcept;
+
+}  // namespace tandem::detail

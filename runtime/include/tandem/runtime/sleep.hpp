@@ -1,0 +1,58 @@
+// Letting time, or other tasks, pass.
+#pragma once
+#include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/completion.hpp>
+#include <tandem/runtime/task.hpp>
+#include <tandem/runtime/time.hpp>
+
+namespace tandem {
+
+namespace detail {
+
+class [[nodiscard]] sleep_operation : public awaitable_base {
+ public:
+  explicit sleep_operation(time_point until) noexcept : until_(until) {}
+
+  bool await_ready() const noexcept { return false; }
+  template <std::derived_from<promise_base> P>
+  bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    task_record& task = *self.promise().record;
+    task.resume_point = self;
+    return wait_.start(task, nullptr, until_);
+  }
+  result<void> await_resume() {
+    if (wait_.finish() == completion_wait::ended::context) return fail(context_error(current_task()));
+    return {};
+  }
+
+ private:
+  time_point until_;
+  completion_wait wait_;
+};
+
+class [[nodiscard]] yield_operation : public awaitable_base {
+ public:
+  bool await_ready() const noexcept { return false; }
+  template <std::derived_from<promise_base> P>
+  void await_suspend(std::coroutine_handle<P> self) const noexcept {
+    task_record& task = *self.promise().record;
+    task.resume_point = self;
+    yield_to_others(task);
+  }
+  void await_resume() const noexcept {}
+};
+
+}  // namespace detail
+
+/// Waits until `when` on the runtime's clock.
+/// Suspends: always, for a `when` in the past only until the worker looks at its timers.
+/// Errors:   errc::cancelled, errc::deadline_exceeded.
+[[nodiscard]] inline auto sleep_until(time_point when) noexcept { return detail::sleep_operation(when); }
+
+/// Waits for `d`; see sleep_until().
+[[nodiscard]] inline auto sleep_for(duration d) noexcept { return detail::sleep_operation(deadline_in(d)); }
+
+/// Goes to the back of the worker's queue. Never fails and does not look at the context.
+[[nodiscard]] inline auto yield() noexcept { return detail::yield_operation(); }
+
+}  // namespace tandem

@@ -1,0 +1,203 @@
+// task<T>: a lazy coroutine. Write functions that return one, co_await them, start them with spawn().
+#pragma once
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#include <atomic>
+#endif
+
+#include <tandem/runtime/detail/config.hpp>
+#include <tandem/runtime/detail/pool.hpp>
+#include <tandem/runtime/detail/task_record.hpp>
+
+namespace tandem {
+
+template <class T = void>
+class task;
+
+namespace detail {
+
+/// Marks what may be awaited inside a task: it resumes the task through its record, on a worker. Awaiting anything
+/// else would resume the coroutine outside of the runtime.
+struct awaitable_base {};
+
+template <class A>
+concept runtime_awaitable = std::derived_from<std::remove_cvref_t<A>, awaitable_base>;
+
+/// Called when the outermost coroutine of a spawned task has finished; destroys the frame.
+struct root_continuation {
+  virtual void finished(std::coroutine_handle<> frame) noexcept = 0;
+
+ protected:
+  ~root_continuation() = default;
+};
+
+struct promise_base {
+  std::coroutine_handle<> continuation;  // who awaits this coroutine; null for the outermost one
+  task_record* record = nullptr;
+  root_continuation* root = nullptr;  // set for the outermost one only
+#if TANDEM_NESTED_RESUME
+  // Two parties meet here: the awaiter, when the nested resume() returns to it, and the child's end. Second one continues.
+  std::atomic<bool> met{false};
+#endif
+
+  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
+
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  struct final_awaiter {
+    bool await_ready() const noexcept { return false; }
+#if TANDEM_NESTED_RESUME
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+      promise_base& p = self.promise();
+      if (p.root) {
+        p.root->finished(self);
+      } else {
+        const std::coroutine_handle<> next = p.continuation;
+        if (p.met.exchange(true, std::memory_order_acq_rel)) next.resume();
+      }
+    }
+#else
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+      promise_base& p = self.promise();
+      if (!p.root) return p.continuation;
+      p.root->finished(self);
+      return std::noop_coroutine();
+    }
+#endif
+    void await_resume() const noexcept {}
+  };
+  final_awaiter final_suspend() const noexcept { return {}; }
+
+  template <class A>
+  A&& await_transform(A&& awaitable) const noexcept {
+    static_assert(runtime_awaitable<A>,
+                  "only tandem's operations and tasks can be awaited in a task: a foreign awaitable would resume it "
+                  "outside of the runtime");
+    return std::forward<A>(awaitable);
+  }
+};
+
+template <class T>
+struct promise : promise_base {
+  std::variant<std::monostate, T, std::exception_ptr> outcome;
+
+  task<T> get_return_object() noexcept;
+  template <class U = T>
+    requires std::constructible_from<T, U&&>
+  void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
+    outcome.template emplace<1>(std::forward<U>(value));
+  }
+  void unhandled_exception() noexcept { outcome.template emplace<2>(std::current_exception()); }
+  T take() {
+    if (outcome.index() == 2) std::rethrow_exception(std::get<2>(outcome));
+    return std::move(std::get<1>(outcome));
+  }
+};
+
+template <>
+struct promise<void> : promise_base {
+  std::exception_ptr exception;
+
+  task<void> get_return_object() noexcept;
+  void return_void() const noexcept {}
+  void unhandled_exception() noexcept { exception = std::current_exception(); }
+  void take() const {
+    if (exception) std::rethrow_exception(exception);
+  }
+};
+
+}  // namespace detail
+
+/// A computation that has not started: it runs when it is awaited, or spawned. Ends with a T, or throws.
+///
+/// Owns:    the coroutine's frame. Destroying a task that never ran destroys its arguments, nothing else happens.
+/// Threads: a task moves between workers whenever it suspends, never otherwise; it needs no locks of its own.
+/// Cancel:  the awaited task inherits the awaiting one's context.
+///
+/// A lambda's captures die with the lambda object: hand data to a coroutine lambda as parameters, or give the lambda
+/// itself to spawn(), which keeps it alive.
+template <class T>
+class [[nodiscard]] task : public detail::awaitable_base {
+ public:
+  using promise_type = detail::promise<T>;
+  using value_type = T;
+
+  task(task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  task& operator=(task&& other) noexcept {
+    std::swap(frame_, other.frame_);
+    return *this;
+  }
+  ~task() {
+    if (frame_) frame_.destroy();
+  }
+
+  /// Not for users: gives up the frame to whoever will run and destroy it.
+  [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept { return std::exchange(frame_, nullptr); }
+
+  auto operator co_await() && noexcept { return awaiter{frame_}; }
+
+ private:
+  friend promise_type;
+  explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+  struct awaiter {
+    std::coroutine_handle<promise_type> child;
+    explicit awaiter(std::coroutine_handle<promise_type> c) noexcept : child(c) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <std::derived_from<detail::promise_base> Parent>
+#if TANDEM_NESTED_RESUME
+    bool await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
+      promise_type& p = child.promise();
+      p.continuation = parent;
+      p.record = parent.promise().record;
+      const std::coroutine_handle<promise_type> mine = child;  // *this may be gone once the child has met us
+      mine.resume();
+      return !mine.promise().met.exchange(true, std::memory_order_acq_rel);
+    }
+#else
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
+      promise_type& p = child.promise();
+      p.continuation = parent;
+      p.record = parent.promise().record;
+      return child;
+    }
+#endif
+    T await_resume() const { return child.promise().take(); }
+  };
+
+  std::coroutine_handle<promise_type> frame_;
+};
+
+namespace detail {
+
+template <class T>
+task<T> promise<T>::get_return_object() noexcept {
+  return task<T>(std::coroutine_handle<promise<T>>::from_promise(*this));
+}
+inline task<void> promise<void>::get_return_object() noexcept {
+  return task<void>(std::coroutine_handle<promise<void>>::from_promise(*this));
+}
+
+template <class T>
+struct is_task : std::false_type {};
+template <class T>
+struct is_task<task<T>> : std::true_type {};
+
+}  // namespace detail
+
+/// Something that, called with `Args`, gives a task.
+template <class F, class... Args>
+concept task_function = detail::is_task<std::invoke_result_t<F, Args...>>::value;
+
+}  // namespace tandem

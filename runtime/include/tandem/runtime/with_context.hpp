@@ -1,0 +1,49 @@
+// Running a piece of a task under another context: a tighter deadline, or one that can be cancelled.
+#pragma once
+#include <utility>
+
+#include <tandem/runtime/context.hpp>
+#include <tandem/runtime/task.hpp>
+
+namespace tandem {
+
+namespace detail {
+
+/// Puts the running task under another context while it lives. Used inside a coroutine, so entry and exit nest.
+class context_swap {
+ public:
+  explicit context_swap(context_state* state) noexcept
+      : task_(current_task()), outer_(std::exchange(task_.context, state)) {}
+  ~context_swap() { task_.context = outer_; }
+  context_swap(const context_swap&) = delete;
+  context_swap& operator=(const context_swap&) = delete;
+
+ private:
+  task_record& task_;
+  context_state* outer_;
+};
+
+}  // namespace detail
+
+/// `body`, run under `ctx` instead of the caller's context.
+template <class T>
+task<T> with_context(context ctx, task<T> body) {
+  const detail::context_swap inside(ctx.state());
+  co_return co_await std::move(body);
+}
+
+/// `body`, whose waits end with errc::deadline_exceeded once `when` has passed.
+template <class T>
+task<T> with_deadline(time_point when, task<T> body) {
+  const cancel_source source(this_task::context(), when);
+  const detail::context_swap inside(source.context().state());
+  co_return co_await std::move(body);
+}
+
+/// `body`, whose waits end with errc::deadline_exceeded `limit` after this call.
+template <class T>
+task<T> with_timeout(duration limit, task<T> body) {
+  return with_deadline(deadline_in(limit), std::move(body));
+}
+
+}  // namespace tandem
