@@ -15,7 +15,7 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
 
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
+  bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
     task.resume_point = self;
     return wait_.start(task, nullptr, until_);

@@ -90,11 +90,11 @@ class [[nodiscard]] join_operation : public awaitable_base {
 
   bool await_ready() const noexcept { return what_->is_ready(); }
   template <std::derived_from<promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
+  bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
     task.resume_point = self;
     waited_ = true;
-    return wait_.start(task, *what_.get(), limit_);
+    return wait_.start(task, what_.get(), limit_);
   }
   result<T> await_resume() {
     if (waited_) {

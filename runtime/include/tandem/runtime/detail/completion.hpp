@@ -111,7 +111,8 @@ class completion_wait : public completion_waiter {
   enum class ended : std::uint8_t { completed, context, limit };
 
   /// True if the task must suspend; from then on it may be running elsewhere.
-  [[nodiscard]] bool start(task_record& task, completion_base& what, time_point limit) noexcept;
+  /// `what` may be null: then only time or the context end the wait.   Errors: throws std::bad_alloc.
+  [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit);
   /// Called first thing when the task runs again.
   ended finish() noexcept;
 

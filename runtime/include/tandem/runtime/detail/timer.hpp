@@ -7,6 +7,7 @@
 namespace tandem::detail {
 
 struct job;
+class scheduler;
 class timer_heap;
 
 /// A timer that is armed at most once at a time. Lives in its owner; timer_heap never owns it.
@@ -21,14 +22,15 @@ struct timer_node {
   timer_node& operator=(const timer_node&) = delete;
 
   fire_function fire;
-  timer_heap* heap = nullptr;       // set by arm_timer, then constant until disarmed
+  timer_heap* heap = nullptr;       // set by arm_timer, constant from then on until it is armed again
   std::uint32_t position = unarmed; // guarded by the heap's lock
   static constexpr std::uint32_t unarmed = UINT32_MAX;
 };
 
-/// Arms `node` on the calling worker's heap, or on some worker's if the caller is no worker.
+/// Arms `node` on a heap of `s`: the calling worker's if it is one of its own, else some worker's.
 /// `when` in the past fires as soon as a worker looks. no_deadline is not armed at all.
-void arm_timer(timer_node& node, time_point when) noexcept;
+/// Errors: throws std::bad_alloc when the heap cannot grow.
+void arm_timer(scheduler& s, timer_node& node, time_point when);
 
 /// Disarms `node`. When it returns, `fire` has either run completely or will not run. O(log n).
 void disarm_timer(timer_node& node) noexcept;

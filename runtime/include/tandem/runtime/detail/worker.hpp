@@ -1,5 +1,7 @@
 // The part of a worker that inlined operations need: which task runs here, and how much of its slice is left.
 #pragma once
+#include <cstdint>
+
 #include <tandem/runtime/detail/job.hpp>
 
 namespace tandem::detail {
@@ -13,6 +15,7 @@ struct worker_base {
   task_record* current = nullptr;  // the task being run; null between tasks and while a foreign runnable runs
   unsigned index = 0;
   int slice = 0;  // operations left before the running task must let others run
+  std::uint32_t random = 1;  // xorshift state, seeded by the simulation; for fair choices, not for secrets
 };
 
 /// The worker whose thread this is; null on other threads.
@@ -20,6 +23,15 @@ extern constinit thread_local worker_base* tls_worker;
 
 /// A task may do this many ready operations before it goes to the back of the queue.
 inline constexpr int slice_length = 256;
+
+/// The next number of the calling worker's generator (Marsaglia's xorshift32).
+[[nodiscard]] inline std::uint32_t next_random() noexcept {
+  std::uint32_t x = tls_worker->random;
+  x ^= x << 13;
+  x ^= x >> 17;
+  x ^= x << 5;
+  return tls_worker->random = x;
+}
 
 /// Spends one operation of the running task's slice. False: the slice is used up, yield when the operation is done.
 [[nodiscard]] inline bool spend_slice() noexcept { return --tls_worker->slice > 0; }

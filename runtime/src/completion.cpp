@@ -1,0 +1,67 @@
+#include <tandem/runtime/detail/completion.hpp>
+
+#include <tandem/runtime/runtime.hpp>
+
+#include "parker.hpp"
+
+namespace tandem::detail {
+
+completion_wait::limit_timer::limit_timer(completion_wait& w) noexcept
+    : timer_node([](timer_node& node) noexcept -> job* {
+        static_cast<limit_timer&>(node).wait->selection_.claim_and_wake(arm_limit);
+        return nullptr;
+      }),
+      wait(&w) {}
+
+completion_wait::completion_wait() noexcept
+    : completion_waiter([](completion_waiter& self) noexcept {
+        static_cast<completion_wait&>(self).selection_.claim_and_wake(arm_completed);
+      }),
+      timer_(*this) {}
+
+bool completion_wait::start(task_record& task, completion_base* what, time_point limit) {
+  selection_.bind(task);
+  what_ = what;
+  const auto on_cancel = [](task_record& t) noexcept {
+    static_cast<completion_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
+  };
+  if (!begin_wait(task, on_cancel, this)) {
+    (void)selection_.decide(arm_context);
+    return false;
+  }
+  if (what_ && !what_->add_waiter(*this)) {
+    (void)selection_.decide(arm_completed);
+    return false;
+  }
+  if (limit != no_deadline) arm_timer(*task.owner, timer_, limit);
+  return selection_.park();
+}
+
+completion_wait::ended completion_wait::finish() noexcept {
+  disarm_timer(timer_);
+  if (what_) what_->remove_waiter();
+  end_wait(selection_.owner());
+  switch (selection_.decided()) {
+    case arm_completed:
+      return ended::completed;
+    case arm_limit:
+      return ended::limit;
+    default:
+      return ended::context;
+  }
+}
+
+void block_until_ready(completion_base& what) noexcept {
+  struct thread_waiter : completion_waiter {
+    thread_waiter() noexcept
+        : completion_waiter([](completion_waiter& self) noexcept {
+            static_cast<thread_waiter&>(self).sleeper.unpark();
+          }) {}
+    parker sleeper;
+  } waiter;
+  if (!what.add_waiter(waiter)) return;
+  while (!what.is_ready()) waiter.sleeper.park(no_deadline);
+  what.remove_waiter();  // the waker is done with `waiter` once it has released the lock
+}
+
+}  // namespace tandem::detail

@@ -1,0 +1,80 @@
+#include <tandem/runtime/runtime.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include <tandem/errors/format.hpp>
+#include <tandem/runtime/blocking.hpp>
+
+#include "cpu_count.hpp"
+#include "scheduler.hpp"
+
+namespace tandem {
+namespace detail {
+namespace {
+
+constexpr unsigned most_workers = 1024;
+
+unsigned workers_to_start(unsigned asked) {
+  if (asked != 0) return asked;
+  if (const char* const text = std::getenv("TANDEM_WORKERS")) {
+    char* end = nullptr;
+    const unsigned long n = std::strtoul(text, &end, 10);
+    if (end != text && *end == '\0' && n >= 1 && n <= most_workers) return static_cast<unsigned>(n);
+    fmt::print(stderr, "tandem: TANDEM_WORKERS={} is not a number from 1 to {}; using the usable CPUs\n", text,
+               most_workers);
+  }
+  return usable_cpus();
+}
+
+}  // namespace
+
+std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
+  auto made = std::make_shared<scheduler>(workers_to_start(options.workers), options.blocking_threads,
+                                          scheduler::mode::threads);
+  made->start_threads();
+  return made;
+}
+
+void submit_blocking(scheduler& s, job& work) {
+  if (s.manual()) {  // simulated time must not wait for real threads
+    work.run(work);
+  } else {
+    s.blocking().submit(work);
+  }
+}
+
+void report_unobserved(const task_record& task, const error& what, bool escaped_exception) noexcept {
+  fmt::print(stderr, "tandem: task {} ({}:{}) {}, and nobody joined it: {:+}\n", task.name, task.site.file_name(),
+             task.site.line(), escaped_exception ? "was ended by an exception" : "failed", what);
+  if (escaped_exception) std::abort();
+}
+
+}  // namespace detail
+
+runtime::runtime(const runtime_options& options)
+    : core_(detail::start_scheduler(options)), shutdown_limit_(options.shutdown_limit) {}
+
+runtime::~runtime() {
+  if (const auto ended = shutdown(shutdown_limit_); !ended) fmt::print(stderr, "tandem: {}\n", ended.error());
+}
+
+context runtime::root_context() const noexcept {
+  detail::retain(core_->root());
+  return context(&core_->root());
+}
+
+result<void> runtime::shutdown(duration limit) { return core_->shutdown(limit); }
+
+unsigned runtime::worker_count() const noexcept { return core_->worker_count(); }
+
+std::size_t runtime::live_tasks() const noexcept { return core_->live_tasks(); }
+
+void runtime::check_may_block() {
+  if (detail::tls_worker)
+    throw std::logic_error("tandem: block_on() was called on a worker's thread; co_await the task instead");
+}
+
+}  // namespace tandem

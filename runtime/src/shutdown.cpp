@@ -1,0 +1,110 @@
+// Ending a scheduler: cancel, wait, stop the threads, and say what would not end.
+#include <fmt/format.h>
+
+#include "scheduler.hpp"
+
+namespace tandem::detail {
+namespace {
+
+time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+constexpr std::size_t named_in_report = 16;
+
+}  // namespace
+
+void scheduler::rest_if_asked() noexcept {
+  if (!rest_asked_.load(std::memory_order_acquire)) return;
+  std::unique_lock hold(control_lock_);
+  ++resting_;
+  control_changed_.notify_all();
+  control_changed_.wait(hold, [this] { return !rest_asked_.load(std::memory_order_relaxed); });
+  --resting_;
+}
+
+template <class F>
+bool scheduler::while_stopped(duration limit, F visit) {
+  if (manual()) {
+    visit();
+    return true;
+  }
+  std::unique_lock hold(control_lock_);
+  rest_asked_.store(true, std::memory_order_release);
+  for (auto& w : workers_) w->sleeper.unpark();
+  const bool all = control_changed_.wait_for(hold, limit, [this] { return resting_ == worker_count(); });
+  if (all) visit();
+  rest_asked_.store(false, std::memory_order_release);
+  control_changed_.notify_all();
+  return all;
+}
+
+// Waits right below the root are in no list; they are found here, while no task runs. What is woken meanwhile is only
+// queued. Waits under other contexts were cancelled through those contexts.
+void scheduler::end_waits_below_root() noexcept {
+  for (const auto& shard : live_) {
+    const std::lock_guard hold(shard->lock);
+    for (task_record* t = shard->first; t; t = t->live_next)
+      if (t->context == root_ && t->cancel_wait) t->cancel_wait(*t);
+  }
+}
+
+bool scheduler::cancel_all(duration limit) {
+  root_->cancel(make_error(errc::cancelled, "the runtime is shutting down"));
+  return while_stopped(limit, [this] { end_waits_below_root(); });
+}
+
+bool scheduler::wait_for_no_tasks(time_point deadline) {
+  std::unique_lock hold(control_lock_);
+  return control_changed_.wait_until(hold, deadline, [this] { return live_tasks() == 0; });
+}
+
+bool scheduler::stop_threads(time_point deadline) {
+  stop_.store(true, std::memory_order_release);
+  for (auto& w : workers_) w->sleeper.unpark();
+  std::unique_lock hold(control_lock_);
+  const bool all = control_changed_.wait_until(hold, deadline, [this] { return exited_ == threads_.size(); });
+  hold.unlock();
+  for (auto& t : threads_) {
+    if (all) {
+      t.join();
+    } else {
+      t.detach();
+    }
+  }
+  threads_.clear();
+  return all;
+}
+
+void scheduler::discard_leftovers() noexcept {
+  const auto discard = [this](queue_item item) {
+    if (!(item & 1) && host.discard) host.discard(host.host, item);
+  };
+  for (auto& w : workers_)
+    while (const queue_item item = w->next_local()) discard(item);
+  for (const queue_item item : injected_) discard(item);
+  injected_.clear();
+}
+
+result<void> scheduler::shutdown(duration limit) {
+  {
+    const std::lock_guard hold(control_lock_);
+    if (shut_down_) return {};
+    shut_down_ = true;
+  }
+  const time_point deadline = steady_now() + limit;
+  stopping_.store(true, std::memory_order_release);
+  const bool rested = cancel_all(limit);
+  const bool ended = rested && wait_for_no_tasks(deadline);
+  const std::string left = ended ? std::string() : describe_live(named_in_report);
+  // Threads get a moment of their own even if the tasks used up the limit: an idle worker leaves at once.
+  const time_point last_call = std::max(deadline, steady_now() + std::chrono::milliseconds(100));
+  const bool calls_ended = blocking_.stop(deadline);
+  const bool stopped = stop_threads(last_call);
+  if (stopped) discard_leftovers();
+  if (ended && calls_ended && stopped) return {};
+  return fail(errc::deadline_exceeded,
+              fmt::format("shutdown left work behind:{}{}{}", left.empty() ? "" : " tasks " + left,
+                          calls_ended ? "" : "; a call on the blocking pool did not return",
+                          stopped ? "" : "; a task held its worker and never suspended"));
+}
+
+}  // namespace tandem::detail
