@@ -1,6 +1,7 @@
 // The closed set of error codes. Each names the caller's next move; the first sixteen are gRPC's status codes.
 #pragma once
 #include <cstdint>
+#include <iosfwd>
 #include <string_view>
 
 namespace tandem {
@@ -27,21 +28,23 @@ enum class errc : std::uint8_t {
   data_loss = 15,           ///< Data is gone or corrupt: report it.
   unauthenticated = 16,     ///< Identity missing or not accepted: fix the credentials.
 
-  closed = 32,       ///< The channel, mailbox or runtime was closed: stop using it.
-  would_block = 33,  ///< A try_ operation would have to wait: retry later, or use the waiting form.
-  timed_out = 34,    ///< The operation's own time limit passed, the context lives on: retry if that makes sense.
-  overloaded = 35,   ///< Load was shed here: retry after a back-off.
-  circuit_open = 36, ///< A circuit breaker rejected the call without trying: retry after its isolation time.
+  closed = 32,        ///< The channel, mailbox or runtime was closed: stop using it.
+  would_block = 33,   ///< A try_ operation would have to wait: retry later, or use the waiting form.
+  timed_out = 34,     ///< The operation's own time limit passed, the context lives on: retry if that makes sense.
+  overloaded = 35,    ///< Load was shed here: retry after a back-off.
+  circuit_open = 36,  ///< A circuit breaker rejected the call without trying: retry after its isolation time.
 };
 
-/// The code's name as written in the source, e.g. "deadline_exceeded"; "errc(77)"-like text never occurs: a value
-/// outside the set is named "unknown".
+/// The code's name as written in the source, e.g. "deadline_exceeded"; a value outside the set is named "unknown".
 [[nodiscard]] std::string_view to_string(errc code) noexcept;
 
-/// The numeric gRPC status code (1…16) that stands for `code` on a wire.
+/// The numeric gRPC status code (1…16) that stands for `code` on a wire; 2, unknown, for a value outside the set.
 [[nodiscard]] int grpc_status_of(errc code) noexcept;
 
-/// The errc for a value received from elsewhere; values outside the set become errc::unknown.
+/// The errc for a number received from elsewhere, gRPC status codes included; errc::unknown for one outside the set.
 [[nodiscard]] errc errc_from_number(int value) noexcept;
+
+/// Writes to_string(code).
+std::ostream& operator<<(std::ostream& out, errc code);
 
 }  // namespace tandem

@@ -1,6 +1,14 @@
-// result<T>: a T or an error. TANDEM_TRY propagates the error in one line.
+// result<T>: a T or an error. fail() makes the error side, TANDEM_TRY passes it on in one line.
+//
+//   result<config> load(const std::string& path) {
+//     if (path.empty()) return fail(errc::invalid_argument, "empty path");
+//     TANDEM_TRY_ASSIGN(auto text, read_file(path));
+//     TANDEM_TRY(check(text));
+//     return parse(text);
+//   }
 #pragma once
 #include <expected>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -8,31 +16,53 @@
 
 namespace tandem {
 
-/// The outcome of anything that can fail in an expected way.
+/// The outcome of anything that can fail in an expected way. The error side always holds an error.
 template <class T>
 using result = std::expected<T, error>;
 
-/// What to return for a failure: `return fail(errc::not_found, "no user {}", id);` is written with fmt::format by the
-/// caller where arguments are needed.
+/// What to return for a failure: `return fail(wrap(std::move(e), "cannot load"));`. Requires an error.
 [[nodiscard]] inline std::unexpected<error> fail(error e) noexcept { return std::unexpected<error>(std::move(e)); }
 
+/// fail(make_error(...)): `return fail(errc::not_found, fmt::format("no user {}", id));`.
 [[nodiscard]] inline std::unexpected<error> fail(errc code, std::string message,
                                                  std::source_location where = std::source_location::current()) {
   return std::unexpected<error>(make_error(code, std::move(message), where));
 }
 
+/// fail(error_of(code)), for frequent outcomes: `return fail(errc::would_block);`. Never allocates.
+[[nodiscard]] inline std::unexpected<error> fail(errc code) noexcept { return std::unexpected<error>(error_of(code)); }
+
 }  // namespace tandem
 
-/// Evaluates an expression that yields a result<…>; on error returns that error from the enclosing function.
-/// TANDEM_TRY is for functions, TANDEM_CO_TRY for coroutines. The value is dropped: to keep it, use the _ASSIGN form.
-#define TANDEM_TRY(...)                                                              \
-  do {                                                                               \
-    if (auto tandem_try_result = (__VA_ARGS__); !tandem_try_result)                  \
-      return ::tandem::fail(std::move(tandem_try_result).error());                   \
+/// Evaluates an expression that yields a result<…>; on error returns that error from the enclosing function, which
+/// returns a result<…> itself. The value is dropped: to keep it, use TANDEM_TRY_ASSIGN.
+#define TANDEM_TRY(...) TANDEM_DETAIL_TRY(TANDEM_DETAIL_TRY_NAME(__LINE__), return, __VA_ARGS__)
+
+/// TANDEM_TRY for coroutines; the expression may hold a co_await: `TANDEM_CO_TRY(co_await tx.send(1));`.
+#define TANDEM_CO_TRY(...) TANDEM_DETAIL_TRY(TANDEM_DETAIL_TRY_NAME(__LINE__), co_return, __VA_ARGS__)
+
+/// `decl = value of the expression`, or returns the error: `TANDEM_TRY_ASSIGN(auto text, read_file(path));`. `decl` is
+/// a declaration or something assignable, without a comma outside parentheses: to take the value apart, bind it to a
+/// name first. Expands to several statements: use it in a block, once per line.
+#define TANDEM_TRY_ASSIGN(decl, ...) \
+  TANDEM_DETAIL_TRY_ASSIGN(TANDEM_DETAIL_TRY_NAME(__LINE__), return, decl, __VA_ARGS__)
+
+/// TANDEM_TRY_ASSIGN for coroutines: `TANDEM_CO_TRY_ASSIGN(int value, co_await rx.receive());`.
+#define TANDEM_CO_TRY_ASSIGN(decl, ...) \
+  TANDEM_DETAIL_TRY_ASSIGN(TANDEM_DETAIL_TRY_NAME(__LINE__), co_return, decl, __VA_ARGS__)
+
+// The result is bound to a variable of its own before anything else happens to it: g++ 12 destroys temporaries twice
+// in larger expressions that hold a co_await.
+#define TANDEM_DETAIL_TRY(name, give, ...)                            \
+  do {                                                                \
+    auto name = (__VA_ARGS__);                                        \
+    if (!name) give ::tandem::fail(std::move(name).error());          \
   } while (false)
 
-#define TANDEM_CO_TRY(...)                                                           \
-  do {                                                                               \
-    auto tandem_try_result = (__VA_ARGS__);                                          \
-    if (!tandem_try_result) co_return ::tandem::fail(std::move(tandem_try_result).error()); \
-  } while (false)
+#define TANDEM_DETAIL_TRY_ASSIGN(name, give, decl, ...)               \
+  auto name = (__VA_ARGS__);                                          \
+  if (!name) give ::tandem::fail(std::move(name).error());            \
+  decl = *std::move(name)
+
+#define TANDEM_DETAIL_TRY_NAME(line) TANDEM_DETAIL_TRY_PASTE(tandem_try_, line)
+#define TANDEM_DETAIL_TRY_PASTE(a, b) a##b

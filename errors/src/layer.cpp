@@ -1,0 +1,61 @@
+#include <tandem/errors/layer.hpp>
+
+#include "layer.hpp"
+
+namespace tandem {
+
+using internal::as_layer;
+
+layer_view error::first_layer() const noexcept { return layer_view(top_); }
+
+layer_view layer_view::next() const noexcept { return layer_view(as_layer(node_)->inner); }
+
+std::string_view layer_view::message() const noexcept { return as_layer(node_)->text(); }
+
+errc layer_view::code() const noexcept { return as_layer(node_)->code; }
+
+bool layer_view::has_own_code() const noexcept { return as_layer(node_)->own_code; }
+
+std::string_view layer_view::file() const noexcept {
+  const auto* layer = as_layer(node_);
+  return layer->foreign != nullptr ? std::string_view(layer->foreign->file) : layer->file;
+}
+
+std::string_view layer_view::function() const noexcept {
+  const auto* layer = as_layer(node_);
+  return layer->foreign != nullptr ? std::string_view(layer->foreign->function) : layer->function;
+}
+
+std::uint32_t layer_view::line() const noexcept { return as_layer(node_)->line; }
+
+std::string_view layer_view::node() const noexcept {
+  const auto* layer = as_layer(node_);
+  return layer->foreign != nullptr ? std::string_view(layer->foreign->node) : std::string_view();
+}
+
+std::span<const error_field> layer_view::fields() const noexcept { return as_layer(node_)->fields; }
+
+bool layer_view::has_stack() const noexcept {
+  const auto* layer = as_layer(node_);
+  return layer->foreign != nullptr ? !layer->foreign->frames.empty() : layer->call_count != 0;
+}
+
+std::vector<std::string> layer_view::frames() const {
+  const auto* layer = as_layer(node_);
+  return layer->foreign != nullptr ? layer->foreign->frames : describe_stack(layer->calls(), layer->awaiters());
+}
+
+layer_data to_data(layer_view layer) {
+  layer_data data;
+  data.message = layer.message();
+  if (layer.has_own_code()) data.code = layer.code();
+  data.file = layer.file();
+  data.function = layer.function();
+  data.line = layer.line();
+  data.node = layer.node();
+  data.fields.assign(layer.fields().begin(), layer.fields().end());
+  data.frames = layer.frames();
+  return data;
+}
+
+}  // namespace tandem

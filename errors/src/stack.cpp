@@ -1,0 +1,106 @@
+// Boost.Stacktrace walks the stack and, where libbacktrace is not to be had, looks up names. Its own libbacktrace
+// backend is not used: it keeps a copy of the debug information for every thread that prints, and names the caller
+// instead of the function where a call was inlined.
+#include <tandem/errors/stack.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include <boost/core/demangle.hpp>
+#include <boost/stacktrace/frame.hpp>
+#include <boost/stacktrace/safe_dump_to.hpp>
+
+#ifdef TANDEM_HAVE_LIBBACKTRACE
+#include <backtrace.h>
+#endif
+
+namespace tandem {
+namespace {
+
+// release/acquire: what the runtime set up before it installed the walk is visible to whoever calls it.
+std::atomic<awaiter_walk> current_awaiter_walk{nullptr};
+
+struct place {
+  std::string function;
+  std::string file;
+  int line = 0;
+};
+
+#ifdef TANDEM_HAVE_LIBBACKTRACE
+void ignore_failure(void*, const char*, int) {}
+
+// Called for the innermost inlined function first; a result other than 0 ends the search.
+int take_innermost(void* out, std::uintptr_t, const char* file, int line, const char* function) {
+  auto& found = *static_cast<place*>(out);
+  if (function != nullptr) found.function = function;
+  if (file != nullptr) {
+    found.file = file;
+    found.line = line;
+  }
+  return 1;
+}
+
+void take_symbol(void* out, std::uintptr_t, const char* symbol, std::uintptr_t, std::uintptr_t) {
+  if (symbol != nullptr) static_cast<place*>(out)->function = symbol;
+}
+
+place look_up(const void* address) {
+  // One state for the process, never freed as libbacktrace has no call for that. It reads the debug information once,
+  // at the first use; the lock is cheaper to trust than the library's own threaded mode.
+  static std::mutex mutex;
+  static backtrace_state* const state = backtrace_create_state(nullptr, 0, ignore_failure, nullptr);
+  place found;
+  if (state == nullptr) return found;
+  const auto pc = reinterpret_cast<std::uintptr_t>(address);
+  const std::lock_guard lock(mutex);
+  backtrace_pcinfo(state, pc, take_innermost, ignore_failure, &found);
+  if (found.function.empty()) backtrace_syminfo(state, pc, take_symbol, ignore_failure, &found);
+  if (!found.function.empty()) found.function = boost::core::demangle(found.function.c_str());
+  return found;
+}
+#else
+place look_up(const void* address) { return {boost::stacktrace::frame(address).name(), {}, 0}; }
+#endif
+
+const void* call_before(const void* return_address) {
+  // The return address may already belong to the next line, or the next function.
+  return static_cast<const char*>(return_address) - 1;
+}
+
+}  // namespace
+
+// noinline, so that `skip` counts the same frames in every build.
+[[gnu::noinline]] stack_trace stack_trace::capture(std::size_t skip) noexcept {
+  stack_trace stack;
+  // The dump ends with a null, for which the first of the awaiters' places lends room.
+  const std::size_t dumped = boost::stacktrace::safe_dump_to(skip + 1, stack.addresses_.data(),
+                                                             (max_calls + 1) * sizeof(const void*));
+  stack.calls_ = static_cast<std::uint8_t>(std::max<std::size_t>(dumped, 1) - 1);
+  if (const awaiter_walk walk = current_awaiter_walk.load(std::memory_order_acquire)) {
+    const std::size_t walked = walk(stack.addresses_.data() + stack.calls_, max_awaiters);
+    stack.awaiters_ = static_cast<std::uint8_t>(std::min(walked, max_awaiters));
+  }
+  return stack;
+}
+
+void set_awaiter_walk(awaiter_walk walk) noexcept { current_awaiter_walk.store(walk, std::memory_order_release); }
+
+std::string describe_address(const void* address) {
+  place found = look_up(address);
+  std::string text = std::move(found.function);
+  if (text.empty()) text = boost::stacktrace::detail::to_hex_array(address).data();
+  if (!found.file.empty()) text.append(" at ").append(found.file).append(":").append(std::to_string(found.line));
+  return text;
+}
+
+std::vector<std::string> describe_stack(std::span<const void* const> calls, std::span<const void* const> awaiters) {
+  std::vector<std::string> lines;
+  lines.reserve(calls.size() + awaiters.size());
+  for (const void* address : calls) lines.push_back(describe_address(call_before(address)));
+  for (const void* address : awaiters) lines.push_back("awaited by " + describe_address(address));
+  return lines;
+}
+
+}  // namespace tandem
