@@ -1,0 +1,100 @@
+// A runtime for tests: one thread, a virtual clock, nothing runs unless the test says so.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <stdexcept>
+#include <utility>
+
+#include <tandem/errors/result.hpp>
+#include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/simulation.hpp>
+#include <tandem/runtime/spawn.hpp>
+#include <tandem/runtime/task.hpp>
+#include <tandem/runtime/time.hpp>
+
+namespace tandem::testing {
+
+/// Runs tasks on the calling thread, deterministically for a seed.
+///
+/// Threads: one. Calls on the blocking pool run at once, on the same thread.
+class sim_runtime {
+ public:
+  /// Errors: throws std::invalid_argument if TANDEM_SEED is set and no number. TANDEM_SEED overrides `seed`.
+  explicit sim_runtime(std::uint32_t seed = 1);
+
+  /// Cancels what is left and runs it to its end; what does not end is named on stderr and aborts the test program.
+  ~sim_runtime();
+  sim_runtime(const sim_runtime&) = delete;
+  sim_runtime& operator=(const sim_runtime&) = delete;
+
+  template <class T>
+  join_handle<T> spawn(task<T> body, const spawn_options& options = {},
+                       std::source_location where = std::source_location::current()) {
+    return detail::spawn_on(*core_, std::move(body), options, where);
+  }
+  template <class F>
+    requires task_function<F&>
+  auto spawn(F function, const spawn_options& options = {},
+             std::source_location where = std::source_location::current()) {
+    return spawn(detail::keep_alive(std::move(function)), options, where);
+  }
+
+  /// Runs until every task waits for something that only time or the test can bring. Gives the number of turns run.
+  std::size_t run_until_idle() noexcept { return detail::run_until_idle(*core_); }
+
+  /// Moves the clock forward by `d`, running what becomes due at each deadline in between, and then until idle.
+  void advance(duration d);
+
+  /// Runs, and moves the clock to the next deadline whenever everything waits, until no timer is left.
+  void run_to_end();
+
+  /// Spawns `body`, runs until it has ended, moving the clock as needed, and gives its result.
+  /// Errors: those of the task; errc::failed_precondition, naming the tasks that wait, if it waits for ever.
+  template <class T>
+  result<detail::plain_value_t<T>> run(task<T> body, std::source_location where = std::source_location::current()) {
+    auto handle = spawn(std::move(body), "test body", where);
+    return wait(handle);
+  }
+  template <class F>
+    requires task_function<F&>
+  auto run(F function, std::source_location where = std::source_location::current()) {
+    return run(detail::keep_alive(std::move(function)), where);
+  }
+
+  /// Runs as run() does until `handle` is done, and gives its result.
+  template <class T>
+  result<typename join_handle<T>::value_type> wait(join_handle<T>& handle) {
+    while (!handle.done())
+      if (run_until_idle() == 0 && !handle.done() && !step_to_next_timer()) return fail(stuck());
+    return get(handle);
+  }
+
+  /// The result of a handle that is done.   Errors: throws std::logic_error if it is not.
+  template <class T>
+  result<typename join_handle<T>::value_type> get(join_handle<T>& handle) {
+    if (!handle.done()) throw std::logic_error("the task has not ended");
+    auto outcome = handle.target()->take();
+    handle.detach();
+    return outcome;
+  }
+
+  [[nodiscard]] time_point now() const noexcept { return detail::clock_of(*core_); }
+  [[nodiscard]] std::size_t live_tasks() const noexcept { return detail::live_task_count(*core_); }
+  [[nodiscard]] context root_context() const noexcept;
+  [[nodiscard]] std::uint32_t seed() const noexcept { return seed_; }
+
+  /// Not for users.
+  [[nodiscard]] detail::scheduler& core() const noexcept { return *core_; }
+
+ private:
+  bool step_to_next_timer() noexcept;
+  [[nodiscard]] error stuck() const;
+
+  std::uint32_t seed_;
+  std::shared_ptr<detail::scheduler> core_;
+};
+
+}  // namespace tandem::testing

@@ -1,0 +1,149 @@
+#include <tandem/runtime/context.hpp>
+
+#include <memory>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <tandem/runtime/runtime.hpp>
+#include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/with_context.hpp>
+#include <tandem/testing/sim_runtime.hpp>
+
+namespace tandem {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::sim_runtime;
+
+task<result<void>> nap(duration d) { co_return co_await sleep_for(d); }
+
+TEST(Context, EndsAWaitAtItsDeadlineNotBefore) {
+  sim_runtime sim;
+  auto handle = sim.spawn(with_timeout(1s, nap(1h)));
+  sim.run_until_idle();
+  ASSERT_FALSE(handle.done());
+  sim.advance(1s - 1ns);
+  EXPECT_FALSE(handle.done());
+  sim.advance(1ns);
+  ASSERT_TRUE(handle.done());
+  EXPECT_EQ(sim.get(handle).error().code(), errc::deadline_exceeded);
+  EXPECT_EQ(sim.live_tasks(), 0U);
+}
+
+TEST(Context, DoesNotDisturbAWaitThatEndsInTime) {
+  sim_runtime sim;
+  EXPECT_TRUE(sim.run(with_timeout(2s, nap(1s))).has_value());
+}
+
+TEST(Context, TheInnerOfTwoDeadlinesCounts) {
+  sim_runtime sim;
+  const auto start = sim.now();
+  EXPECT_EQ(sim.run(with_timeout(1s, with_timeout(5s, nap(1h)))).error().code(), errc::deadline_exceeded);
+  EXPECT_EQ(sim.now() - start, 1s);
+}
+
+TEST(Context, IsInheritedBySpawnedTasks) {
+  sim_runtime sim;
+  auto parent = []() -> task<result<void>> {
+    auto child = spawn(nap(1h));
+    auto waited = co_await child.join();   // ends when our own context does
+    EXPECT_EQ(waited.error().code(), errc::deadline_exceeded);
+    co_return waited;
+  };
+  auto handle = sim.spawn(with_timeout(1s, parent()));
+  sim.advance(1s);
+  ASSERT_TRUE(handle.done());
+  EXPECT_EQ(sim.live_tasks(), 0U);  // the child ended too
+  (void)sim.get(handle);
+}
+
+TEST(Context, CarriesTheCauseOfACancel) {
+  sim_runtime sim;
+  const cancel_source source(sim.root_context());
+  auto handle = sim.spawn(nap(1h), source.context());
+  sim.run_until_idle();
+  EXPECT_TRUE(source.cancel(make_error(errc::resource_exhausted, "quota used up")));
+  EXPECT_FALSE(source.cancel());
+  sim.run_until_idle();
+  const auto outcome = sim.get(handle);
+  EXPECT_EQ(outcome.error().code(), errc::cancelled);
+  EXPECT_TRUE(is(outcome.error(), errc::resource_exhausted));
+}
+
+TEST(Context, AWaitUnderAContextThatIsOverDoesNotStart) {
+  sim_runtime sim;
+  const cancel_source source(sim.root_context());
+  source.cancel();
+  auto handle = sim.spawn(nap(1h), source.context());
+  sim.run_until_idle();
+  ASSERT_TRUE(handle.done());
+  EXPECT_EQ(sim.get(handle).error().code(), errc::cancelled);
+}
+
+TEST(Context, ACancelReachesAChainOfAMillionWithoutRecursion) {
+  sim_runtime sim;
+  const cancel_source top(sim.root_context());
+  context leaf = top.context();
+  for (int i = 0; i < 1'000'000; ++i) leaf = cancel_source(leaf).context();
+  auto handle = sim.spawn(nap(1h), leaf);
+  sim.run_until_idle();
+  top.cancel();
+  sim.run_until_idle();
+  EXPECT_TRUE(leaf.is_over());
+  ASSERT_TRUE(handle.done());
+  EXPECT_EQ(sim.get(handle).error().code(), errc::cancelled);
+  // Releasing the chain must not recurse either.
+  leaf = context();
+}
+
+TEST(Context, ACancelReachesManyWaits) {
+  sim_runtime sim;
+  const cancel_source source(sim.root_context());
+  std::vector<join_handle<result<void>>> handles;
+  for (int i = 0; i < 10'000; ++i) handles.push_back(sim.spawn(nap(1h), source.context()));
+  sim.run_until_idle();
+  source.cancel();
+  sim.run_until_idle();
+  for (auto& h : handles) EXPECT_EQ(sim.get(h).error().code(), errc::cancelled);
+  EXPECT_EQ(sim.live_tasks(), 0U);
+}
+
+TEST(Context, ADeadlineOutsideOfARuntimeIsRefusedWithAdvice) {
+  EXPECT_THROW(cancel_source(context(), now() + 1s), std::logic_error);
+}
+
+TEST(Context, MayOutliveTheRuntime) {
+  std::unique_ptr<cancel_source> source;
+  {
+    runtime rt({.workers = 1});
+    source = std::make_unique<cancel_source>(rt.root_context(), now() + 1h);
+  }
+  EXPECT_TRUE(source->context().is_over());  // shutdown ended it
+}
+
+TEST(ContextStress, CancelRacesWithWakingAndLosesNoTask) {
+  runtime rt({.workers = 4});
+  auto body = []() -> task<int> {
+    int ended = 0;
+    for (int round = 0; round < 300; ++round) {
+      const cancel_source source;
+      std::vector<join_handle<result<void>>> sleepers;
+      for (int i = 0; i < 20; ++i) sleepers.push_back(spawn(nap(std::chrono::microseconds(i)), source.context()));
+      auto canceller = spawn([&]() -> task<> {
+        co_await yield();
+        source.cancel();
+      });
+      for (auto& s : sleepers) {
+        (void)co_await s.join();
+        ++ended;
+      }
+      (void)co_await canceller.join();
+    }
+    co_return ended;
+  };
+  EXPECT_EQ(rt.block_on(body()), 300 * 20);
+}
+
+}  // namespace
+}  // namespace tandem

@@ -1,0 +1,82 @@
+#include <atomic>
+
+#include <gtest/gtest.h>
+
+#include <tandem/runtime/runtime.hpp>
+#include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/with_context.hpp>
+
+namespace tandem {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Shutdown, EndsWaitsBelowTheRootContext) {
+  runtime rt({.workers = 2});
+  auto sleeper = rt.spawn([]() -> task<result<void>> { co_return co_await sleep_for(1h); });
+  EXPECT_TRUE(rt.shutdown(30s).has_value());
+  ASSERT_TRUE(sleeper.done());
+  EXPECT_EQ(sleeper.target()->take().error().code(), errc::cancelled);
+}
+
+TEST(Shutdown, EndsWaitsBelowOtherContexts) {
+  runtime rt({.workers = 2});
+  auto nap = []() -> task<result<void>> { co_return co_await sleep_for(1h); };
+  auto sleeper = rt.spawn(with_timeout(2h, nap()));
+  EXPECT_TRUE(rt.shutdown(30s).has_value());
+  ASSERT_TRUE(sleeper.done());
+  EXPECT_EQ(sleeper.target()->take().error().code(), errc::cancelled);
+}
+
+TEST(Shutdown, LetsTasksFinishWhatTheyDoWhenCancelled) {
+  std::atomic<int> cleaned{0};
+  {
+    runtime rt({.workers = 2});
+    for (int i = 0; i < 100; ++i) {
+      rt.spawn([&]() -> task<> {
+          (void)co_await sleep_for(1h);
+          co_await yield();
+          ++cleaned;
+        }).detach();
+    }
+  }
+  EXPECT_EQ(cleaned.load(), 100);
+}
+
+TEST(Shutdown, NamesATaskThatDoesNotEnd) {
+  std::atomic<bool> release{false};
+  runtime rt({.workers = 2});
+  auto stubborn = rt.spawn(
+      [&]() -> task<> {
+        while (!release.load()) co_await yield();
+      },
+      "stubborn");
+  const auto outcome = rt.shutdown(50ms);
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().code(), errc::deadline_exceeded);
+  EXPECT_NE(outcome.error().message().find("stubborn"), std::string::npos) << outcome.error().message();
+  release = true;
+  stubborn.detach();
+}
+
+TEST(Shutdown, IsSafeToRepeat) {
+  runtime rt({.workers = 1});
+  EXPECT_TRUE(rt.shutdown(10s).has_value());
+  EXPECT_TRUE(rt.shutdown(10s).has_value());
+}
+
+TEST(ShutdownStress, ManyRuntimesStartAndStopUnderLoad) {
+  for (int round = 0; round < 100; ++round) {
+    runtime rt({.workers = 2});
+    for (int i = 0; i < 20; ++i) {
+      rt.spawn([]() -> task<> {
+          for (;;)
+            if (!co_await sleep_for(std::chrono::microseconds(10))) co_return;
+        }).detach();
+    }
+    ASSERT_TRUE(rt.shutdown(30s).has_value()) << round;
+  }
+}
+
+}  // namespace
+}  // namespace tandem
