@@ -9,11 +9,13 @@
 #include <utility>
 
 #include <boost/core/demangle.hpp>
-#include <boost/stacktrace/frame.hpp>
 #include <boost/stacktrace/safe_dump_to.hpp>
+#include <fmt/format.h>
 
 #ifdef TANDEM_HAVE_LIBBACKTRACE
 #include <backtrace.h>
+#else
+#include <boost/stacktrace/frame.hpp>
 #endif
 
 namespace tandem {
@@ -31,19 +33,25 @@ struct place {
 #ifdef TANDEM_HAVE_LIBBACKTRACE
 void ignore_failure(void*, const char*, int) {}
 
-// Called for the innermost inlined function first; a result other than 0 ends the search.
-int take_innermost(void* out, std::uintptr_t, const char* file, int line, const char* function) {
-  auto& found = *static_cast<place*>(out);
-  if (function != nullptr) found.function = function;
+struct search {
+  place found;
+  int functions = 0;  // more than one if calls were inlined at the address
+};
+
+// Called for every function that has the address, innermost first.
+int take_function(void* out, std::uintptr_t, const char* file, int line, const char* function) {
+  auto& state = *static_cast<search*>(out);
+  if (state.functions++ > 0) return 0;
+  if (function != nullptr) state.found.function = function;
   if (file != nullptr) {
-    found.file = file;
-    found.line = line;
+    state.found.file = file;
+    state.found.line = line;
   }
-  return 1;
+  return 0;
 }
 
 void take_symbol(void* out, std::uintptr_t, const char* symbol, std::uintptr_t, std::uintptr_t) {
-  if (symbol != nullptr) static_cast<place*>(out)->function = symbol;
+  if (symbol != nullptr) static_cast<search*>(out)->found.function = symbol;
 }
 
 place look_up(const void* address) {
@@ -51,14 +59,16 @@ place look_up(const void* address) {
   // at the first use; the lock is cheaper to trust than the library's own threaded mode.
   static std::mutex mutex;
   static backtrace_state* const state = backtrace_create_state(nullptr, 0, ignore_failure, nullptr);
-  place found;
-  if (state == nullptr) return found;
+  if (state == nullptr) return {};
+  search result;
   const auto pc = reinterpret_cast<std::uintptr_t>(address);
   const std::lock_guard lock(mutex);
-  backtrace_pcinfo(state, pc, take_innermost, ignore_failure, &found);
-  if (found.function.empty()) backtrace_syminfo(state, pc, take_symbol, ignore_failure, &found);
-  if (!found.function.empty()) found.function = boost::core::demangle(found.function.c_str());
-  return found;
+  backtrace_pcinfo(state, pc, take_function, ignore_failure, &result);
+  // The symbol has the full name where debug information may have only the last part, but it is the outermost function.
+  if (result.functions <= 1) backtrace_syminfo(state, pc, take_symbol, ignore_failure, &result);
+  std::string& function = result.found.function;
+  if (!function.empty()) function = boost::core::demangle(function.c_str());
+  return std::move(result.found);
 }
 #else
 place look_up(const void* address) { return {boost::stacktrace::frame(address).name(), {}, 0}; }
@@ -90,8 +100,8 @@ void set_awaiter_walk(awaiter_walk walk) noexcept { current_awaiter_walk.store(w
 std::string describe_address(const void* address) {
   place found = look_up(address);
   std::string text = std::move(found.function);
-  if (text.empty()) text = boost::stacktrace::detail::to_hex_array(address).data();
-  if (!found.file.empty()) text.append(" at ").append(found.file).append(":").append(std::to_string(found.line));
+  if (text.empty()) text = fmt::format("{}", address);
+  if (!found.file.empty()) text += fmt::format(" at {}:{}", found.file, found.line);
   return text;
 }
 

@@ -18,7 +18,7 @@ class stack_trace {
   static constexpr std::size_t max_awaiters = 16;
 
   /// An empty stack.
-  stack_trace() noexcept = default;
+  stack_trace() noexcept {}  // not defaulted: that would clear the addresses
 
   /// The stack of the caller, innermost call first, without the innermost `skip` calls; the outermost are dropped
   /// where max_calls do not suffice.
