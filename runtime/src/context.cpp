@@ -17,7 +17,13 @@ void retain(context_state& state) noexcept {
 
 void release(context_state& state) noexcept {
   // Release: this owner's accesses come before the delete; acquire: the last owner sees all of them.
-  if (state.shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete &state;
+  // A loop instead of recursion through destructors: a chain of contexts may be a million long.
+  context_state* last = &state;
+  while (last && last->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    context_state* const parent = last->parent;
+    delete last;
+    last = parent;
+  }
 }
 
 bool try_retain(context_state& state) noexcept {
@@ -88,13 +94,10 @@ context_state::context_state(context_state* parent_or_null, time_point end_time)
 context_state::~context_state() {
   disarm_timer(timer_);
   if (!parent) return;
-  {
-    const std::lock_guard hold(parent->lock);
-    if (previous_sibling) previous_sibling->next_sibling = next_sibling;
-    if (next_sibling) next_sibling->previous_sibling = previous_sibling;
-    if (parent->first_child == this) parent->first_child = next_sibling;
-  }
-  release(*parent);
+  const std::lock_guard hold(parent->lock);
+  if (previous_sibling) previous_sibling->next_sibling = next_sibling;
+  if (next_sibling) next_sibling->previous_sibling = previous_sibling;
+  if (parent->first_child == this) parent->first_child = next_sibling;
 }
 
 bool context_state::end(const error& cause) noexcept {

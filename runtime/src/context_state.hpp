@@ -20,7 +20,8 @@ struct task_record;
 /// (X2) The lists are guarded by lock_. A wait is on the list from begin_wait() until it is cancelled or ends.
 /// (X3) Lock order: parent before child; under a context's lock, cancel_wait functions take channel locks and nothing
 ///      else.
-/// (X4) A child holds a share of its parent; the parent's list of children does not count.
+/// (X4) A child holds a share of its parent, which release() drops after deleting the child; the parent's list of
+///      children does not count.
 struct context_state : pooled {
   /// A runtime's root. Nobody cancels it but shutdown, which finds the waits in the table of live tasks: so a wait
   /// right below it costs no lock, and it does not enlist.

@@ -10,6 +10,14 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 constexpr std::size_t named_in_report = 16;
 
+// Tasks that would not end stay suspended for good. Whatever still points at them finds its scheduler in memory.
+void keep_for_ever(std::shared_ptr<scheduler> s) {
+  static std::mutex lock;
+  static auto* const kept = new std::vector<std::shared_ptr<scheduler>>;
+  const std::lock_guard hold(lock);
+  kept->push_back(std::move(s));
+}
+
 }  // namespace
 
 void scheduler::rest_if_asked() noexcept {
@@ -101,6 +109,7 @@ result<void> scheduler::shutdown(duration limit) {
   const bool stopped = stop_threads(last_call);
   if (stopped) discard_leftovers();
   if (ended && calls_ended && stopped) return {};
+  keep_for_ever(shared_from_this());
   return fail(errc::deadline_exceeded,
               fmt::format("shutdown left work behind:{}{}{}", left.empty() ? "" : " tasks " + left,
                           calls_ended ? "" : "; a call on the blocking pool did not return",

@@ -32,6 +32,9 @@ void remove_live_task(task_record& task) noexcept;
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept;
 void schedule_new(task_record& task) noexcept;
 
+/// True if `what` only says that the task's context is over: whoever ended that knows.
+[[nodiscard]] bool ended_by_context(const task_record& task, const error& what) noexcept;
+
 /// Tells somebody about an outcome nobody will join: an error is printed to stderr; an escaped exception is printed
 /// and aborts the process.
 void report_unobserved(const task_record& task, const error& what, bool escaped_exception) noexcept;
@@ -46,7 +49,8 @@ class spawned final : public completion<plain_value_t<T>>, public task_record, p
       : task_record(s, inherited, options.name, where) {}
 
   ~spawned() override {
-    if (!this->taken_ && this->outcome_ && !*this->outcome_ && (escaped_ || !is(this->outcome_->error(), errc::cancelled)))
+    if (this->taken_ || !this->outcome_ || *this->outcome_) return;
+    if (escaped_ || !ended_by_context(*this, this->outcome_->error()))
       report_unobserved(*this, this->outcome_->error(), escaped_);
   }
 

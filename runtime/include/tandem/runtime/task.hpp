@@ -23,12 +23,9 @@ class task;
 
 namespace detail {
 
-/// Marks what may be awaited inside a task: it resumes the task through its record, on a worker. Awaiting anything
-/// else would resume the coroutine outside of the runtime.
+/// Base of every operation of the runtime: it resumes the task through its record, on a worker. (There is no
+/// await_transform that insists on it: g++ 12 would copy the awaiter instead of binding a reference.)
 struct awaitable_base {};
-
-template <class A>
-concept runtime_awaitable = std::derived_from<std::remove_cvref_t<A>, awaitable_base>;
 
 /// Called when the outermost coroutine of a spawned task has finished; destroys the frame.
 struct root_continuation {
@@ -77,14 +74,6 @@ struct promise_base {
     void await_resume() const noexcept {}
   };
   final_awaiter final_suspend() const noexcept { return {}; }
-
-  template <class A>
-  A&& await_transform(A&& awaitable) const noexcept {
-    static_assert(runtime_awaitable<A>,
-                  "only tandem's operations and tasks can be awaited in a task: a foreign awaitable would resume it "
-                  "outside of the runtime");
-    return std::forward<A>(awaitable);
-  }
 };
 
 template <class T>
@@ -124,6 +113,7 @@ struct promise<void> : promise_base {
 /// Threads: a task moves between workers whenever it suspends, never otherwise; it needs no locks of its own.
 /// Cancel:  the awaited task inherits the awaiting one's context.
 ///
+/// Await only tasks and tandem's operations: a foreign awaitable would resume the coroutine outside of the runtime.
 /// A lambda's captures die with the lambda object: hand data to a coroutine lambda as parameters, or give the lambda
 /// itself to spawn(), which keeps it alive.
 template <class T>
@@ -143,8 +133,7 @@ class [[nodiscard]] task : public detail::awaitable_base {
 
   /// Not for users: gives up the frame to whoever will run and destroy it.
   [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept { return std::exchange(frame_, nullptr); }
-
-  auto operator co_await() && noexcept { return awaiter{frame_}; }
+  auto operator co_await() && noexcept { return awaiter(frame_); }
 
  private:
   friend promise_type;

@@ -40,10 +40,12 @@ task<T> with_deadline(time_point when, task<T> body) {
   co_return co_await std::move(body);
 }
 
-/// `body`, whose waits end with errc::deadline_exceeded `limit` after this call.
+/// `body`, whose waits end with errc::deadline_exceeded after `limit`, counted from the moment the task starts.
 template <class T>
 task<T> with_timeout(duration limit, task<T> body) {
-  return with_deadline(deadline_in(limit), std::move(body));
+  const cancel_source source(this_task::context(), deadline_in(limit));
+  const detail::context_swap inside(source.context().state());
+  co_return co_await std::move(body);
 }
 
 }  // namespace tandem
