@@ -43,6 +43,10 @@ void set_server_arguments(grpc::ServerBuilder& builder, const node_options& opti
   // Without it, a second process could listen on the same port and get half of the connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 4);
+  // Connections that never get as far as a stream are dropped, too.
+  const int patience = static_cast<int>(options.timing.connect_timeout.count());
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, patience);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, patience);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(options.timing.keepalive_interval.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(options.timing.keepalive_timeout.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

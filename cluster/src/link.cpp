@@ -12,8 +12,10 @@ link::link(hub& owner) : hub_(owner) {}
 link::~link() { hub_.link_gone(*this); }
 
 void link::begin() {
-  self_ = shared_from_this();
-  hub_.link_made(self_);
+  const auto self = shared_from_this();
+  hub_.link_made(self);
+  const std::lock_guard lock(mutex_);
+  self_ = self;
 }
 
 void link::start_read() {
@@ -52,34 +54,38 @@ void link::read_done(bool ok) {
 }
 
 void link::write_done(bool ok) {
-  std::unique_lock lock(mutex_);
-  writing_ = false;
-  if (ready_) {
-    lock.unlock();
-    // It may announce the next write, so that the stream does not end yet.
-    peer_->out().write_done(ok);
-    lock.lock();
-  } else if (ok) {
-    hello_written_ = true;
-    ready_if_greeted(std::move(lock));
-    lock = std::unique_lock(mutex_);
+  bool ready;
+  {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    ready = ready_;
+    if (!ready && ok) hello_written_ = true;
   }
-  if (ending_) return end_if_idle();
-  lock.unlock();
-  if (!ok) end(grpc::Status::OK, true);
+  if (ready) {
+    peer_->out().write_done(ok);  // may announce the next write
+  } else if (ok) {
+    ready_if_greeted();
+  }
+  if (!ok) return end(grpc::Status::OK, true);
+  const std::lock_guard lock(mutex_);
+  if (ending_) end_if_idle();
 }
 
 void link::greeted() {
-  std::unique_lock lock(mutex_);
-  hello_accepted_ = true;
-  ready_if_greeted(std::move(lock));
+  {
+    const std::lock_guard lock(mutex_);
+    hello_accepted_ = true;
+  }
+  ready_if_greeted();
 }
 
-// The peer's Hello can come before the write of ours is reported, so both have to be waited for.
-void link::ready_if_greeted(std::unique_lock<std::mutex> lock) {
-  if (!hello_accepted_ || !hello_written_ || ending_) return;
-  ready_ = true;
-  lock.unlock();
+// The peer's Hello can come before the write of ours is reported: whichever is later makes the link ready.
+void link::ready_if_greeted() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!hello_accepted_ || !hello_written_ || ready_ || ending_) return;
+    ready_ = true;
+  }
   peer_->link_ready(shared_from_this());
 }
 
@@ -127,11 +133,12 @@ void link::end_if_idle() {
 }
 
 void link::done(const grpc::Status& status) {
-  const auto self = std::move(self_);
+  std::shared_ptr<link> self;
   error why;
   {
     const std::lock_guard lock(mutex_);
     done_ = true;
+    self = std::move(self_);
     why = reason_;
   }
   if (peer_ != nullptr) peer_->link_done(self, std::move(why), status);

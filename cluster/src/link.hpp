@@ -81,14 +81,14 @@ class link : public frame_sink, public std::enable_shared_from_this<link> {
 
  private:
   void end_if_idle();              // mutex_ is held
-  void ready_if_greeted(std::unique_lock<std::mutex> lock);
+  void ready_if_greeted();
 
-  std::shared_ptr<link> self_;     // from begin() to done()
   v1::Frame hello_;
   std::shared_ptr<v1::Frame> incoming_;  // of the read in flight
   std::optional<std::string> goodbye_;
 
   std::mutex mutex_;               // guards everything below
+  std::shared_ptr<link> self_;     // from begin() to done()
   bool hello_written_ = false;
   bool hello_accepted_ = false;
   bool ready_ = false;             // both

@@ -1,7 +1,6 @@
 #include <tandem/cluster/options.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <string_view>
 
@@ -78,10 +77,10 @@ result<void> validate(const node_options& options) {
   TANDEM_TRY(check_range("limits.max_record_bytes", options.limits.max_record_bytes, 4 << 10, gib));
 
   const auto& timing = options.timing;
-  const auto shortest = std::min({timing.connect_timeout, timing.backoff_initial, timing.backoff_max,
-                                  timing.keepalive_interval, timing.keepalive_timeout, timing.down_after});
-  if (shortest <= std::chrono::milliseconds::zero())
-    return fail(errc::invalid_argument, "every duration in timing must be positive");
+  const auto [shortest, longest] = std::minmax({timing.connect_timeout, timing.backoff_initial, timing.backoff_max,
+                                                timing.keepalive_interval, timing.keepalive_timeout, timing.down_after});
+  if (shortest <= std::chrono::milliseconds::zero() || longest > std::chrono::hours(24))
+    return fail(errc::invalid_argument, "every duration in timing must be positive and at most a day");
   if (timing.backoff_initial > timing.backoff_max)
     return fail(errc::invalid_argument, "timing.backoff_initial must not exceed timing.backoff_max");
   return {};

@@ -37,7 +37,8 @@ class transport_listener {
  public:
   virtual ~transport_listener() = default;
 
-  /// From within transport::start(), on its caller's thread, before anything else.
+  /// From within transport::start(), on its caller's thread, before anything else. Should start() fail after that, the
+  /// transport is gone again when it returns.
   virtual void on_start(transport&) {}
 
   /// There is a connection to `peer`: post() works. Epochs grow and are never used twice by a transport.

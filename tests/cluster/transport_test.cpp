@@ -195,7 +195,7 @@ TEST(TransportStart, RefusesOptionsThatMakeNoSense) {
       {"0 of the 3 TLS files", [](auto& o) { o.insecure_plaintext = false; }},
       {"choose one", [](auto& o) { o.tls.ca = "ca.crt"; }},
       {"receive_window_bytes is 1", [](auto& o) { o.limits.receive_window_bytes = 1; }},
-      {"must be positive", [](auto& o) { o.timing.down_after = {}; }},
+      {"positive and at most a day", [](auto& o) { o.timing.down_after = {}; }},
       {"must not exceed", [](auto& o) { o.timing.backoff_initial = std::chrono::hours(1); }},
       {"does not have that address", [](auto& o) { o.listen_address = "192.0.2.1:7000"; }},
   };

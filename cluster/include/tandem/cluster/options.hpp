@@ -46,7 +46,7 @@ struct link_limits {
   std::uint64_t max_record_bytes = std::uint64_t{64} << 20;
 };
 
-/// Everything that waits, on the steady clock. All must be positive.
+/// Everything that waits, on the steady clock. Each is positive and at most a day.
 struct link_timing {
   using milliseconds = std::chrono::milliseconds;
 
