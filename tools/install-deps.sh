@@ -96,21 +96,18 @@ missing() {
   done
 }
 
-# run_apt WHAT ARGUMENTS...: apt-get with its output kept for the case that it fails
+# run_apt ARGUMENTS...: apt-get, its output kept for the case that something fails
 run_apt() {
-  local what=$1 log
-  shift
-  log=$(mktemp)
-  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1; then
-    # Which mirror a machine uses is its own affair: addresses are left out.
-    grep -E '^(E|W|Err):?|dpkg: error|No space' "$log" | tail -n 12 |
-      sed -E 's#[a-z+]+://[^ ]+#(mirror)#g; s#(connect to|resolving|resolve) [^ ]+#\1 (mirror)#g' >&2 || true
-    rm -f "$log"
-    die "$what failed." \
-      'Check that this machine reaches its Debian mirror (apt-get update), has free disk space (df -h /),' \
-      'and that no other package installation was interrupted (dpkg --configure -a). Then run this again.'
-  fi
-  rm -f "$log"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1
+}
+
+apt_failed() {
+  # Which mirror a machine uses is its own affair: addresses are left out.
+  { grep -E '^(E|W|Err|dpkg)\b|No space' "$log" || tail -n 5 "$log"; } | tail -n 12 |
+    sed -E 's#[a-z+]+://[^ ]+#(mirror)#g; s#(connect to|resolving|resolve) [^ ]+#\1 (mirror)#g' >&2
+  die "apt-get $1 failed." \
+    'Check that this machine reaches its Debian mirror (apt-get update), has free disk space (df -h /),' \
+    'and that no other package installation was interrupted (dpkg --configure -a). Then run this again.'
 }
 
 check=0
@@ -155,12 +152,15 @@ if ((EUID != 0)); then
   "${as_root[@]}" true || die 'sudo was refused. Run this as root, or as a user who may use sudo.'
 fi
 
-printf 'install-deps: %d packages are missing: %s\n' "${#packages[@]}" "${packages[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+printf 'install-deps: missing: %s\n' "${packages[*]}"
 printf 'install-deps: reading the package lists\n'
-run_apt 'apt-get update' update
+# A source that cannot be read is only a warning to apt: another one may have what is needed.
+run_apt update || apt_failed update
 printf 'install-deps: installing (this may take some minutes)\n'
 started=$SECONDS
-run_apt 'apt-get install' install -y --no-install-recommends "${packages[@]}"
+run_apt install -y --no-install-recommends "${packages[@]}" || apt_failed install
 
 hash -r
 mapfile -t left < <(missing "${needs[@]}" | sort -u)
