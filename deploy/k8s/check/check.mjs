@@ -16,7 +16,13 @@ Kubernetes API's description, unknown fields included, and the objects' referenc
   --kubectl PROGRAM  default: kubectl
   --secret NAME=...  a Secret made outside the manifests and its keys (default: wordcount-tls as the README makes it)
 
-Prints one line "OBJECT: path: problem" for each problem. Exit code: 0 fine, 1 problems found, 2 could not check.`;
+Prints one line "OBJECT: path: problem" for each problem. Exit code: 0 fine, 1 problems found,
+2 could not check, 77 kubectl or the packages are missing.`;
+
+/// Something that has to be installed first; ctest takes this exit code for "skipped".
+class Missing extends Error {
+  exitCode = 77;
+}
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -51,15 +57,15 @@ export function parseArguments(words) {
 /// The objects that `kubectl kustomize FOLDER` prints.
 export function render(options) {
   if (!existsSync(join(options.modules, 'kubernetes-models')))
-    throw new Error(`no packages in ${options.modules}; run install.sh DIR (beside this script), then add: ` +
-                    '--modules DIR/node_modules');
+    throw new Missing(`no packages in ${options.modules}; run install.sh DIR (beside this script), then add: ` +
+                      '--modules DIR/node_modules');
   const {parseAllDocuments} = createRequire(join(options.modules, 'x.js'))('yaml');
   let text;
   try {
     text = execFileSync(options.kubectl, ['kustomize', options.folder],
                         {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']});
   } catch (error) {
-    if (error.code === 'ENOENT') throw new Error(`${options.kubectl} not found; install it (tools/install-deps.sh test)`);
+    if (error.code === 'ENOENT') throw new Missing(`${options.kubectl} not found; install it (tools/install-deps.sh test)`);
     throw new Error(`${options.kubectl} kustomize ${options.folder} failed:\n${error.stderr ?? error.message}`);
   }
   const documents = parseAllDocuments(text);
@@ -101,7 +107,7 @@ async function main() {
     return lines.length === 0 ? 0 : 1;
   } catch (error) {
     console.error(`check.mjs: ${error.message}`);
-    return 2;
+    return error.exitCode ?? 2;
   }
 }
 

@@ -62,8 +62,18 @@ const breakages = [
   }, 'spec.template.spec.containers[0].args[1] (/etc/wordcount/config/wordcount.toml): listens on 7200', set],
 ];
 
-const options = parseArguments(process.argv.slice(2));
-const good = render(options);
+let options, good;
+try {
+  options = parseArguments(process.argv.slice(2));
+  if (options.help) {
+    console.log('usage: selftest.mjs, with the options of check.mjs (see check.mjs --help)');
+    process.exit(0);
+  }
+  good = render(options);
+} catch (error) {
+  console.error(`selftest.mjs: ${error.message}`);
+  process.exit(error.exitCode ?? 2);
+}
 const failures = (await problems(good, options)).map((line) => `the unbroken manifests: ${line}`);
 for (const [what, name, change, expected, reportedBy = name] of breakages) {
   const objects = structuredClone(good);
