@@ -1,0 +1,153 @@
+// actor_ref: the address of an actor, here or on another node. Tell it things, ask it things.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <tandem/actors/detail/message.hpp>
+#include <tandem/actors/detail/operations.hpp>
+#include <tandem/actors/detail/target.hpp>
+#include <tandem/actors/protocol.hpp>
+#include <tandem/errors/result.hpp>
+#include <tandem/runtime/context.hpp>
+#include <tandem/runtime/time.hpp>
+
+namespace tandem::actors {
+
+namespace detail {
+
+// Overload resolution picks the message a value stands for: exactly its own type, or what it converts to.
+template <class S>
+struct message_option {
+  static std::type_identity<S> pick(typename signature<S>::message);
+};
+template <class... Signatures>
+struct message_options : message_option<Signatures>... {
+  using message_option<Signatures>::pick...;
+};
+template <class T, class... Signatures>
+concept in_protocol = requires(T&& value) { message_options<Signatures...>::pick(std::forward<T>(value)); };
+
+template <class T, class... Signatures>
+using picked_signature = typename decltype(message_options<Signatures...>::pick(std::declval<T>()))::type;
+
+template <class S, class... Signatures>
+concept one_of = (std::same_as<S, Signatures> || ...);
+
+}  // namespace detail
+
+/// A typed, location-transparent handle of an actor that takes at least `Signatures`.
+///
+/// Owns:    a share of the actor. When the last ref and the last CAF handle are gone, the actor handles what is in its
+///          mailbox and ends. An empty ref refers to nobody: its operations fail with errc::failed_precondition.
+/// Threads: as a shared_ptr: one ref from one thread at a time, copies from anywhere. Operations are const.
+/// Order:   messages of one sender through refs of one actor are handled as sent; tells and asks alike.
+template <class... Signatures>
+class [[nodiscard]] actor_ref {
+ public:
+  using protocol = actors::protocol<Signatures...>;
+
+  actor_ref() = default;
+
+  /// A ref to an actor that takes more is a ref to one that takes less.
+  template <class... Others>
+    requires(detail::one_of<Signatures, Others...> && ...)
+  /*implicit*/ actor_ref(const actor_ref<Others...>& other) noexcept : target_(other.target()) {}
+
+  /// Sends a message for a void(Message) handler, waiting while the mailbox is full or the link to the actor's node
+  /// has no credit. The message was accepted when this succeeds; if the actor ends before it gets to it, it is a dead
+  /// letter. The reply of an ask cannot be dropped by telling it: that does not compile.
+  ///
+  /// Suspends: while there is no room. The ref must outlive the wait.
+  /// Cancel:   safe; on errc::cancelled and errc::deadline_exceeded the message was not sent.
+  /// Errors:   errc::unavailable (the actor has ended, its node is gone), errc::failed_precondition (empty ref),
+  ///           errc::cancelled, errc::deadline_exceeded.
+  template <class T>
+  [[nodiscard]] detail::tell_operation tell(T&& message) const {
+    return detail::tell_operation(target_.get(), told(std::forward<T>(message)));
+  }
+
+  /// tell() if that needs no waiting.
+  /// Suspends: never; also callable outside of tasks.
+  /// Errors:   errc::would_block, errc::unavailable, errc::failed_precondition.
+  template <class T>
+  result<void> try_tell(T&& message) const {
+    if (!target_) return fail(detail::empty_ref());
+    detail::envelope_ptr envelope = told(std::forward<T>(message));
+    error why;
+    switch (target_->try_deliver(envelope, why)) {
+      case detail::target::delivery::delivered:
+        return {};
+      case detail::target::delivery::full:
+        return fail(errc::would_block);
+      default:
+        return fail(std::move(why));
+    }
+  }
+
+  /// Sends a message for a Reply(Message) handler and yields a result<Reply>, at most `limit` later; the caller's
+  /// context bounds it too. The limit travels with the message: one that is late when its turn comes is not handled.
+  ///
+  /// Suspends: until the answer is there. The ref must outlive the wait.
+  /// Cancel:   safe; the message may have been sent and may be handled, its answer is dropped.
+  /// Errors:   those of the handler; errc::timed_out (limit), errc::unavailable (the actor ended without answering),
+  ///           errc::failed_precondition (empty ref), errc::cancelled, errc::deadline_exceeded.
+  template <class T>
+  [[nodiscard]] auto ask(T&& message, duration limit) const {
+    check<T>();
+    if constexpr (detail::in_protocol<T, Signatures...>) {
+      using signature = detail::signature<detail::picked_signature<T, Signatures...>>;
+      static_assert(!signature::is_tell, "this message has no reply: use tell()");
+      if constexpr (!signature::is_tell) {
+        using R = typename signature::reply;
+        auto* const answer = target_ ? new tandem::detail::completion<R> : nullptr;
+        const time_point until = deadline_in(limit);
+        const time_point context_end = this_task::context().deadline();
+        detail::envelope_ptr envelope;
+        if (answer)
+          envelope.reset(new detail::asked<typename signature::message, R>(
+              std::forward<T>(message), until < context_end ? until : context_end, answer));
+        return detail::ask_operation<R>(target_.get(), std::move(envelope), answer, until);
+      }
+    }
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(target_); }
+  /// Unique within the actor's node; 0 for an empty ref.
+  [[nodiscard]] std::uint64_t id() const noexcept { return target_ ? target_->id() : 0; }
+  /// The actor's name; empty if it has none.
+  [[nodiscard]] std::string name() const { return target_ ? target_->target_name() : std::string(); }
+
+  friend bool operator==(const actor_ref& a, const actor_ref& b) noexcept {
+    return a.target_.get() == b.target_.get();
+  }
+
+  /// Not for users.
+  explicit actor_ref(detail::target_ptr t) noexcept : target_(std::move(t)) {}
+  [[nodiscard]] const detail::target_ptr& target() const noexcept { return target_; }
+
+ private:
+  template <class T>
+  static constexpr void check() {
+    static_assert(detail::in_protocol<T, Signatures...>,
+                  "the actor's protocol has no such message (or the value converts to several of them)");
+  }
+
+  template <class T>
+  static detail::envelope_ptr told(T&& message) {
+    check<T>();
+    if constexpr (detail::in_protocol<T, Signatures...>) {
+      using signature = detail::signature<detail::picked_signature<T, Signatures...>>;
+      static_assert(signature::is_tell, "this message has a reply: use ask()");
+      if constexpr (signature::is_tell)
+        return detail::envelope_ptr(new detail::told<typename signature::message>(std::forward<T>(message)));
+    }
+    return nullptr;
+  }
+
+  detail::target_ptr target_;
+};
+
+}  // namespace tandem::actors

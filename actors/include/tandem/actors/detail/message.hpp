@@ -1,0 +1,149 @@
+// Envelopes with their message: told and asked within the process, or converted from bytes or from a CAF message.
+#pragma once
+#include <climits>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <tandem/actors/detail/envelope.hpp>
+#include <tandem/actors/detail/message_type.hpp>
+#include <tandem/runtime/detail/completion.hpp>
+
+namespace tandem::actors::detail {
+
+template <class T>
+[[nodiscard]] bool encode_into(const T& message, std::span<std::byte> out) {
+  return out.size() <= INT_MAX && message.SerializeToArray(out.data(), static_cast<int>(out.size()));
+}
+template <class T>
+[[nodiscard]] bool decode_from(T& message, std::span<const std::byte> in) {
+  return in.size() <= INT_MAX && message.ParseFromArray(in.data(), static_cast<int>(in.size()));
+}
+
+/// What a handler for R(M) is given.
+template <class M, class R>
+class typed_envelope : public envelope {
+ public:
+  [[nodiscard]] std::string type_name() const final { return type_of_message<M>().name; }
+  [[nodiscard]] std::uint32_t type_hash() const noexcept final {
+    if constexpr (wire_message<M>) {
+      return type_of_message<M>().hash;
+    } else {
+      return 0;
+    }
+  }
+  [[nodiscard]] std::size_t encoded_size() const final {
+    if constexpr (wire_message<M>) {
+      return value.ByteSizeLong();
+    } else {
+      return 0;
+    }
+  }
+  [[nodiscard]] bool encode([[maybe_unused]] std::span<std::byte> out) const final {
+    if constexpr (wire_message<M>) {
+      return encode_into(value, out);
+    } else {
+      return false;
+    }
+  }
+
+  /// The handler's answer, once; void signatures acknowledge.
+  virtual void reply(result<R>) noexcept {}
+
+  M value;
+
+ protected:
+  template <class T>
+  typed_envelope(T&& v, bool ask, time_point deadline)
+      : envelope(form::typed, &signature_tag<R(M)>, ask, deadline), value(std::forward<T>(v)) {}
+};
+
+template <class M>
+class told final : public typed_envelope<M, void> {
+ public:
+  template <class T>
+  explicit told(T&& v) : typed_envelope<M, void>(std::forward<T>(v), false, no_deadline) {}
+};
+
+template <class M, class R>
+class asked final : public typed_envelope<M, R> {
+ public:
+  /// Adopts one of the completion's two shares; the asker has the other.
+  template <class T>
+  asked(T&& v, time_point deadline, tandem::detail::completion<R>* answer)
+      : typed_envelope<M, R>(std::forward<T>(v), true, deadline), answer_(answer) {}
+  ~asked() override {
+    if (answer_) settle(tandem::fail(errc::unavailable));
+  }
+
+  void reply(result<R> outcome) noexcept override {
+    if (answer_) settle(std::move(outcome));
+  }
+  bool fail(error why) noexcept override {
+    if (answer_) settle(tandem::fail(std::move(why)));
+    return true;
+  }
+  result<void> complete_from_bytes([[maybe_unused]] std::span<const std::byte> bytes) override {
+    if constexpr (wire_message<R>) {
+      R decoded;
+      if (decode_from(decoded, bytes)) {
+        reply(std::move(decoded));
+        return {};
+      }
+      const error why = make_error(errc::data_loss, "the reply is no " + type_of_message<R>().name);
+      fail(why);
+      return tandem::fail(why);
+    } else {
+      return envelope::complete_from_bytes(bytes);
+    }
+  }
+
+ private:
+  void settle(result<R> outcome) noexcept {
+    answer_->complete(std::move(outcome));
+    answer_ = {};
+  }
+
+  tandem::detail::completion_ptr<R> answer_;
+};
+
+/// A message that came as bytes or as a CAF message, after conversion. Its sink, if there is one, is answered once.
+template <class M, class R>
+class converted final : public typed_envelope<M, R> {
+ public:
+  template <class T>
+  converted(T&& v, time_point deadline, std::unique_ptr<reply_sink> sink)
+      : typed_envelope<M, R>(std::forward<T>(v), sink != nullptr, deadline), sink_(std::move(sink)) {}
+  ~converted() override {
+    if (sink_) sink_->fail(error_of(errc::unavailable));
+  }
+
+  void reply(result<R> outcome) noexcept override {
+    const auto sink = std::move(sink_);
+    if (!sink) return;
+    if (!outcome) {
+      sink->fail(std::move(outcome).error());
+    } else if constexpr (std::is_void_v<R>) {
+      const auto nothing = [](std::span<std::byte>) { return true; };
+      if (!sink->reply_value(nullptr, typeid(void))) sink->reply(0, fill_ref(nothing));
+    } else {
+      if (sink->reply_value(&*outcome, typeid(R))) return;
+      if constexpr (wire_message<R>) {
+        const auto fill = [&](std::span<std::byte> out) { return encode_into(*outcome, out); };
+        sink->reply(outcome->ByteSizeLong(), fill_ref(fill));
+      } else {
+        sink->fail(make_error(errc::unimplemented, "the reply " + type_of_message<R>().name + " cannot cross a wire"));
+      }
+    }
+  }
+  bool fail(error why) noexcept override {
+    const auto sink = std::move(sink_);
+    if (sink) sink->fail(std::move(why));
+    return this->is_ask();
+  }
+
+ private:
+  std::unique_ptr<reply_sink> sink_;
+};
+
+}  // namespace tandem::actors::detail

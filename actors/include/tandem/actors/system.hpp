@@ -1,0 +1,182 @@
+// system: the actors of one process. Make one on a runtime, spawn actors, look them up by name.
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tandem/actors/actor_context.hpp>
+#include <tandem/actors/actor_ref.hpp>
+#include <tandem/actors/dead_letter.hpp>
+#include <tandem/actors/detail/body.hpp>
+#include <tandem/actors/fwd.hpp>
+#include <tandem/errors/result.hpp>
+#include <tandem/runtime/runtime.hpp>
+#include <tandem/runtime/time.hpp>
+
+namespace tandem::actors {
+
+/// How one actor is spawned.
+struct spawn_actor_options {
+  spawn_actor_options() = default;
+  /*implicit*/ spawn_actor_options(std::string n, std::size_t capacity = default_capacity)
+      : name(std::move(n)), mailbox_capacity(capacity) {}
+
+  static constexpr std::size_t default_capacity = 1024;
+
+  std::string name;  ///< For reports; names need not be unique, see system::register_name() for those.
+  /// Messages accepted and not yet taken; senders wait when it is reached. At least 1. Messages from CAF actors and
+  /// from other nodes do not count and are not held up.
+  std::size_t mailbox_capacity = default_capacity;
+};
+
+struct system_options {
+  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: they are counted.
+  std::function<void(const dead_letter&)> on_dead_letter;
+  /// How long the destructor waits for actors to end.
+  duration shutdown_limit = std::chrono::seconds(10);
+};
+
+namespace detail {
+struct system_impl;
+class cell;
+struct system_access;
+
+/// An actor before it runs: made, but with no object of the user's class in it. Destroyed unlaunched, it has never
+/// been.
+class nascent_actor {
+ public:
+  nascent_actor(system_impl& home, spawn_actor_options options, const actor_kind& kind);
+  ~nascent_actor();
+  nascent_actor(const nascent_actor&) = delete;
+  nascent_actor& operator=(const nascent_actor&) = delete;
+
+  /// False if the system has been shut down: there is no actor.
+  [[nodiscard]] explicit operator bool() const noexcept { return cell_ != nullptr; }
+  [[nodiscard]] actor_context& context() noexcept;
+  /// Gives it its body and lets it run.
+  [[nodiscard]] target_ptr launch(std::unique_ptr<actor_body> body) noexcept;
+
+ private:
+  system_impl& home_;
+  cell* cell_ = nullptr;
+};
+
+template <class R>
+concept simulation = requires(R& r) {
+  r.run_until_idle();
+  r.core();
+};
+}  // namespace detail
+
+/// Owns the actors, and the CAF actor system they are part of (caf.hpp gives access to it).
+///
+/// Owns:    its actors' objects. The runtime must outlive it.
+/// Threads: every member may be called from any thread, except where said otherwise.
+class system {
+ public:
+  explicit system(runtime& on, system_options options = {});
+
+  /// On a simulated runtime (testing::sim_runtime); the destructor and shutdown() then run it.
+  template <detail::simulation R>
+  explicit system(R& on, system_options options = {})
+      : system(on.core(), on.root_context(), true, std::move(options)) {}
+
+  /// shutdown() with the limit of the options, if that was not done before. Actors that do not end are named on
+  /// stderr, and what they need stays in memory for good.
+  ~system();
+  system(const system&) = delete;
+  system& operator=(const system&) = delete;
+
+  /// Starts an actor: constructs A from `args`, or from an actor_context& and `args`, on the calling thread.
+  ///
+  /// A::protocol lists its messages; for each there is a member `on(Message)` that returns R, result<R>, task<R> or
+  /// task<result<R>>. One message is handled at a time; a handler that is a coroutine may wait for anything, and no
+  /// other message is handled meanwhile. The first error returned by a tell's handler, or exception escaping any
+  /// handler, ends the actor with that error; an error returned by an ask's handler is its answer.
+  ///
+  /// An actor ends when it quits, fails, is sent an exit message by CAF, becomes unreachable (no ref, no CAF handle,
+  /// nothing left to handle), or the system shuts down. Its object is then destroyed, on a worker unless the last
+  /// handle was CAF's.
+  ///
+  /// Errors: throws what A's constructor throws, and std::bad_alloc. After shutdown() the ref is empty.
+  template <class A, class... Args>
+  typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args) {
+    static_assert(detail::has_all_handlers<A, typename A::protocol>,
+                  "the actor needs a member on(Message) for each signature Reply(Message) of its protocol, returning "
+                  "Reply, result<Reply>, task<Reply> or task<result<Reply>>");
+    if constexpr (detail::has_all_handlers<A, typename A::protocol>) {
+      using body = detail::typed_body<A, typename A::protocol>;
+      detail::nascent_actor made(*impl_, std::move(options), body::kind());
+      if (!made) return {};
+      auto object = std::make_unique<body>(made.context(), std::forward<Args>(args)...);
+      return typename A::protocol::ref(made.launch(std::move(object)));
+    }
+    return {};
+  }
+  template <class A, class... Args>
+    requires(std::constructible_from<A, Args...> || std::constructible_from<A, actor_context&, Args...>)
+  typename A::protocol::ref spawn(Args&&... args) {
+    return spawn<A>(spawn_actor_options(), std::forward<Args>(args)...);
+  }
+
+  /// Makes an actor known under a name; the name keeps a ref until it is unregistered or the actor ends.
+  /// Errors: errc::already_exists, errc::failed_precondition (empty ref).
+  template <class... Signatures>
+  result<void> register_name(std::string name, const actor_ref<Signatures...>& ref) {
+    return register_target(std::move(name), ref.target());
+  }
+  /// True if there was such a name.
+  bool unregister_name(std::string_view name);
+
+  /// The actor of that name.
+  /// Errors: errc::not_found; errc::failed_precondition, naming both protocols, if it does not take all `Signatures`.
+  template <class... Signatures>
+  [[nodiscard]] result<actor_ref<Signatures...>> lookup(std::string_view name) const {
+    auto found = lookup_target(name, protocol<Signatures...>::info());
+    if (!found) return fail(std::move(found).error());
+    return actor_ref<Signatures...>(std::move(*found));
+  }
+
+  /// Ends all actors, tandem's first: running handlers are cancelled, messages in mailboxes are failed or become dead
+  /// letters; then waits for CAF's own to end by themselves. Returns when the last has ended.
+  /// Errors: errc::deadline_exceeded with the names of those that have not ended within `limit`.
+  /// Blocks the calling thread, which must be no worker.
+  result<void> shutdown(duration limit);
+
+  /// Actors spawned with spawn() that have not ended.
+  [[nodiscard]] std::size_t live_actors() const noexcept;
+  [[nodiscard]] std::size_t dead_letters() const noexcept;
+
+ private:
+  friend struct detail::system_access;
+  system(tandem::detail::scheduler& on, tandem::context root, bool simulated, system_options options);
+  result<void> register_target(std::string name, detail::target_ptr target);
+  result<detail::target_ptr> lookup_target(std::string_view name, const protocol_info& wanted) const;
+
+  std::unique_ptr<detail::system_impl> impl_;
+};
+
+namespace detail {
+
+/// What the cluster's glue needs of a system.
+struct system_access {
+  /// The live actor with this id; null if there is none.
+  [[nodiscard]] static local_target_ptr find(system& s, std::uint64_t id);
+  /// The target registered under this name, local or not; null if there is none.
+  [[nodiscard]] static target_ptr find(system& s, std::string_view name);
+  /// Registers any target, e.g. a remote one.
+  static result<void> register_target(system& s, std::string name, target_ptr t) {
+    return s.register_target(std::move(name), std::move(t));
+  }
+  /// Counts it and calls the handler.
+  static void report(system& s, const dead_letter& letter) noexcept;
+  [[nodiscard]] static tandem::detail::scheduler& scheduler_of(system& s) noexcept;
+  [[nodiscard]] static system_impl& impl(system& s) noexcept { return *s.impl_; }
+};
+
+}  // namespace detail
+}  // namespace tandem::actors

@@ -1,0 +1,165 @@
+#include "host.hpp"
+
+#include <chrono>
+#include <mutex>
+#include <string>
+
+#include <tandem/runtime/detail/simulation.hpp>
+#include <tandem/runtime/runtime.hpp>
+
+namespace tandem::actors::detail {
+namespace {
+
+// Messages an event-based actor may handle before others run; CAF's own default is no limit.
+constexpr std::size_t default_throughput = 256;
+
+// A scheduler has one host for foreign items, and any number of systems may come and go on it: so the host is the same
+// for all of them, and finds the system by the actor. Installed once per scheduler; the lock orders the first install
+// before every later look.
+std::mutex install_lock;
+
+caf::resumable& resumable_of(tandem::detail::queue_item item) noexcept {
+  return *reinterpret_cast<caf::resumable*>(item);
+}
+
+// CAF's functor spawns set a thread's current logger; while one is set, CAF looks up the thread's actor id twice per
+// resume in a locked table.
+void forget_logger() noexcept {
+  if (caf::logger::current_logger()) caf::logger::set_current_actor_system(nullptr);
+}
+
+template <class... Ts>
+std::unordered_map<std::type_index, hosted_caf::wrapper> common_wrappers() {
+  return {{typeid(Ts), [](void* value) { return caf::make_message(std::move(*static_cast<Ts*>(value))); }}...};
+}
+
+}  // namespace
+
+void run_until_done(tandem::detail::scheduler& core, bool simulated, tandem::detail::completion_base& what) noexcept {
+  if (!simulated) {
+    tandem::detail::block_until_ready(what);
+    return;
+  }
+  while (!what.is_ready()) {
+    if (tandem::detail::run_until_idle(core) != 0) continue;
+    const time_point next = tandem::detail::next_timer(core);
+    if (next == no_deadline) return;
+    tandem::detail::move_clock(core, next);
+  }
+}
+
+host::host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated)
+    : abstract_coordinator(system), core_(core), simulated_(simulated), clock_(core) {
+  for (unsigned i = 0; i < worker_count(core); ++i) units_.push_back(std::make_unique<unit>(*this));
+  const std::lock_guard hold(install_lock);
+  set_foreign_host(core, {&run_foreign, &discard_foreign, nullptr});
+}
+
+host::~host() { drained_->release(); }
+
+void host::init(caf::actor_system_config& config) {
+  abstract_coordinator::init(config);
+  max_throughput_ = caf::get_or(config, "scheduler.max-throughput", default_throughput);
+  num_workers_ = units_.size();
+}
+
+void host::start() {
+  // Not CAF's: that one blocks a thread of its own.
+  utility_actors_[printer_id] = system_.spawn<caf::hidden>(detail::printer);
+  forget_logger();
+}
+
+void host::stop() {
+  caf::anon_send_exit(utility_actors_[printer_id], caf::exit_reason::user_shutdown);
+  utility_actors_[printer_id] = nullptr;
+  clock_.cancel_all();
+  drained_->retain();
+  one_less();
+  run_until_done(core_, simulated_, *drained_);
+  drained_->release();
+  clock_.cancel_all();
+}
+
+void host::enqueue(caf::resumable* what) {
+  std::size_t seen = pending_.load(std::memory_order_relaxed);  // the CAS decides
+  do {
+    if (seen == 0) {  // H1
+      cleanup_and_release(what);
+      return;
+    }
+  } while (!pending_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
+  submit(core_, reinterpret_cast<tandem::detail::queue_item>(what));
+}
+
+host* host::home_of(caf::resumable& what) noexcept {
+  caf::abstract_actor* actor = nullptr;
+  if (what.subtype() == caf::resumable::scheduled_actor) {
+    actor = static_cast<caf::scheduled_actor*>(&what);
+  } else {
+    actor = dynamic_cast<caf::abstract_actor*>(&what);
+  }
+  return actor ? static_cast<host*>(&actor->home_system().scheduler()) : nullptr;
+}
+
+bool host::run_foreign(void*, tandem::detail::queue_item item, unsigned worker_index) noexcept {
+  caf::resumable& what = resumable_of(item);
+  return home_of(what)->run(what, worker_index);
+}
+
+void host::discard_foreign(void*, tandem::detail::queue_item item) noexcept {
+  caf::resumable& what = resumable_of(item);
+  host& home = *home_of(what);
+  cleanup_and_release(&what);
+  home.one_less();
+}
+
+bool host::run(caf::resumable& what, unsigned worker_index) noexcept {
+  switch (what.resume(units_[worker_index].get(), max_throughput_)) {
+    case caf::resumable::resume_later:
+      forget_logger();
+      return true;
+    default:
+      forget_logger();
+      at_rest(what);
+      return false;
+  }
+}
+
+void host::at_rest(caf::resumable& what) noexcept {
+  caf::intrusive_ptr_release(&what);  // H2; may destroy the actor, which still needs the system
+  one_less();
+}
+
+void host::one_less() noexcept {
+  auto* const drained = drained_;
+  // Release and acquire: what the actors did comes before what stop() does next.
+  if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) drained->complete({});
+}
+
+hosted_caf::hosted_caf(tandem::detail::scheduler& core, bool simulated)
+    : wrappers_(common_wrappers<bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long,
+                                unsigned long, long long, unsigned long long, float, double, long double, std::string,
+                                std::vector<std::string>, caf::actor, caf::message>()) {
+  config_.module_factories.push_back(
+      [&core, simulated](caf::actor_system& s) -> caf::actor_system::module* { return new host(s, core, simulated); });
+  system_.emplace(config_);
+  system_->await_actors_before_shutdown(false);  // system::shutdown() waits, for a limited time
+  forget_logger();
+}
+
+hosted_caf::~hosted_caf() { system_.reset(); }
+
+std::size_t hosted_caf::running() noexcept { return system_->registry().running(); }
+
+hosted_caf::wrapper hosted_caf::wrapper_of(const std::type_info& type) const {
+  const std::lock_guard hold(wrappers_lock_);
+  const auto found = wrappers_.find(type);
+  return found == wrappers_.end() ? nullptr : found->second;
+}
+
+void hosted_caf::expose(std::type_index type, wrapper how) {
+  const std::lock_guard hold(wrappers_lock_);
+  wrappers_[type] = how;
+}
+
+}  // namespace tandem::actors::detail

@@ -1,0 +1,98 @@
+// CAF's actor system, hosted on a tandem scheduler.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <typeindex>
+#include <unordered_map>
+#include <vector>
+
+#include <caf/all.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
+
+#include <tandem/runtime/detail/completion.hpp>
+#include <tandem/runtime/detail/worker.hpp>
+
+#include "clock.hpp"
+
+namespace tandem::actors::detail {
+
+/// Waits for `what` on the calling thread, which is no worker; on a simulated scheduler, runs that until `what` is
+/// ready or nothing is left to run.
+void run_until_done(tandem::detail::scheduler& core, bool simulated, tandem::detail::completion_base& what) noexcept;
+
+/// The module CAF takes for its scheduler: runs CAF's resumables as foreign items of the tandem scheduler.
+///
+/// (H1) pending_ counts the resumables that were enqueued and have not come to rest, and until stop() one more. It
+///      never leaves zero: whoever reaches it completes drained_. What is enqueued later is cleaned up at once.
+/// (H2) CAF adds a reference before enqueue(); it is released when the resumable comes to rest.
+class host final : public caf::scheduler::abstract_coordinator {
+ public:
+  host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated);
+  ~host() override;
+
+  void enqueue(caf::resumable* what) override;
+  caf::actor_clock& clock() noexcept override { return clock_; }
+
+ protected:
+  void init(caf::actor_system_config& config) override;
+  void start() override;
+  void stop() override;
+
+ private:
+  /// What CAF hands to a running actor as its worker. An actor keeps the pointer and may pass it to children that run
+  /// elsewhere, so exec_later() makes no assumption about the calling thread.
+  class unit final : public caf::execution_unit {
+   public:
+    explicit unit(host& h) : caf::execution_unit(&h.system()), host_(h) {}
+    void exec_later(caf::resumable* what) override { host_.enqueue(what); }
+
+   private:
+    host& host_;
+  };
+
+  static bool run_foreign(void*, tandem::detail::queue_item item, unsigned worker_index) noexcept;
+  static void discard_foreign(void*, tandem::detail::queue_item item) noexcept;
+  static host* home_of(caf::resumable& what) noexcept;
+  bool run(caf::resumable& what, unsigned worker_index) noexcept;
+  void at_rest(caf::resumable& what) noexcept;
+  void one_less() noexcept;
+
+  tandem::detail::scheduler& core_;
+  const bool simulated_;
+  detail::clock clock_;
+  std::vector<std::unique_ptr<unit>> units_;  // one per worker; constant after construction
+  std::atomic<std::size_t> pending_{1};       // H1
+  tandem::detail::completion<void>* const drained_ = new tandem::detail::completion<void>;
+};
+
+/// The actor system and what it was configured with.
+class hosted_caf {
+ public:
+  hosted_caf(tandem::detail::scheduler& core, bool simulated);
+  ~hosted_caf();
+
+  [[nodiscard]] caf::actor_system& system() noexcept { return *system_; }
+  /// Actors, ours included, that have not ended.
+  [[nodiscard]] std::size_t running() noexcept;
+
+  /// Makes a CAF message of a value that is moved from; null if the type was not exposed.
+  using wrapper = caf::message (*)(void* value);
+  [[nodiscard]] wrapper wrapper_of(const std::type_info& type) const;
+  void expose(std::type_index type, wrapper how);
+
+ private:
+  caf::actor_system_config config_;
+  std::optional<caf::actor_system> system_;
+  mutable std::mutex wrappers_lock_;
+  std::unordered_map<std::type_index, wrapper> wrappers_;  // guarded by wrappers_lock_
+};
+
+/// The actor behind aout(): writes whole lines, to stdout or where CAF's actor_ostream::redirect() says.
+[[nodiscard]] caf::behavior printer(caf::event_based_actor* self);
+
+}  // namespace tandem::actors::detail

@@ -1,0 +1,78 @@
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include <tandem/actors/detail/body.hpp>
+#include <tandem/actors/detail/envelope.hpp>
+#include <tandem/actors/detail/operations.hpp>
+#include <tandem/actors/protocol.hpp>
+#include <tandem/errors/format.hpp>
+
+namespace tandem::actors {
+
+bool covers(const protocol_info& offered, const protocol_info& wanted) noexcept {
+  if (offered.fingerprint == wanted.fingerprint) return true;
+  for (const std::string& needed : wanted.signatures) {
+    bool found = false;
+    for (const std::string& has : offered.signatures) found = found || has == needed;
+    if (!found) return false;
+  }
+  return true;
+}
+
+namespace detail {
+
+std::string readable_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
+                                                    std::free);
+  return status == 0 ? std::string(text.get()) : std::string(type.name());
+}
+
+error empty_ref() {
+  static const error shared = make_error(errc::failed_precondition, "the actor_ref is empty");
+  return shared;
+}
+
+bool reply_sink::reply_value(void*, const std::type_info&) noexcept { return false; }
+
+result<void> envelope::complete_from_bytes(std::span<const std::byte>) {
+  return tandem::fail(errc::invalid_argument, "a reply came for a message that takes none from a wire: " + type_name());
+}
+
+incoming_envelope::incoming_envelope(incoming message) noexcept
+    : envelope(form::bytes, nullptr, message.sink != nullptr,
+               message.remaining == duration::max() ? no_deadline : deadline_in(message.remaining)),
+      message_(std::move(message)) {}
+
+incoming_envelope::~incoming_envelope() {
+  if (message_.sink) message_.sink->fail(error_of(errc::unavailable));
+  if (message_.link) message_.link->consumed(message_.bytes.size());
+}
+
+std::string incoming_envelope::type_name() const { return fmt::format("wire type {:08x}", message_.type_hash); }
+
+bool incoming_envelope::fail(error why) noexcept {
+  const auto sink = std::move(message_.sink);
+  if (sink) sink->fail(std::move(why));
+  return is_ask();
+}
+
+error handler_threw(std::exception_ptr thrown, const std::string& message) {
+  return wrap(from_exception(std::move(thrown)), errc::unavailable, "the actor failed while it handled " + message);
+}
+
+error not_in_protocol(const std::string& message, const protocol_info& protocol) {
+  return make_error(errc::invalid_argument,
+                    fmt::format("{} is not in the actor's protocol ({})", message, protocol.text));
+}
+
+error not_parsed(const std::string& message) {
+  return make_error(errc::invalid_argument, "the bytes of a message are no " + message);
+}
+
+}  // namespace detail
+}  // namespace tandem::actors

@@ -1,0 +1,217 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include <tandem/runtime/with_context.hpp>
+#include <tandem/testing/sim_runtime.hpp>
+
+#include "actors.hpp"
+
+namespace tandem::actors {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct stop {};
+struct crash {};
+
+class worker {
+ public:
+  using protocol = actors::protocol<void(note), void(stop), void(crash), int(get)>;
+  worker(actor_context& c, std::vector<int>& seen) : context_(c), seen_(seen) {}
+  result<void> on(note m) {
+    if (m.n < 0) return fail(errc::out_of_range, "negative");
+    seen_.push_back(m.n);
+    return {};
+  }
+  void on(stop) { context_.quit(); }
+  task<> on(crash) {
+    co_await yield();
+    throw std::logic_error("crashed");
+  }
+  int on(get) { return 1; }
+
+ private:
+  actor_context& context_;
+  std::vector<int>& seen_;
+};
+
+struct fixture {
+  testing::sim_runtime sim;
+  std::vector<dead_letter> dead;
+  std::vector<int> seen;
+  system sys;
+  worker::protocol::ref ref;
+  fixture() : sys(sim, options()), ref(sys.spawn<worker>(spawn_actor_options("w"), seen)) {}
+  system_options options() {
+    system_options o;
+    o.on_dead_letter = [this](const dead_letter& d) { dead.push_back(d); };
+    return o;
+  }
+};
+
+TEST(ActorLifetime, QuitLeavesQueuedTellsAsDeadLettersAndFailsAsks) {
+  fixture f;
+  ASSERT_TRUE(f.ref.try_tell(note{1}).has_value());
+  ASSERT_TRUE(f.ref.try_tell(stop{}).has_value());
+  ASSERT_TRUE(f.ref.try_tell(note{2}).has_value());
+  auto asked = f.sim.spawn([&]() -> task<result<int>> { co_return co_await f.ref.ask(get{}, 1s); });
+  f.sim.run_until_idle();
+  EXPECT_EQ(f.seen, std::vector<int>{1});
+  ASSERT_EQ(f.dead.size(), 1u);
+  EXPECT_EQ(f.dead[0].target_id, f.ref.id());
+  EXPECT_EQ(f.dead[0].target_name, "w");
+  EXPECT_EQ(f.dead[0].message_type, "tandem::actors::note");
+  EXPECT_EQ(f.dead[0].reason.code(), errc::unavailable);
+  EXPECT_EQ(f.sim.get(asked).error().code(), errc::unavailable);
+  EXPECT_EQ(f.sys.live_actors(), 0u);
+  EXPECT_EQ(f.sys.dead_letters(), 1u);
+}
+
+TEST(ActorLifetime, AnErrorFromATellEndsTheActorWithThatError) {
+  fixture f;
+  ASSERT_TRUE(f.ref.try_tell(note{-1}).has_value());
+  f.sim.run_until_idle();
+  const auto late = f.ref.try_tell(note{1});
+  EXPECT_TRUE(is(late.error(), errc::out_of_range));
+  EXPECT_EQ(f.sys.live_actors(), 0u);
+}
+
+TEST(ActorLifetime, AnExceptionInAHandlerThatWaitedEndsTheActor) {
+  fixture f;
+  ASSERT_TRUE(f.ref.try_tell(crash{}).has_value());
+  f.sim.run_until_idle();
+  const auto late = f.ref.try_tell(note{1});
+  EXPECT_NE(late.error().message().find("crashed"), std::string::npos);
+  EXPECT_EQ(f.sys.live_actors(), 0u);
+  EXPECT_EQ(f.sim.live_tasks(), 0u);
+}
+
+TEST(ActorLifetime, WithoutRefsItHandlesWhatItHasAndEnds) {
+  fixture f;
+  ASSERT_TRUE(f.ref.try_tell(note{1}).has_value());
+  ASSERT_TRUE(f.ref.try_tell(note{2}).has_value());
+  f.ref = {};
+  EXPECT_EQ(f.sys.live_actors(), 1u);
+  f.sim.run_until_idle();
+  EXPECT_EQ(f.seen, (std::vector<int>{1, 2}));
+  EXPECT_EQ(f.sys.live_actors(), 0u);
+  EXPECT_TRUE(f.dead.empty());
+}
+
+TEST(ActorLifetime, AnIdleActorEndsWithItsLastRef) {
+  testing::sim_runtime sim;
+  recorder::state state;
+  system sys(sim);
+  auto ref = sys.spawn<recorder>(state);
+  sim.run_until_idle();
+  EXPECT_FALSE(state.destroyed);
+  ref = {};
+  EXPECT_FALSE(state.destroyed);  // on a worker, not here
+  sim.run_until_idle();
+  EXPECT_TRUE(state.destroyed);
+  EXPECT_EQ(sys.live_actors(), 0u);
+}
+
+TEST(ActorLifetime, AHandlerThatWaitsKeepsItsActor) {
+  testing::sim_runtime sim;
+  recorder::state state;
+  system sys(sim);
+  auto ref = sys.spawn<recorder>(state);
+  ASSERT_TRUE(ref.try_tell(hold{}).has_value());
+  sim.run_until_idle();
+  ref = {};
+  sim.run_until_idle();
+  EXPECT_TRUE(state.holding);
+  EXPECT_EQ(sys.live_actors(), 1u);
+  state.open = true;
+  sim.run_to_end();
+  EXPECT_TRUE(state.destroyed);
+  EXPECT_EQ(sys.live_actors(), 0u);
+}
+
+TEST(ActorLifetime, ShutdownCancelsARunningHandler) {
+  testing::sim_runtime sim;
+  recorder::state state;
+  system sys(sim);
+  const auto ref = sys.spawn<recorder>(state);
+  ASSERT_TRUE(ref.try_tell(hold{}).has_value());
+  sim.run_until_idle();
+  ASSERT_TRUE(state.holding);
+  EXPECT_TRUE(sys.shutdown(1s).has_value());
+  EXPECT_EQ(state.hold_ended.code(), errc::cancelled);
+  EXPECT_TRUE(state.destroyed);
+  EXPECT_EQ(sys.live_actors(), 0u);
+  EXPECT_FALSE(sys.spawn<recorder>(state));  // too late
+}
+
+TEST(ActorLifetime, ShutdownNamesWhatWouldNotEnd) {
+  class deaf {
+   public:
+    using protocol = actors::protocol<void(hold)>;
+    deaf(std::atomic<bool>& in, join_handle<void>& until) : in_(in), until_(until) {}
+    task<> on(hold) {
+      in_ = true;
+      in_.notify_all();
+      co_await with_context(context(), wait());  // a context that nobody cancels
+    }
+
+   private:
+    task<> wait() { (void)(co_await until_.join()); }
+    std::atomic<bool>& in_;
+    join_handle<void>& until_;
+  };
+  runtime rt;
+  std::atomic<bool> in = false;
+  auto* const opened = new tandem::detail::completion<void>;
+  join_handle<void> until(opened);
+  system sys(rt);
+  const auto ref = sys.spawn<deaf>(spawn_actor_options("deaf one"), in, until);
+  ASSERT_TRUE(ref.try_tell(hold{}).has_value());
+  in.wait(false);
+  const auto ended = sys.shutdown(1ms);
+  ASSERT_FALSE(ended.has_value());
+  EXPECT_EQ(ended.error().code(), errc::deadline_exceeded);
+  EXPECT_NE(ended.error().message().find("deaf one"), std::string::npos);
+  opened->complete({});
+  opened->release();
+  EXPECT_TRUE(sys.shutdown(10s).has_value());
+}
+
+TEST(ActorLifetime, AConstructorThatThrowsLeavesNothingBehind) {
+  class thrower {
+   public:
+    using protocol = actors::protocol<void(note)>;
+    explicit thrower(actor_context& c) {
+      (void)c.self<thrower>().try_tell(note{1});
+      throw std::runtime_error("no");
+    }
+    void on(note) {}
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  EXPECT_THROW((void)sys.spawn<thrower>(), std::runtime_error);
+  EXPECT_EQ(sys.live_actors(), 0u);
+}
+
+TEST(ActorLifetime, AnActorKnowsItselfAndItsName) {
+  class me {
+   public:
+    using protocol = actors::protocol<void(add), std::string(get)>;
+    explicit me(actor_context& c) : context_(c) { (void)c.self<me>().try_tell(add{1}); }
+    void on(add m) { sum_ += m.n; }
+    std::string on(get) { return std::string(context_.name()) + std::to_string(sum_); }
+
+   private:
+    actor_context& context_;
+    std::int64_t sum_ = 0;
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  const auto ref = sys.spawn<me>(spawn_actor_options("I"));
+  EXPECT_EQ(sim.run([&]() -> task<result<std::string>> { co_return co_await ref.ask(get{}, 1s); }).value(), "I1");
+}
+
+}  // namespace
+}  // namespace tandem::actors
