@@ -61,7 +61,6 @@ void node_service::stop() {
   if (node_) node_->stop(500ms);
   // Before the node goes: mappers and the host refer to it.
   if (const auto ended = system_.shutdown(500ms); !ended) fmt::print(stderr, "wordcount: {}\n", ended.error());
-  if (const auto ended = runtime_.shutdown(500ms); !ended) fmt::print(stderr, "wordcount: {}\n", ended.error());
 }
 
 }  // namespace wordcount
