@@ -15,9 +15,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-v1::WireCounters read_counters(const tandem::cluster::node& node) {
+v1::NodeStatus read_status(const tandem::cluster::node& node) {
+  v1::NodeStatus message;
+  for (const tandem::cluster::peer_status& peer : node.peers())
+    if (peer.connected) message.add_peers(peer.name);
   const tandem::cluster::wire_counters now = node.counters();
-  v1::WireCounters message;
   message.set_messages_sent(now.messages_sent);
   message.set_bytes_sent(now.bytes_sent);
   return message;
@@ -47,7 +49,7 @@ tandem::result<std::unique_ptr<node_service>> node_service::start(tandem::cluste
 tandem::result<void> node_service::start_actors() {
   tandem::cluster::node& node = *node_;
   host_ = system_.spawn<host>(
-      tandem::actors::spawn_actor_options(std::string(host_name)), [&node] { return read_counters(node); }, stats_);
+      tandem::actors::spawn_actor_options(std::string(host_name)), [&node] { return read_status(node); }, stats_);
   TANDEM_TRY(system_.register_name(std::string(host_name), host_));
   const auto find = [&node](v1::ShardPlace place) { return find_shard(node, std::move(place)); };
   for (unsigned i = 0; i < mappers_per_node; ++i) {
