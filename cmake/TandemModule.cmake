@@ -39,12 +39,58 @@ function(tandem_add_module name)
     target_precompile_headers(${target} PRIVATE ${arg_PCH})
   endif()
 
+  _tandem_export(${name} NEEDS ${arg_PUBLIC_DEPS} ${arg_PRIVATE_DEPS} PACKAGES ${arg_PACKAGES})
+endfunction()
+
+# tandem_add_proto(NAME PROTOS…)
+#
+# Makes target tandem_NAME with alias tandem::NAME from .proto files: messages and gRPC services. A file's path below the
+# calling directory is its import path and its #include path, so tandem/cluster/v1/link.proto gives
+# <tandem/cluster/v1/link.pb.h> and <tandem/cluster/v1/link.grpc.pb.h>; the headers and the .proto files are installed.
+# Needs the packages Protobuf and gRPC.
+function(tandem_add_proto name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS")
+  set(target tandem_${name})
+  set(base ${CMAKE_CURRENT_BINARY_DIR}/generated)
+  set(headers "")
+  set(sources "")
+  foreach(proto IN LISTS arg_PROTOS)
+    string(REGEX REPLACE "\\.proto$" "" stem ${base}/${proto})
+    add_custom_command(
+      OUTPUT ${stem}.pb.h ${stem}.pb.cc ${stem}.grpc.pb.h ${stem}.grpc.pb.cc
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${base}
+      COMMAND protobuf::protoc -I ${CMAKE_CURRENT_SOURCE_DIR} --cpp_out=${base} --grpc_out=${base}
+              --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin> ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+      COMMENT "Generating ${proto}"
+      VERBATIM)
+    list(APPEND headers ${stem}.pb.h ${stem}.grpc.pb.h)
+    list(APPEND sources ${stem}.pb.cc ${stem}.grpc.pb.cc)
+    get_filename_component(folder ${proto} DIRECTORY)
+    install(FILES ${proto} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/${folder})
+  endforeach()
+
+  add_library(${target} STATIC ${sources})
+  add_library(tandem::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} VERIFY_INTERFACE_HEADER_SETS OFF)
+  target_compile_features(${target} PUBLIC cxx_std_23)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${base} FILES ${headers})
+  target_include_directories(${target} SYSTEM INTERFACE $<BUILD_INTERFACE:${base}>)
+  # gRPC's headers call into absl::synchronization, which Debian's gRPC targets do not pass on.
+  target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf absl::synchronization)
+  _tandem_export(${name} PACKAGES "Protobuf" "gRPC CONFIG")
+endfunction()
+
+# The end of every module: installs target tandem_NAME and remembers what tandemConfig.cmake has to say about it.
+function(_tandem_export name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "NEEDS;PACKAGES")
+  set(target tandem_${name})
   install(TARGETS ${target} EXPORT tandem_${name} FILE_SET HEADERS
           ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(EXPORT tandem_${name} NAMESPACE tandem:: FILE tandem_${name}.cmake
           DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tandem)
   set(needs "")
-  foreach(dep IN LISTS arg_PUBLIC_DEPS arg_PRIVATE_DEPS)
+  foreach(dep IN LISTS arg_NEEDS)
     if(dep MATCHES "^tandem::(.*)$")
       string(APPEND needs " ${CMAKE_MATCH_1}")
     endif()

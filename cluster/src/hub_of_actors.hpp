@@ -1,0 +1,98 @@
+// What a node's parts share: the transport, the actor system, the peers; and the transport's listener.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tandem/actors/dead_letter.hpp>
+#include <tandem/actors/system.hpp>
+#include <tandem/cluster/node.hpp>
+
+#include "peer_link.hpp"
+#include "transport.hpp"
+
+namespace tandem::cluster::internal {
+
+/// Runs callbacks of users in a task, one after the other, so that none runs on a thread of gRPC.
+class callback_queue : public std::enable_shared_from_this<callback_queue> {
+ public:
+  explicit callback_queue(tandem::detail::scheduler& s) noexcept : scheduler_(s) {}
+  void post(std::function<void()> call);
+
+ private:
+  task<> drain();
+
+  tandem::detail::scheduler& scheduler_;
+  std::mutex lock_;
+  std::deque<std::function<void()>> calls_;  // guarded by lock_
+  bool draining_ = false;                    // guarded by lock_
+};
+
+/// Lives as long as the node or any remote ref, reply or message that came from a peer.
+///
+/// (H1) The transport is stopped by node::stop(), before the last share of the hub can go.
+class hub_of_actors final : public transport_listener, public std::enable_shared_from_this<hub_of_actors> {
+ public:
+  hub_of_actors(actors::system& system, std::string own_name, node_event_handler on_event);
+  ~hub_of_actors() override;
+
+  [[nodiscard]] result<void> start(node_options options);
+  void stop(std::chrono::steady_clock::time_point deadline);
+
+  [[nodiscard]] transport& wire() noexcept { return *transport_; }
+  [[nodiscard]] peer_link* find_peer(std::string_view name) noexcept;
+  [[nodiscard]] std::vector<std::unique_ptr<peer_link>>& links() noexcept { return links_; }
+  [[nodiscard]] const std::string& own_name() const noexcept { return own_name_; }
+  [[nodiscard]] actors::system& system() noexcept { return system_; }
+  [[nodiscard]] tandem::detail::scheduler& scheduler() noexcept;
+  [[nodiscard]] wire_counters counters() const noexcept;
+
+  void count_sent(std::size_t payload_bytes) noexcept;
+  void report(actors::dead_letter letter) noexcept;
+  void forget_expired_asks();
+
+  /// The actor registered here under `name`, if it takes all of `wanted`.
+  [[nodiscard]] result<actors::detail::target_ptr> find_here(std::string_view name,
+                                                             const actors::protocol_info& wanted);
+
+  // transport_listener
+  void on_start(transport& t) override;
+  void on_peer_up(peer_id peer, std::uint64_t incarnation, std::uint64_t epoch) override;
+  void on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+                  std::span<const record_view> records) override;
+  void on_credit(peer_id peer) override;
+  void on_disconnected(peer_id peer, std::uint64_t epoch, const error& why, dropped_records dropped) override;
+  void on_peer_down(peer_id peer, const error& why) override;
+  void on_problem(std::string_view node, const error& what) override;
+
+ private:
+  struct consumption;
+  struct remote_reply;
+
+  void take_message(peer_link& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+                    const record_view& record, const std::shared_ptr<actors::detail::consumption_listener>& account);
+  void take_request(actors::detail::incoming request);
+  void tell(node_event event);
+  peer_link& link_of(peer_id peer) noexcept { return *links_[static_cast<std::size_t>(peer)]; }
+
+  actors::system& system_;
+  const std::string own_name_;
+  const node_event_handler on_event_;
+  const std::shared_ptr<callback_queue> callbacks_;
+  std::unique_ptr<transport> owned_;
+  transport* transport_ = nullptr;                // set by on_start(), constant after
+  std::vector<std::unique_ptr<peer_link>> links_; // by peer_id; filled by on_start(), constant after
+  // The account of each peer's current connection; touched by the transport's serialised reports only.
+  std::vector<std::shared_ptr<actors::detail::consumption_listener>> accounts_;
+
+  std::atomic<std::uint64_t> messages_sent_{0}, messages_received_{0}, bytes_sent_{0}, bytes_received_{0};
+};
+
+}  // namespace tandem::cluster::internal

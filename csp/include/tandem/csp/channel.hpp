@@ -1,0 +1,208 @@
+// Bounded multi-producer, multi-consumer channels. Start at make_channel(); select.hpp waits on several at once.
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <tandem/csp/detail/immediate.hpp>
+#include <tandem/csp/detail/channel.hpp>
+#include <tandem/csp/detail/operations.hpp>
+#include <tandem/csp/fwd.hpp>
+#include <tandem/errors/result.hpp>
+
+namespace tandem::csp {
+
+template <class T>
+[[nodiscard]] std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity);
+
+// What an operation does, by the state of the handle and the channel ("ready": room or a waiting receiver for a send, a
+// value or a waiting sender for a receive):
+//
+// |                       | default-constructed | open, would wait | open, ready | closed                      |
+// |-----------------------|---------------------|------------------|-------------|-----------------------------|
+// | co_await tx.send(v)   | waits for ever      | waits            | places it   | errc::closed, v untouched   |
+// | co_await rx.recv()    | waits for ever      | waits            | the value   | buffered, then errc::closed |
+// | tx.try_send(v)        | would_block         | would_block      | places it   | errc::closed, v untouched   |
+// | rx.try_recv()         | would_block         | would_block      | the value   | buffered, then errc::closed |
+// | tx.close(), rx.close()| false               | true, wakes all  | true        | false: closed already       |
+// | blocking_send, _recv  | std::logic_error    | blocks           | as send     | as send, recv               |
+// | an arm of select      | never chosen        | waits            | may be chosen | may be chosen, reports it |
+//
+// Waits marked "for ever" still end with the caller's context.
+
+/// The sending end of a channel of T.
+///
+/// Owns:    a share of the channel. Destroying the last sender closes it; buffered values stay receivable.
+/// Threads: every member may be called from any thread at any time, except that a handle must not be assigned to or
+///          destroyed while it is used. Copies are cheap (one atomic increment).
+/// Order:   values of one sender arrive as sent; waiting senders are served in the order they came.
+template <class T>
+class sender {
+ public:
+  using value_type = T;
+
+  /// A handle whose channel is never ready.
+  sender() = default;
+  sender(const sender& other) noexcept : channel_(other.channel_) {
+    if (channel_) channel_->add_sender();
+  }
+  sender(sender&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+  sender& operator=(sender other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~sender() {
+    if (channel_) channel_->drop_sender();
+  }
+
+  /// Places `value`, waiting while there is no room. `value` is moved from only on success: after an error the caller
+  /// still has it. Await it in the expression that calls it: it refers to `value`.
+  ///
+  /// Suspends: while the channel is full, or without a waiting receiver if the capacity is 0; and once in a while
+  ///           after the value was placed, to let others run.
+  /// Cancel:   safe; on error nothing was placed. An operation that need not wait may still succeed in a context
+  ///           that is over; in a loop of such operations at most 256 do.
+  /// Errors:   errc::closed, errc::cancelled, errc::deadline_exceeded.
+  /// Memory:   everything before send() is visible to the receiver that gets the value. Allocates nothing.
+  [[nodiscard]] auto send(T&& value) const noexcept { return detail::send_operation<T>(channel_, value); }
+
+  /// send() of a copy of `value`.
+  [[nodiscard]] auto send(const T& value) const
+    requires std::copy_constructible<T>
+  {
+    return detail::send_copy_operation<T>(channel_, value);
+  }
+
+  /// Places `value` only if that needs no waiting; after an error `value` is untouched.
+  /// Suspends: never; also callable outside of tasks.
+  /// Errors:   errc::would_block, errc::closed.
+  [[nodiscard]] result<void> try_send(T&& value) const {
+    if (!channel_) return fail(error_of(errc::would_block));
+    detail::wait_node* to_wake = nullptr;
+    channel_->lock();
+    const detail::progress now = channel_->send(value, to_wake);
+    channel_->unlock();
+    if (to_wake) detail::wake(*to_wake);
+    if (now == detail::progress::done) return {};
+    return fail(error_of(now == detail::progress::closed ? errc::closed : errc::would_block));
+  }
+  [[nodiscard]] result<void> try_send(const T& value) const
+    requires std::copy_constructible<T>
+  {
+    T copy(value);
+    return try_send(std::move(copy));
+  }
+
+  /// send() for threads that are no workers: blocks the thread. After an error `value` is untouched.
+  /// Errors: errc::closed. Throws std::logic_error on a worker's thread.
+  [[nodiscard]] result<void> blocking_send(T&& value) const { return detail::blocking_send(channel_, value); }
+  [[nodiscard]] result<void> blocking_send(const T& value) const
+    requires std::copy_constructible<T>
+  {
+    T copy(value);
+    return detail::blocking_send(channel_, copy);
+  }
+
+  /// Closes the channel for both ends: waiting and later sends and receives fail with errc::closed, but buffered values
+  /// are received first. True if this call closed it.
+  bool close() const noexcept { return channel_ && channel_->close(); }
+
+  [[nodiscard]] bool is_closed() const noexcept { return channel_ && channel_->is_closed(); }
+  /// The number of buffered values, at some moment during the call.
+  [[nodiscard]] std::size_t size() const noexcept { return channel_ ? channel_->size() : 0; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return channel_ ? channel_->capacity() : 0; }
+
+  /// True unless default-constructed or moved from.
+  [[nodiscard]] explicit operator bool() const noexcept { return channel_ != nullptr; }
+  /// True if both send into the same channel.
+  friend bool operator==(const sender&, const sender&) = default;
+
+  /// Not for users.
+  [[nodiscard]] detail::channel<T>* target() const noexcept { return channel_; }
+
+ private:
+  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity);
+  explicit sender(detail::channel<T>* adopted) noexcept : channel_(adopted) {}
+
+  detail::channel<T>* channel_ = nullptr;
+};
+
+/// The receiving end of a channel of T.
+///
+/// Owns:    a share of the channel. Destroying the last receiver closes it: waiting and later sends fail, and buffered
+///          values are destroyed.
+/// Threads: as sender. Each value goes to exactly one receiver.
+/// Order:   values leave in the order they were placed; waiting receivers are served in the order they came.
+template <class T>
+class receiver {
+ public:
+  using value_type = T;
+
+  /// A handle whose channel is never ready.
+  receiver() = default;
+  receiver(const receiver& other) noexcept : channel_(other.channel_) {
+    if (channel_) channel_->add_receiver();
+  }
+  receiver(receiver&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+  receiver& operator=(receiver other) noexcept {
+    std::swap(channel_, other.channel_);
+    return *this;
+  }
+  ~receiver() {
+    if (channel_) channel_->drop_receiver();
+  }
+
+  /// Takes the next value, waiting for one: `while (auto value = co_await rx.recv()) use(*value);`
+  ///
+  /// Suspends: while there is no value; and once in a while after taking one, to let others run.
+  /// Cancel:   safe; on error no value was taken. Otherwise as sender::send().
+  /// Errors:   errc::closed once the channel is closed and empty, errc::cancelled, errc::deadline_exceeded.
+  [[nodiscard]] auto recv() const noexcept { return detail::recv_operation<T>(channel_); }
+
+  /// Takes a value only if that needs no waiting.
+  /// Suspends: never; also callable outside of tasks.
+  /// Errors:   errc::would_block, errc::closed.
+  [[nodiscard]] result<T> try_recv() const {
+    if (!channel_) return fail(error_of(errc::would_block));
+    return detail::try_recv(*channel_);
+  }
+
+  /// recv() for threads that are no workers: blocks the thread.
+  /// Errors: errc::closed. Throws std::logic_error on a worker's thread.
+  [[nodiscard]] result<T> blocking_recv() const { return detail::blocking_recv(channel_); }
+
+  /// As sender::close().
+  bool close() const noexcept { return channel_ && channel_->close(); }
+
+  [[nodiscard]] bool is_closed() const noexcept { return channel_ && channel_->is_closed(); }
+  [[nodiscard]] std::size_t size() const noexcept { return channel_ ? channel_->size() : 0; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return channel_ ? channel_->capacity() : 0; }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return channel_ != nullptr; }
+  friend bool operator==(const receiver&, const receiver&) = default;
+
+  /// Not for users.
+  [[nodiscard]] detail::channel<T>* target() const noexcept { return channel_; }
+
+ private:
+  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity);
+  explicit receiver(detail::channel<T>* adopted) noexcept : channel_(adopted) {}
+
+  detail::channel<T>* channel_ = nullptr;
+};
+
+/// Makes a channel that holds up to `capacity` values; with 0 every send meets a receive.
+///
+/// Values are moved under the channel's lock, so T's move must neither throw nor block.
+/// Errors: throws std::bad_alloc; the room for all `capacity` values is allocated here.
+template <class T>
+std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity) {
+  static_assert(std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
+                "the type of a channel's values must be movable without throwing");
+  auto* const made = new detail::channel<T>(capacity);
+  return {sender<T>(made), receiver<T>(made)};
+}
+
+}  // namespace tandem::csp

@@ -1,0 +1,190 @@
+// The arms of select(): receive, send, and a limit of time.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include <tandem/csp/detail/select_core.hpp>
+#include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/timer.hpp>
+#include <tandem/runtime/time.hpp>
+
+namespace tandem::csp::detail {
+
+template <class T>
+class [[nodiscard]] recv_arm final : public select_arm {
+ public:
+  using outcome = result<T>;
+
+  explicit recv_arm(channel<T>* where) noexcept : channel_(where) {}
+  recv_arm(const recv_arm&) = delete;
+  recv_arm& operator=(const recv_arm&) = delete;
+
+  [[nodiscard]] bool may_be_ready() const noexcept override { return channel_ && channel_->may_recv(); }
+
+  [[nodiscard]] bool attempt() noexcept override {
+    wait_node* to_wake = nullptr;
+    channel_->lock();
+    const progress now = channel_->recv(std::addressof(received_.value), to_wake);
+    channel_->unlock();
+    if (to_wake) wake(*to_wake);
+    node_.outcome = static_cast<std::uint8_t>(now);
+    return now != progress::blocked;
+  }
+
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) override {
+    if (!channel_) return commit::waiting;
+    node_.task = &task;
+    node_.select = &own;
+    node_.arm = arm;
+    node_.value = std::addressof(received_.value);
+    wait_node* to_wake = nullptr;
+    channel_->lock();
+    const commit now = channel_->recv_arm(own, arm, node_, to_wake);
+    channel_->unlock();
+    if (to_wake) wake(*to_wake);
+    return now;
+  }
+
+  void delist(bool settled) noexcept override {
+    if (!channel_ || settled) return;
+    const std::lock_guard hold(*channel_);
+    channel_->leave_receivers(node_);
+  }
+
+  /// Once, if this arm won.
+  [[nodiscard]] outcome take() {
+    if (static_cast<progress>(node_.outcome) == progress::done) return received_.take();
+    return fail(error_of(errc::closed));
+  }
+
+ private:
+  channel<T>* channel_;
+  wait_node node_;
+  received_value<T> received_;
+};
+
+template <class T>
+class send_arm_base : public select_arm {
+ public:
+  using outcome = result<void>;
+
+  send_arm_base(channel<T>* where, T& value) noexcept : channel_(where) { node_.value = std::addressof(value); }
+  send_arm_base(const send_arm_base&) = delete;
+  send_arm_base& operator=(const send_arm_base&) = delete;
+
+  [[nodiscard]] bool may_be_ready() const noexcept final { return channel_ && channel_->may_send(); }
+
+  [[nodiscard]] bool attempt() noexcept final {
+    wait_node* to_wake = nullptr;
+    channel_->lock();
+    const progress now = channel_->send(*static_cast<T*>(node_.value), to_wake);
+    channel_->unlock();
+    if (to_wake) wake(*to_wake);
+    node_.outcome = static_cast<std::uint8_t>(now);
+    return now != progress::blocked;
+  }
+
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) final {
+    if (!channel_) return commit::waiting;
+    node_.task = &task;
+    node_.select = &own;
+    node_.arm = arm;
+    wait_node* to_wake = nullptr;
+    channel_->lock();
+    const commit now = channel_->send_arm(own, arm, node_, to_wake);
+    channel_->unlock();
+    if (to_wake) wake(*to_wake);
+    return now;
+  }
+
+  void delist(bool settled) noexcept final {
+    if (!channel_ || settled) return;
+    const std::lock_guard hold(*channel_);
+    channel_->leave_senders(node_);
+  }
+
+  [[nodiscard]] outcome take() {
+    if (static_cast<progress>(node_.outcome) == progress::done) return {};
+    return fail(error_of(errc::closed));
+  }
+
+ protected:
+  ~send_arm_base() = default;
+
+ private:
+  channel<T>* channel_;
+  wait_node node_;
+};
+
+/// Sends from an object of the caller's, which is moved from only if this arm won and the channel was open.
+template <class T>
+class [[nodiscard]] send_arm final : public send_arm_base<T> {
+ public:
+  using send_arm_base<T>::send_arm_base;
+};
+
+/// Constructed before the arm that refers to it.
+template <class T>
+struct held_copy {
+  explicit held_copy(const T& value) : copy(value) {}
+  T copy;
+};
+
+/// Sends a copy.
+template <class T>
+class [[nodiscard]] send_copy_arm final : private held_copy<T>, public send_arm_base<T> {
+ public:
+  send_copy_arm(channel<T>* where, const T& value) : held_copy<T>(value), send_arm_base<T>(where, this->copy) {}
+};
+
+/// What a won timeout arm yields.
+struct timed_out {};
+
+class [[nodiscard]] timeout_arm final : public select_arm {
+ public:
+  using outcome = timed_out;
+
+  explicit timeout_arm(time_point when) noexcept : when_(when), timer_(*this) {}
+  timeout_arm(const timeout_arm&) = delete;
+  timeout_arm& operator=(const timeout_arm&) = delete;
+
+  [[nodiscard]] bool may_be_ready() const noexcept override { return false; }  // ready arms come first
+  [[nodiscard]] bool attempt() noexcept override { return false; }
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) override;
+  void delist(bool settled) noexcept override;
+  [[nodiscard]] outcome take() const noexcept { return {}; }
+
+ private:
+  struct select_timer : tandem::detail::timer_node {
+    explicit select_timer(timeout_arm& a) noexcept;
+    timeout_arm* arm;
+  };
+
+  time_point when_;
+  selection* select_ = nullptr;
+  std::uint32_t arm_ = 0;
+  select_timer timer_;
+};
+
+/// What a won otherwise arm yields.
+struct none_ready {};
+
+/// Not waited for: select() takes it if no other arm is ready.
+class [[nodiscard]] otherwise_arm final : public select_arm {
+ public:
+  using outcome = none_ready;
+
+  otherwise_arm() noexcept {}
+  otherwise_arm(const otherwise_arm&) = delete;
+  otherwise_arm& operator=(const otherwise_arm&) = delete;
+
+  [[nodiscard]] bool may_be_ready() const noexcept override { return false; }
+  [[nodiscard]] bool attempt() noexcept override { return false; }
+  [[nodiscard]] commit enlist(selection&, std::uint32_t, task_record&) override { return commit::waiting; }
+  void delist(bool) noexcept override {}
+  [[nodiscard]] outcome take() const noexcept { return {}; }
+};
+
+}  // namespace tandem::csp::detail

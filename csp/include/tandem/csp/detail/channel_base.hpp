@@ -1,0 +1,89 @@
+// The part of a channel that does not depend on the type of its values: lock, waiters, close, cancel.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <tandem/csp/detail/waiters.hpp>
+
+namespace tandem::csp::detail {
+
+/// Invariants, whenever the lock is free ("live": a plain node, or one of a select that is not decided yet):
+///
+/// (C1) A live receiver is linked only while the buffer is empty, no live sender of another owner is linked and the
+///      channel is open. So a value never overtakes another, and close finds nobody to deliver to.
+/// (C2) A live sender is linked only while the buffer is full, no live receiver of another owner is linked and the
+///      channel is open.
+/// (C3) A plain node is linked from the moment its task waits until exactly one party unlinks it, under the lock; that
+///      party, and only it, sets the outcome and wakes the task.
+/// (C4) A node of a select is completed by the party that moved the select's word to "done" for that arm, and its
+///      value is moved before the lock is released. Dead nodes are unlinked by whoever meets them, or by their owner.
+/// (C5) A node is read after the lock is released only to wake its task, and only if the task cannot run before that:
+///      a plain node, or one of a select that was found parked.
+/// (C6) No lock but a select's claim is taken under the lock, nothing of the user's but T's move constructor and
+///      destructor runs, and nothing is freed.
+class channel_base {
+ public:
+  channel_base(const channel_base&) = delete;
+  channel_base& operator=(const channel_base&) = delete;
+
+  void lock() noexcept { lock_.lock(); }
+  void unlock() noexcept { lock_.unlock(); }
+
+  /// Closes, and wakes every waiter. False if it was closed already.
+  bool close() noexcept;
+
+  /// Relaxed: a hint to anyone who did not synchronize with the closing thread, exact to who did.
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+
+  // Ends the wait of `task` at the channel that is its operation, unless a peer was faster (C3).
+  static void cancel_send(task_record& task) noexcept;
+  static void cancel_recv(task_record& task) noexcept;
+
+  /// What default-constructed handles wait on: nobody else ever comes.
+  static channel_base& never_ready() noexcept;
+
+  // All below: under the lock.
+  void wait_as_sender(wait_node& node) noexcept { senders_.push_back(node); }
+  void wait_as_receiver(wait_node& node) noexcept { receivers_.push_back(node); }
+  void leave_senders(wait_node& node) noexcept {
+    if (node.linked) senders_.unlink(node);
+  }
+  void leave_receivers(wait_node& node) noexcept {
+    if (node.linked) receivers_.unlink(node);
+  }
+
+ protected:
+  channel_base() = default;
+  ~channel_base() = default;
+
+  /// A waiter this party may now complete, unlinked; and whether to wake it after the lock is released (C5).
+  struct partner {
+    wait_node* node = nullptr;
+    bool wakes = false;
+    [[nodiscard]] wait_node* to_wake() const noexcept { return wakes ? node : nullptr; }
+  };
+
+  /// The first live waiter, for an operation that nobody else can decide.
+  static partner claim_first(wait_list& list) noexcept {
+    wait_node* const first = list.first();
+    if (!first) return {};
+    if (first->select) return claim_past_selects(list);
+    list.unlink(*first);
+    return {first, true};
+  }
+
+  /// The first live waiter of another owner, together with arm `arm` of the registered select `own`.
+  /// `lost` is set if `own` turns out to be decided.
+  static partner claim_with(wait_list& list, selection& own, std::uint32_t arm, bool& lost) noexcept;
+
+  channel_lock lock_;
+  std::atomic<bool> closed_{false};  // written under lock_
+  wait_list senders_;                // guarded by lock_
+  wait_list receivers_;              // guarded by lock_
+
+ private:
+  static partner claim_past_selects(wait_list& list) noexcept;
+};
+
+}  // namespace tandem::csp::detail

@@ -1,0 +1,97 @@
+// Who waits at a channel: the list of nodes, what can end a wait, and how the waiting party is woken.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+#include <tandem/runtime/detail/spin_lock.hpp>
+#include <tandem/runtime/detail/task_record.hpp>
+
+namespace tandem::csp::detail {
+
+using tandem::detail::context_enlists;
+using tandem::detail::context_error;
+using tandem::detail::context_over;
+using tandem::detail::current_task;
+using tandem::detail::selection;
+using tandem::detail::task_record;
+using tandem::detail::wait_node;
+
+/// The lock of every channel. One name, so that a lock biased towards the channel's worker can take its place.
+using channel_lock = tandem::detail::spin_lock;
+
+/// What became of an operation. Kept in wait_node::outcome by whoever ends the wait.
+enum class progress : std::uint8_t {
+  blocked,  // must wait, or still waits
+  done,     // took effect
+  closed,   // the channel is closed; nothing happened
+  over,     // the caller's context is over; nothing happened
+};
+
+/// A plain thread that waits. Its node has no task.
+class thread_waiter : public wait_node {
+ public:
+  void wait() {
+    std::unique_lock hold(mutex_);
+    changed_.wait(hold, [this] { return woken_; });
+  }
+  void wake() {
+    // Notified under the mutex: the waiter owns both and may be gone as soon as it can lock the mutex.
+    const std::lock_guard hold(mutex_);
+    woken_ = true;
+    changed_.notify_one();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;
+};
+
+/// Lets the owner of a node run whose wait has ended. The node must not be touched after this.
+inline void wake(wait_node& node) noexcept {
+  if (node.task) [[likely]]
+    tandem::detail::make_ready(*node.task);
+  else
+    static_cast<thread_waiter&>(node).wake();
+}
+
+/// A first-in first-out list of nodes. Guarded by the lock of its owner, except for empty().
+class wait_list {
+ public:
+  /// Also without the lock, as a hint: relaxed suffices, because whoever acts on the answer looks again under the lock.
+  [[nodiscard]] bool empty() const noexcept { return first_.load(std::memory_order_relaxed) == nullptr; }
+
+  // Relaxed here and below: ordered by the lock.
+  [[nodiscard]] wait_node* first() const noexcept { return first_.load(std::memory_order_relaxed); }
+
+  void push_back(wait_node& node) noexcept {
+    node.previous = last_;
+    node.next = nullptr;
+    node.linked = true;
+    if (last_)
+      last_->next = &node;
+    else
+      first_.store(&node, std::memory_order_relaxed);
+    last_ = &node;
+  }
+
+  void unlink(wait_node& node) noexcept {
+    if (node.previous)
+      node.previous->next = node.next;
+    else
+      first_.store(node.next, std::memory_order_relaxed);
+    if (node.next)
+      node.next->previous = node.previous;
+    else
+      last_ = node.previous;
+    node.linked = false;
+  }
+
+ private:
+  std::atomic<wait_node*> first_{nullptr};
+  wait_node* last_ = nullptr;
+};
+
+}  // namespace tandem::csp::detail

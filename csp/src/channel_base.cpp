@@ -1,0 +1,95 @@
+#include <tandem/csp/detail/channel_base.hpp>
+
+#include <mutex>
+#include <utility>
+
+namespace tandem::csp::detail {
+
+channel_base::partner channel_base::claim_past_selects(wait_list& list) noexcept {
+  while (wait_node* const node = list.first()) {
+    list.unlink(*node);
+    if (!node->select) return {node, true};
+    switch (node->select->claim(node->arm)) {
+      case selection::claimed::lost: continue;  // decided elsewhere: a dead node (C4)
+      case selection::claimed::registering: return {node, false};
+      case selection::claimed::parked: return {node, true};
+    }
+  }
+  return {};
+}
+
+channel_base::partner channel_base::claim_with(wait_list& list, selection& own, std::uint32_t arm,
+                                               bool& lost) noexcept {
+  wait_node* next = nullptr;
+  for (wait_node* node = list.first(); node; node = next) {
+    next = node->next;
+    if (node->select == &own) continue;  // both ends of one channel in one select: never a pair
+    if (!node->select) {
+      // A plain waiter cannot leave while we hold the lock, so only our own word must be won.
+      if (!own.decide(arm)) {
+        lost = true;
+        return {};
+      }
+      list.unlink(*node);
+      return {node, true};
+    }
+    auto peer = selection::claimed::lost;
+    switch (own.decide_with(arm, *node->select, node->arm, peer)) {
+      case selection::paired::self_decided: lost = true; return {};
+      case selection::paired::peer_gone: list.unlink(*node); continue;
+      case selection::paired::both: list.unlink(*node); return {node, peer == selection::claimed::parked};
+    }
+  }
+  return {};
+}
+
+bool channel_base::close() noexcept {
+  wait_node* woken = nullptr;
+  {
+    const std::lock_guard hold(lock_);
+    if (closed_.load(std::memory_order_relaxed)) return false;
+    closed_.store(true, std::memory_order_relaxed);  // readers without the lock take it as a hint
+    wait_node** end = &woken;
+    for (wait_list* list : {&receivers_, &senders_}) {
+      for (partner ended = claim_first(*list); ended.node; ended = claim_first(*list)) {
+        ended.node->outcome = static_cast<std::uint8_t>(progress::closed);
+        if (!ended.wakes) continue;
+        ended.node->next = nullptr;  // no longer linked, so the field is ours (C3)
+        *end = ended.node;
+        end = &ended.node->next;
+      }
+    }
+  }
+  // Each of these stays suspended until it is woken here (C5), so the chain holds.
+  while (woken) wake(*std::exchange(woken, woken->next));
+  return true;
+}
+
+namespace {
+
+void cancel(channel_base& channel, void (channel_base::*leave)(wait_node&) noexcept, task_record& task) noexcept {
+  {
+    const std::lock_guard hold(channel);
+    if (!task.node.linked) return;  // not waiting yet, or a peer ended the wait (C3)
+    (channel.*leave)(task.node);
+    task.node.outcome = static_cast<std::uint8_t>(progress::over);
+  }
+  tandem::detail::make_ready(task);
+}
+
+}  // namespace
+
+void channel_base::cancel_send(task_record& task) noexcept {
+  cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_senders, task);
+}
+
+void channel_base::cancel_recv(task_record& task) noexcept {
+  cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_receivers, task);
+}
+
+channel_base& channel_base::never_ready() noexcept {
+  static constinit struct : channel_base {} never;
+  return never;
+}
+
+}  // namespace tandem::csp::detail
