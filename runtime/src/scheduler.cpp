@@ -37,6 +37,8 @@ void scheduler::start_threads() {
 void scheduler::inject(queue_item item) noexcept { inject_many(&item, 1); }
 
 void scheduler::inject_many(const queue_item* items, std::size_t n) noexcept {
+  // Once an item is published its task may run, end, and be the last thing the runtime waited for.
+  const std::shared_ptr<scheduler> keep = shared_from_this();
   {
     const std::lock_guard hold(inject_lock_);
     injected_.insert(injected_.end(), items, items + n);

@@ -41,6 +41,8 @@ struct room_waiter {
 class room_queue {
  public:
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  /// The oldest waiter; null if there is none.
+  [[nodiscard]] room_waiter* front() const noexcept { return first_; }
 
   /// False if the waiter was cancelled before it came here.
   [[nodiscard]] bool push(room_waiter& w) noexcept;
