@@ -51,4 +51,8 @@ void add_csp_jobs(std::vector<job>& jobs);
 void add_actor_jobs(std::vector<job>& jobs);    // with TANDEM_BENCH_ACTORS
 void add_cluster_jobs(std::vector<job>& jobs);  // with TANDEM_BENCH_CLUSTER
 
+/// The second process of a job that needs one, `tandem_bench --serve …`: runs until it is killed. With
+/// TANDEM_BENCH_CLUSTER.
+int serve(int argc, char** argv);
+
 }  // namespace bench

@@ -82,6 +82,9 @@ int main(int argc, char** argv) {
 #endif
 
   const std::string_view command = argc > 1 ? argv[1] : "";
+#if defined(TANDEM_BENCH_CLUSTER)
+  if (command == "--serve") return bench::serve(argc, argv);
+#endif
   if (command == "--help" || command == "-h") {
     print_usage(stdout);
     return 0;

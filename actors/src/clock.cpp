@@ -4,8 +4,8 @@
 
 #include <tandem/runtime/detail/job.hpp>
 #include <tandem/runtime/detail/pool.hpp>
+#include <tandem/runtime/detail/simulation.hpp>
 #include <tandem/runtime/detail/timer.hpp>
-#include <tandem/runtime/time.hpp>
 
 namespace tandem::actors::detail {
 
@@ -61,7 +61,7 @@ struct clock::timeout final : tandem::detail::pooled, timer_node, job {
   }
 };
 
-clock::time_point clock::now() const noexcept { return tandem::now(); }
+clock::time_point clock::now() const noexcept { return clock_of(core_); }
 
 void clock::add(time_point when, std::unique_ptr<timeout> what) {
   timeout* const t = what.get();

@@ -65,7 +65,7 @@ void host::init(caf::actor_system_config& config) {
 
 void host::start() {
   // Not CAF's: that one blocks a thread of its own.
-  utility_actors_[printer_id] = system_.spawn<caf::hidden>(detail::printer);
+  utility_actors_[printer_id] = spawn_printer(system_);
   forget_logger();
 }
 
@@ -73,10 +73,8 @@ void host::stop() {
   caf::anon_send_exit(utility_actors_[printer_id], caf::exit_reason::user_shutdown);
   utility_actors_[printer_id] = nullptr;
   clock_.cancel_all();
-  drained_->retain();
   one_less();
   run_until_done(core_, simulated_, *drained_);
-  drained_->release();
   clock_.cancel_all();
 }
 
@@ -133,7 +131,9 @@ void host::at_rest(caf::resumable& what) noexcept {
 void host::one_less() noexcept {
   auto* const drained = drained_;
   // Release and acquire: what the actors did comes before what stop() does next.
-  if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) drained->complete({});
+  if (pending_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  drained->complete({});
+  drained->release();
 }
 
 hosted_caf::hosted_caf(tandem::detail::scheduler& core, bool simulated)

@@ -2,8 +2,6 @@
 #pragma once
 #include <atomic>
 #include <cstddef>
-#include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -93,6 +91,6 @@ class hosted_caf {
 };
 
 /// The actor behind aout(): writes whole lines, to stdout or where CAF's actor_ostream::redirect() says.
-[[nodiscard]] caf::behavior printer(caf::event_based_actor* self);
+[[nodiscard]] caf::actor spawn_printer(caf::actor_system& system);
 
 }  // namespace tandem::actors::detail

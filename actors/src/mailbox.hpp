@@ -69,8 +69,8 @@ class mailbox {
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
 
-  /// Consumer: reports `taken` messages as gone, lets waiters in, and moves everything queued to `batch`. False, and the
-  /// consumer sleeps, if there is nothing and no request to end.
+  /// Consumer: reports `taken` messages as gone, lets waiters in, and moves everything queued to `batch`. False, and
+  /// the consumer sleeps, if there is nothing and no request to end.
   [[nodiscard]] bool refill(envelope_list& batch, std::size_t taken) noexcept;
   /// Consumer: reports `taken` messages as gone and lets waiters in.
   void report(std::size_t taken) noexcept;

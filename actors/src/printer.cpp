@@ -1,6 +1,7 @@
 // The actor behind caf::aout(), event based: CAF's own blocks a thread.
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -82,19 +83,31 @@ class printer_state {
   std::shared_ptr<sink> everyone_;
 };
 
+// A class, not a function: CAF's functor actors without arguments use a null shared_ptr, which UBSan reports.
+class printer final : public caf::event_based_actor {
+ public:
+  explicit printer(caf::actor_config& config) : caf::event_based_actor(config), state_(system()) {}
+  const char* name() const override { return "printer"; }
+
+ protected:
+  caf::behavior make_behavior() override {
+    return {
+        [this](caf::add_atom, caf::actor_id id, const std::string& text) { state_.add(id, text); },
+        [this](caf::flush_atom, caf::actor_id id) { state_.flush(id); },
+        [this](caf::delete_atom, caf::actor_id id) { state_.forget(id); },
+        [this](caf::redirect_atom, const std::string& where, int flags) { state_.redirect_all(where, flags); },
+        [this](caf::redirect_atom, caf::actor_id id, const std::string& where, int flags) {
+          state_.redirect(id, where, flags);
+        },
+    };
+  }
+
+ private:
+  printer_state state_;
+};
+
 }  // namespace
 
-caf::behavior printer(caf::event_based_actor* self) {
-  const auto state = std::make_shared<printer_state>(self->system());
-  return {
-      [=](caf::add_atom, caf::actor_id id, const std::string& text) { state->add(id, text); },
-      [=](caf::flush_atom, caf::actor_id id) { state->flush(id); },
-      [=](caf::delete_atom, caf::actor_id id) { state->forget(id); },
-      [=](caf::redirect_atom, const std::string& where, int flags) { state->redirect_all(where, flags); },
-      [=](caf::redirect_atom, caf::actor_id id, const std::string& where, int flags) {
-        state->redirect(id, where, flags);
-      },
-  };
-}
+caf::actor spawn_printer(caf::actor_system& system) { return system.spawn<printer, caf::hidden>(); }
 
 }  // namespace tandem::actors::detail

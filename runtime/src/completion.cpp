@@ -33,7 +33,15 @@ bool completion_wait::start(task_record& task, completion_base* what, time_point
     (void)selection_.decide(arm_completed);
     return false;
   }
-  if (limit != no_deadline) arm_timer(*task.owner, timer_, limit);
+  if (limit != no_deadline) {
+    try {
+      arm_timer(*task.owner, timer_, limit);
+    } catch (...) {  // nothing may keep a pointer to a wait that never was
+      if (what_) what_->remove_waiter();
+      end_wait(task);
+      throw;
+    }
+  }
   return selection_.park();
 }
 

@@ -151,9 +151,13 @@ void submit(scheduler& s, queue_item item) noexcept {
   }
 }
 
-void set_foreign_host(scheduler& s, foreign_host host) noexcept { s.host = host; }
+void set_foreign_host(scheduler& s, foreign_host host) noexcept {
+  if (!s.host.run) s.host = host;
+}
 
 unsigned worker_count(const scheduler& s) noexcept { return s.worker_count(); }
+
+bool is_stopping(const scheduler& s) noexcept { return s.stopping(); }
 
 void make_ready(task_record& task) noexcept { submit(*task.owner, item_of(task)); }
 

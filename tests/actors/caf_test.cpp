@@ -112,12 +112,14 @@ TEST(CafInterop, AMonitorLearnsWhyATandemActorEnded) {
   system sys(sim);
   const auto ref = sys.spawn<failing>();
   caf::error reason;
-  caf_system(sys).spawn([&, target = caf_handle(ref)](caf::event_based_actor* self) {
+  const caf::actor target = caf_handle(ref);
+  const auto monitor = caf_system(sys).spawn([&](caf::event_based_actor* self) -> caf::behavior {
     self->monitor(target);
     self->set_down_handler([&, self](const caf::down_msg& down) {
       reason = down.reason;
       self->quit();
     });
+    return {[](int) {}};
   });
   sim.run_until_idle();
   ASSERT_TRUE(ref.try_tell(1).has_value());

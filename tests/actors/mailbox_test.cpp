@@ -108,8 +108,10 @@ TEST(Mailbox, AnAskThatFindsNoRoomTimesOutUnsent) {
     using protocol = actors::protocol<void(hold), int(get)>;
     explicit slow(gate& g) : gate_(g) {}
     task<> on(hold) {
-      while (!gate_.open)
-        if (!(co_await sleep_for(1ms))) co_return;
+      while (!gate_.open) {
+        auto slept = co_await sleep_for(1ms);
+        if (!slept) co_return;
+      }
     }
     int on(get) { return ++gate_.handled; }
 

@@ -66,7 +66,7 @@ TEST(StockCaf, MonitorsAndLinksAreServed) {
   fixture f;
   std::promise<caf::error> down;
   auto a = f.caf_sys.spawn(adder);
-  f.caf_sys.spawn([&, a](caf::event_based_actor* self) -> caf::behavior {
+  const auto monitor = f.caf_sys.spawn([&, a](caf::event_based_actor* self) -> caf::behavior {
     self->monitor(a);
     self->set_down_handler([&, self](const caf::down_msg& m) {
       down.set_value(m.reason);

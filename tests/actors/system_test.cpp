@@ -88,6 +88,17 @@ TEST(ActorSystem, TwoSystemsShareARuntime) {
   EXPECT_EQ(rt.block_on(sum(b)).value(), 2);
 }
 
+TEST(ActorSystem, AfterItsRuntimeItSaysSoInsteadOfHanging) {
+  runtime rt(runtime_options{1, 4, 10s});
+  system sys(rt);
+  const auto left = sys.spawn<counter>(spawn_actor_options("left behind"));
+  ASSERT_TRUE(rt.shutdown(10s).has_value());
+  const auto ended = sys.shutdown(10s);
+  ASSERT_FALSE(ended.has_value());
+  EXPECT_EQ(ended.error().code(), errc::failed_precondition);
+  EXPECT_NE(ended.error().message().find("left behind"), std::string::npos);
+}
+
 TEST(ActorSystem, ManySendersWaitingForRoomLoseNothing) {
   runtime rt(runtime_options{2, 4, 10s});
   system sys(rt);

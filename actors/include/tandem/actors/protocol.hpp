@@ -17,7 +17,8 @@ namespace detail {
 
 template <class S>
 struct signature {
-  static_assert(sizeof(S) == 0, "a protocol is a list of function types with one parameter: Reply(Message), void(Message)");
+  static_assert(sizeof(S) == 0,
+                "a protocol is a list of function types with one parameter: Reply(Message) or void(Message)");
 };
 template <class R, class M>
 struct signature<R(M)> {
@@ -29,7 +30,8 @@ struct signature<R(M)> {
 };
 
 template <class M, class... Signatures>
-inline constexpr int count_of = (0 + ... + static_cast<int>(std::is_same_v<M, typename signature<Signatures>::message>));
+inline constexpr int count_of =
+    (0 + ... + static_cast<int>(std::is_same_v<M, typename signature<Signatures>::message>));
 
 /// One signature as text, e.g. "demo.Chunk->demo.Counts"; a tell has no arrow.
 template <class R, class M>

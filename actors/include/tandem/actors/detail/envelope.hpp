@@ -19,7 +19,9 @@ class fill_ref {
  public:
   template <class F>
   explicit fill_ref(const F& f) noexcept
-      : object_(&f), call_([](const void* object, std::span<std::byte> out) { return (*static_cast<const F*>(object))(out); }) {}
+      : object_(&f), call_([](const void* object, std::span<std::byte> out) {
+          return (*static_cast<const F*>(object))(out);
+        }) {}
   bool operator()(std::span<std::byte> out) const { return call_(object_, out); }
 
  private:

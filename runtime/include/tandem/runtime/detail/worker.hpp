@@ -43,10 +43,14 @@ inline constexpr int slice_length = 256;
 /// worker), the injection queue otherwise. Threads: any.
 void submit(scheduler& s, queue_item item) noexcept;
 
-/// Installs the host for foreign runnables. At most one per scheduler.
+/// Installs the host for foreign runnables. At most one per scheduler; installing it again changes nothing.
+/// Threads: calls are serialised by the caller, and the first is over before the first foreign item is submitted.
 void set_foreign_host(scheduler& s, foreign_host host) noexcept;
 
 /// The number of workers of `s`.
 [[nodiscard]] unsigned worker_count(const scheduler& s) noexcept;
+
+/// True once shutdown has begun: what is submitted from now on may never run.
+[[nodiscard]] bool is_stopping(const scheduler& s) noexcept;
 
 }  // namespace tandem::detail
