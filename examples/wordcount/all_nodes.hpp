@@ -14,9 +14,9 @@
 namespace wordcount {
 
 /// Waits until all members are connected to this node and to each other, so that mappers reach every shard.
-/// With `allow_missing` it goes on at `until` without what is not there by then.
+/// With `allow_missing` it goes on after `limit` without what is not there by then.
 /// Errors: errc::unavailable, naming who is missing or who does not see whom; errc::cancelled, errc::deadline_exceeded.
-[[nodiscard]] tandem::task<tandem::result<void>> wait_for_all(members& nodes, tandem::time_point until,
+[[nodiscard]] tandem::task<tandem::result<void>> wait_for_all(members& nodes, tandem::duration limit,
                                                               bool allow_missing, progress& out);
 
 /// What each node that is up says of itself; without those that do not answer.

@@ -45,7 +45,9 @@ std::string new_job_id(const std::string& node) {
 }
 
 /// Waits a little longer after each failure.
-tandem::duration back_off(unsigned failures) { return std::min<tandem::duration>(500ms, 10ms * (1U << std::min(failures, 6U))); }
+tandem::duration back_off(unsigned failures) {
+  return std::min<tandem::duration>(500ms, 10ms * (1U << std::min(failures, 6U)));
+}
 
 class job {
  public:
@@ -56,7 +58,8 @@ class job {
         files_(std::move(files)),
         id_(new_job_id(here.name())),
         nodes_(here),
-        shards_(nodes_, std::move(events), id_, static_cast<std::uint32_t>(nodes_.all().size() * shards_per_node), out) {}
+        shards_(nodes_, std::move(events), id_, static_cast<std::uint32_t>(nodes_.all().size() * shards_per_node),
+                out) {}
 
   task<result<report>> run() {
     result<report> outcome = fail(tandem::errc::cancelled);
@@ -103,7 +106,7 @@ class job {
 };
 
 task<result<report>> job::count() {
-  TANDEM_CO_TRY(co_await wait_for_all(nodes_, tandem::deadline_in(options_.wait), options_.allow_missing, out_));
+  TANDEM_CO_TRY(co_await wait_for_all(nodes_, options_.wait, options_.allow_missing, out_));
   before_ = co_await ask_statuses(nodes_);
   TANDEM_CO_TRY(co_await shards_.create_all());
 
@@ -117,8 +120,8 @@ task<result<report>> job::count() {
   std::uint64_t words_counted = 0;
   for (const auto& [word, count] : report_.counts) words_counted += count;
   if (words_counted != words_mapped_)
-    co_return fail(tandem::errc::internal,
-                   fmt::format("the mappers saw {} words and the shards counted {}", words_mapped_.load(), words_counted));
+    co_return fail(tandem::errc::internal, fmt::format("the mappers saw {} words and the shards counted {}",
+                                                       words_mapped_.load(), words_counted));
   co_await end(report_);
   co_return std::move(report_);
 }

@@ -21,9 +21,8 @@ namespace wordcount {
 /// Errors: errc::unavailable if a member is not there in time, with its last problem as the cause; errc::aborted if a
 ///         file changes while it is counted; what kept a chunk from being mapped, or a shard from being collected, for
 ///         many attempts; errc::cancelled.
-[[nodiscard]] tandem::task<tandem::result<report>> count_words_of(tandem::cluster::node& here,
-                                                                  tandem::csp::receiver<tandem::cluster::node_event> events,
-                                                                  const count_options& options,
-                                                                  std::vector<input_file> files, progress& out);
+[[nodiscard]] tandem::task<tandem::result<report>> count_words_of(
+    tandem::cluster::node& here, tandem::csp::receiver<tandem::cluster::node_event> events,
+    const count_options& options, std::vector<input_file> files, progress& out);
 
 }  // namespace wordcount

@@ -3,7 +3,8 @@
 // What it shows
 //   - a channel pipeline that reads files without blocking a worker and keeps a bounded number of chunks under way
 //     (coordinator.cpp), and a small one inside each mapper (mapper.cpp);
-//   - actors with typed protocols, told and asked alike whether they live here or on another node (shard, mapper, host);
+//   - actors with typed protocols, told and asked alike whether they live here or on another node (shard, mapper,
+//   host);
 //   - an exact result although messages and nodes get lost (wordcount.proto tells how; shard_keeper.cpp, collect.cpp);
 //   - cancelling everything on Ctrl-C through one context.
 //
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -80,7 +82,8 @@ int run_node(const options& opts, stop_signals& signals) {
 int deliver(const report& result, const count_options& opts) {
   fmt::print("{}", summary(result, opts.top));
   if (std::fflush(stdout) != 0) return exit_failed;
-  for (const auto& [path, write] : {std::pair(opts.counts_file, &write_counts), std::pair(opts.files_file, &write_files)}) {
+  for (const auto& [path, write] :
+       {std::pair(opts.counts_file, &write_counts), std::pair(opts.files_file, &write_files)}) {
     if (path.empty()) continue;
     if (const auto written = write(result, path); !written) {
       print_problem(written.error());
@@ -130,7 +133,8 @@ int run_count(const options& opts, stop_signals& signals) {
 }  // namespace wordcount
 
 int main(int argc, char** argv) {
-  wordcount::stop_signals signals;  // before any other thread exists
+  setenv("GRPC_VERBOSITY", "NONE", 0);  // what gRPC would print of its own accord, node events say better
+  wordcount::stop_signals signals;      // before any other thread exists
   const auto parsed = wordcount::parse_options(argc, argv);
   if (!parsed) return parsed.error();
   return parsed->what == wordcount::options::command::node ? wordcount::run_node(*parsed, signals)

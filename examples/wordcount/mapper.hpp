@@ -26,8 +26,8 @@ class mapper {
   /// `stats` must outlive the actor.
   mapper(shard_finder find, node_stats& stats) : find_(std::move(find)), stats_(stats) {}
 
-  /// Counts the chunk's words, tells the shards it names, and answers when they were told. Shards that cannot be reached
-  /// are only counted in the answer.
+  /// Counts the chunk's words, tells the shards it names, and answers when they were told. Shards that cannot be
+  /// reached are only counted in the answer.
   tandem::task<tandem::result<v1::ChunkMapped>> on(v1::Chunk chunk);
 
  private:
@@ -47,7 +47,7 @@ class mapper {
 
 /// Counts a folded text with a small pipeline of channels: its pieces are counted by several tasks and merged by one.
 [[nodiscard]] tandem::task<tandem::result<word_counts>> count_in_pieces(std::string_view folded,
-                                                                         std::size_t piece_bytes = 64 << 10);
+                                                                        std::size_t piece_bytes = 64 << 10);
 
 /// Sorts counts by the shard that is responsible for each word.
 [[nodiscard]] std::vector<v1::WordCounts> split_by_shard(const word_counts& counts, std::uint32_t shard_count);

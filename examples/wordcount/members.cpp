@@ -95,8 +95,7 @@ tandem::task<tandem::result<v1::ChunkMapped>> members::map(v1::Chunk chunk) {
     }
   }
   if (ref) reply = co_await ref.ask(std::move(chunk), map_limit);
-  if (!reply)
-    reply = tandem::fail(tandem::with_message(std::move(reply).error(), "mapping a chunk on node " + node));
+  if (!reply) reply = tandem::fail(tandem::with_message(std::move(reply).error(), "mapping a chunk on node " + node));
   give_back(taken, ref, !reply);
   co_return reply;
 }

@@ -14,7 +14,7 @@
 namespace wordcount {
 
 struct count_options {
-  std::vector<std::string> inputs;    ///< Files and directories.
+  std::vector<std::string> inputs;  ///< Files and directories.
   std::size_t top = 20;
   std::filesystem::path counts_file;  ///< Empty: not written.
   std::filesystem::path files_file;   ///< Empty: not written.

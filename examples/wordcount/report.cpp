@@ -40,13 +40,13 @@ tandem::result<void> write_file(const std::filesystem::path& path, const std::st
 std::string summary(const report& r, std::size_t top) {
   auto by_count = r.counts;
   const std::size_t shown = std::min(top, by_count.size());
-  std::ranges::partial_sort(by_count, by_count.begin() + static_cast<std::ptrdiff_t>(shown),
-                            [](const auto& a, const auto& b) {
-                              return a.second != b.second ? a.second > b.second : a.first < b.first;
-                            });
+  std::ranges::partial_sort(
+      by_count, by_count.begin() + static_cast<std::ptrdiff_t>(shown),
+      [](const auto& a, const auto& b) { return a.second != b.second ? a.second > b.second : a.first < b.first; });
   std::string text;
   const auto out = std::back_inserter(text);
-  for (std::size_t i = 0; i < shown; ++i) fmt::format_to(out, "{:>12}  {}\n", grouped(by_count[i].second), by_count[i].first);
+  for (std::size_t i = 0; i < shown; ++i)
+    fmt::format_to(out, "{:>12}  {}\n", grouped(by_count[i].second), by_count[i].first);
 
   const double seconds = std::chrono::duration<double>(r.elapsed).count();
   const double megabytes = static_cast<double>(r.bytes) / 1e6;
@@ -55,7 +55,8 @@ std::string summary(const report& r, std::size_t top) {
   if (r.files_skipped > 0) fmt::format_to(out, "{} could not be counted, see above\n", grouped(r.files_skipped));
   fmt::format_to(out, "{:.2f} s, {:.1f} MB/s; {} chunks", seconds, seconds > 0 ? megabytes / seconds : 0.0,
                  grouped(r.chunks));
-  if (r.chunks_mapped_again > 0) fmt::format_to(out, ", {} mapped again for lost counts", grouped(r.chunks_mapped_again));
+  if (r.chunks_mapped_again > 0)
+    fmt::format_to(out, ", {} mapped again for lost counts", grouped(r.chunks_mapped_again));
   fmt::format_to(out, "\n{} messages with {} bytes crossed the wire", grouped(r.messages), grouped(r.wire_bytes));
   for (const std::string& node : r.silent_nodes) fmt::format_to(out, "; {} did not answer", node);
   text += '\n';

@@ -29,7 +29,8 @@ struct report {
 /// The most frequent words and the totals, as text.
 [[nodiscard]] std::string summary(const report& r, std::size_t top);
 
-/// Writes all counts in the form of `LC_ALL=C sort | uniq -c`.   Errors: errc::unavailable, with the path and the reason.
+/// Writes all counts in the form of `LC_ALL=C sort | uniq -c`.   Errors: errc::unavailable, with the path and the
+/// reason.
 [[nodiscard]] tandem::result<void> write_counts(const report& r, const std::filesystem::path& path);
 
 /// Writes the names of the files counted, each followed by a NUL.   Errors: as write_counts().

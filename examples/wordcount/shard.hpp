@@ -24,7 +24,8 @@ class shard {
 
   static constexpr std::size_t default_page_bytes = 1 << 20;
 
-  /// `stats` must outlive the actor. Pages of totals are about `page_bytes` long, and longer only for a single long word.
+  /// `stats` must outlive the actor. Pages of totals are about `page_bytes` long, and longer only for a single long
+  /// word.
   shard(tandem::actors::actor_context& context, node_stats& stats, std::size_t page_bytes = default_page_bytes)
       : context_(context), stats_(stats), page_bytes_(page_bytes) {}
 

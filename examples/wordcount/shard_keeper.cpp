@@ -64,9 +64,7 @@ tandem::task<tandem::result<void>> shard_keeper::on_event(node_event event) {
       out_.nodes_up(nodes_.live().size());
       out_.milestone(fmt::format("node {} is up", event.node));
       break;
-    case node_event::kind::problem:
-      out_.problem(event.why);
-      break;
+    case node_event::kind::problem: out_.problem(event.why); break;
     case node_event::kind::down: {
       nodes_.set_up(event.node, false);
       out_.nodes_up(nodes_.live().size());
@@ -79,7 +77,8 @@ tandem::task<tandem::result<void>> shard_keeper::on_event(node_event event) {
       TANDEM_CO_TRY(co_await replace(std::move(lost)));
       std::set<std::string> to;
       for (const std::uint32_t shard : moved) to.insert(look(shard).place.node());
-      out_.milestone(fmt::format("node {} is down: {}; its shards move to {}", event.node, event.why, fmt::join(to, ", ")));
+      out_.milestone(
+          fmt::format("node {} is down: {}; its shards move to {}", event.node, event.why, fmt::join(to, ", ")));
     }
   }
   co_return tandem::result<void>();

@@ -34,9 +34,9 @@ class shard_keeper {
   /// Errors: those of create_on_some_node(): not even the own node could.
   tandem::task<tandem::result<void>> create_all();
 
-  /// Follows the events, tells `nodes` and the user, and replaces shards that are lost with their node or were reported.
-  /// Runs until it is cancelled.
-  /// Errors: a shard cannot be replaced; errc::cancelled, errc::deadline_exceeded.
+  /// Follows the events, tells `nodes` and the user, and replaces shards that are lost with their node or were
+  /// reported. Runs until it is cancelled. Errors: a shard cannot be replaced; errc::cancelled,
+  /// errc::deadline_exceeded.
   tandem::task<tandem::result<void>> run();
 
   /// Says that a shard of this generation was not found where it should be.

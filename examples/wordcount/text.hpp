@@ -59,9 +59,9 @@ struct chunk_sizes {
 /// Reads the bytes at `offset` into `into`, as many as there are; fewer only at the end of the file.
 using read_at = std::function<tandem::result<std::size_t>(std::uint64_t offset, std::span<char> into)>;
 
-/// The ends of the chunks of a file of `size` bytes, in order; the last is `size`. No end has a letter on both sides, and
-/// chunks are longer than the target only where a word makes them so. Reads only around the ends. An empty file has none.
-/// Errors: errc::out_of_range if a word is longer than the limit and a cut was looked for in it; those of `read`.
+/// The ends of the chunks of a file of `size` bytes, in order; the last is `size`. No end has a letter on both sides,
+/// and chunks are longer than the target only where a word makes them so. Reads only around the ends. An empty file has
+/// none. Errors: errc::out_of_range if a word is longer than the limit and a cut was looked for in it; those of `read`.
 [[nodiscard]] tandem::result<std::vector<std::uint64_t>> chunk_ends(std::uint64_t size, const chunk_sizes& sizes,
                                                                     const read_at& read);
 

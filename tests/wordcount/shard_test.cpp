@@ -38,9 +38,8 @@ class Shard : public ::testing::Test {
   }
   static counts words_of(const v1::Totals& page) {
     counts words;
-    EXPECT_TRUE(for_each_count(page.counts(), [&](std::string_view word, std::uint64_t n) {
-      EXPECT_TRUE(words.emplace(word, n).second);
-    }));
+    EXPECT_TRUE(for_each_count(
+        page.counts(), [&](std::string_view word, std::uint64_t n) { EXPECT_TRUE(words.emplace(word, n).second); }));
     return words;
   }
 

@@ -103,9 +103,7 @@ TEST(Splitting, CutsNoWordAndLosesNothing) {
   }
 }
 
-TEST(ChunkEnds, OfAnEmptyFileAreNone) {
-  EXPECT_TRUE(chunk_ends(0, {}, reader_of("")).value().empty());
-}
+TEST(ChunkEnds, OfAnEmptyFileAreNone) { EXPECT_TRUE(chunk_ends(0, {}, reader_of("")).value().empty()); }
 
 TEST(ChunkEnds, OfASmallFileNeedNoReading) {
   const read_at fails = [](std::uint64_t, std::span<char>) -> tandem::result<std::size_t> {
@@ -126,7 +124,9 @@ TEST(ChunkEnds, GiveTheCountsOfTheWholeForRandomBytes) {
 
 TEST(ChunkEnds, ComeBehindAWordThatCrossesTheTarget) {
   const std::string text = "one two three four";
-  const auto ends = [&](std::uint64_t target) { return chunk_ends(text.size(), {target, 100}, reader_of(text)).value(); };
+  const auto ends = [&](std::uint64_t target) {
+    return chunk_ends(text.size(), {target, 100}, reader_of(text)).value();
+  };
   EXPECT_EQ(ends(3), (std::vector<std::uint64_t>{3, 7, 13, 18}));  // "one", " two", " three", " four"
   EXPECT_EQ(ends(4).front(), 4U);                                  // a blank before the cut will do
   EXPECT_EQ(ends(9).front(), 13U);                                 // inside "three"
