@@ -12,8 +12,7 @@ using namespace std::chrono_literals;
 using tandem::result;
 using tandem::task;
 
-constexpr auto ask_limit = 30s;   // a shard may have much to sort
-constexpr auto host_limit = 2s;
+constexpr auto ask_limit = 30s;  // a shard may have much to sort
 
 v1::GetTotals get_page(std::uint64_t chunk_count, std::uint32_t page) {
   v1::GetTotals request;
@@ -81,27 +80,6 @@ task<result<shard_totals>> collect_shard(shard_keeper& shards, std::uint32_t sha
   const auto still_there = co_await shards.find_again(at.place);
   if (!still_there && still_there.error() == tandem::errc::not_found) shards.report_lost(shard, at.generation);
   co_return got;
-}
-
-task<wire_totals> ask_wire_totals(members& nodes) {
-  wire_totals all;
-  for (const std::string& node : nodes.live()) {
-    const auto host = co_await nodes.host_of(node);
-    if (!host) continue;
-    auto reply = co_await host->ask(v1::GetWireCounters(), host_limit);
-    if (reply) all.emplace(node, std::move(*reply));
-  }
-  co_return all;
-}
-
-task<> end_job_on_all(members& nodes, std::string job) {
-  for (const std::string& node : nodes.live()) {
-    const auto host = co_await nodes.host_of(node);
-    if (!host) continue;
-    v1::EndJob request;
-    request.set_job(job);
-    (void)co_await host->ask(std::move(request), host_limit);  // a node that is lost has nothing to forget
-  }
 }
 
 }  // namespace wordcount

@@ -1,4 +1,4 @@
-// Questions the coordinator asks all over the cluster at the end of a job.
+// Getting the totals out of the shards at the end of a job.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -10,7 +10,6 @@
 #include <tandem/runtime/task.hpp>
 
 #include "chunk_set.hpp"
-#include "members.hpp"
 #include "shard_keeper.hpp"
 
 namespace wordcount {
@@ -32,12 +31,5 @@ struct shard_totals {
 /// Errors: errc::cancelled, errc::deadline_exceeded.
 [[nodiscard]] tandem::task<tandem::result<shard_totals>> collect_shard(shard_keeper& shards, std::uint32_t shard,
                                                                        std::uint64_t chunk_count);
-
-/// What each node has sent over the wire; without those that do not answer.
-using wire_totals = std::map<std::string, v1::WireCounters>;
-[[nodiscard]] tandem::task<wire_totals> ask_wire_totals(members& nodes);
-
-/// Tells all nodes that are up that the job is over, so that they forget its shards.
-[[nodiscard]] tandem::task<> end_job_on_all(members& nodes, std::string job);
 
 }  // namespace wordcount

@@ -19,6 +19,7 @@
 #include <tandem/runtime/blocking.hpp>
 #include <tandem/runtime/sleep.hpp>
 
+#include "all_nodes.hpp"
 #include "collect.hpp"
 #include "members.hpp"
 #include "shard_keeper.hpp"
@@ -76,7 +77,6 @@ class job {
 
  private:
   task<result<report>> count();
-  task<result<void>> wait_for_members();
   task<result<void>> map_files();
   task<result<void>> map_again(const missing_chunks& missing);
   task<result<void>> plan(file_batch batch, const csp::sender<chunk_work>& into);
@@ -94,7 +94,7 @@ class job {
   members nodes_;
   shard_keeper shards_;
   std::deque<chunk> chunks_;  // by id; grows in plan() only, and what is in it stays where it is
-  wire_totals before_;
+  node_statuses before_;
   std::uint64_t bytes_found_ = 0;
   std::atomic<std::uint64_t> words_mapped_{0};
   std::atomic<std::uint64_t> chunks_mapped_again_{0};
@@ -103,8 +103,8 @@ class job {
 };
 
 task<result<report>> job::count() {
-  TANDEM_CO_TRY(co_await wait_for_members());
-  before_ = co_await ask_wire_totals(nodes_);
+  TANDEM_CO_TRY(co_await wait_for_all(nodes_, tandem::deadline_in(options_.wait), options_.allow_missing, out_));
+  before_ = co_await ask_statuses(nodes_);
   TANDEM_CO_TRY(co_await shards_.create_all());
 
   for (const input_file& file : files_) bytes_found_ += file.bytes;
@@ -121,23 +121,6 @@ task<result<report>> job::count() {
                    fmt::format("the mappers saw {} words and the shards counted {}", words_mapped_.load(), words_counted));
   co_await end(report_);
   co_return std::move(report_);
-}
-
-task<result<void>> job::wait_for_members() {
-  const tandem::time_point until = tandem::deadline_in(options_.wait);
-  for (const std::string& node : nodes_.all()) {
-    const auto there = co_await nodes_.here().wait_for(node, std::max<tandem::duration>(until - tandem::now(), 1ms));
-    if (there) {
-      nodes_.set_up(node, true);
-    } else if (!options_.allow_missing || !there.error().is(tandem::errc::unavailable)) {
-      co_return fail(tandem::with_message(there.error(), "cannot count: start every node of the list, or count without "
-                                                         "the missing with --allow-missing"));
-    } else {
-      out_.milestone(fmt::format("counting without node {}", node));
-    }
-  }
-  out_.nodes_up(nodes_.live().size());
-  co_return result<void>();
 }
 
 // The job's main pipeline: files -> batches -> chunks -> mappers. The files' bytes are in memory only from the moment a
@@ -253,7 +236,7 @@ task<result<void>> job::collect_totals() {
 
 // What the nodes sent, and the end of the job on all of them.
 task<> job::end(report& into) {
-  const wire_totals after = co_await ask_wire_totals(nodes_);
+  const node_statuses after = co_await ask_statuses(nodes_);
   for (const std::string& node : nodes_.all()) {
     const auto was = before_.find(node);
     const auto is = after.find(node);

@@ -15,9 +15,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-v1::WireCounters read_counters(const tandem::cluster::node& node) {
+v1::NodeStatus read_status(const tandem::cluster::node& node) {
+  v1::NodeStatus message;
+  for (const tandem::cluster::peer_status& peer : node.peers())
+    if (peer.connected) message.add_peers(peer.name);
   const tandem::cluster::wire_counters now = node.counters();
-  v1::WireCounters message;
   message.set_messages_sent(now.messages_sent);
   message.set_bytes_sent(now.bytes_sent);
   return message;
@@ -52,7 +54,7 @@ tandem::result<std::unique_ptr<node_service>> node_service::start(tandem::cluste
 tandem::result<void> node_service::start_actors() {
   tandem::cluster::node& node = *node_;
   host_ = system_.spawn<host>(
-      tandem::actors::spawn_actor_options(std::string(host_name)), [&node] { return read_counters(node); }, stats_);
+      tandem::actors::spawn_actor_options(std::string(host_name)), [&node] { return read_status(node); }, stats_);
   TANDEM_TRY(system_.register_name(std::string(host_name), host_));
   const auto find = [&node](v1::ShardPlace place) { return find_shard(node, std::move(place)); };
   for (unsigned i = 0; i < mappers_per_node; ++i) {
@@ -66,7 +68,6 @@ void node_service::stop() {
   if (node_) node_->stop(500ms);
   // Before the node goes: mappers and the host refer to it.
   if (const auto ended = system_.shutdown(500ms); !ended) fmt::print(stderr, "wordcount: {}\n", ended.error());
-  if (const auto ended = runtime_.shutdown(500ms); !ended) fmt::print(stderr, "wordcount: {}\n", ended.error());
 }
 
 }  // namespace wordcount

@@ -1,6 +1,7 @@
 // What runs on every node, the coordinator's too: a runtime, an actor system, the cluster node, and the actors that
 // serve jobs.
 #pragma once
+#include <chrono>
 #include <memory>
 
 #include <tandem/actors/system.hpp>
@@ -22,7 +23,7 @@ class node_service {
 
   ~node_service() { stop(); }
 
-  /// Leaves the cluster and ends what runs here, within 2 s. Called on a thread that is no worker.
+  /// Leaves the cluster and ends the actors, within 1 s. Called on a thread that is no worker; once is enough.
   void stop();
 
   [[nodiscard]] tandem::runtime& runtime() noexcept { return runtime_; }
@@ -37,7 +38,8 @@ class node_service {
   node_service() = default;
   tandem::result<void> start_actors();
 
-  tandem::runtime runtime_;
+  // Ended in reverse order, each within its limit; stop() has ended the actors before.
+  tandem::runtime runtime_{tandem::runtime_options{.shutdown_limit = std::chrono::milliseconds(500)}};
   tandem::actors::system system_{runtime_};
   node_stats stats_;
   tandem::csp::receiver<tandem::cluster::node_event> events_;

@@ -20,7 +20,7 @@ using mapper_protocol = tandem::actors::protocol<v1::ChunkMapped(v1::Chunk)>;
 using shard_protocol = tandem::actors::protocol<void(v1::PartialCounts), v1::Totals(v1::GetTotals), void(v1::StopShard)>;
 /// What other nodes may ask of a host; its own node may also tell it v1::NodeDown.
 using host_protocol =
-    tandem::actors::protocol<v1::ShardCreated(v1::CreateShard), v1::JobEnded(v1::EndJob), v1::WireCounters(v1::GetWireCounters)>;
+    tandem::actors::protocol<v1::ShardCreated(v1::CreateShard), v1::JobEnded(v1::EndJob), v1::NodeStatus(v1::GetNodeStatus)>;
 
 using mapper_ref = mapper_protocol::ref;
 using shard_ref = shard_protocol::ref;
