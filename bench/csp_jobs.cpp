@@ -140,7 +140,7 @@ void sieve(unsigned threads) {
     };
     auto sift = [](numbers_in in, numbers_out out, std::int64_t prime) -> task<> {
       while (const auto value = co_await in.recv())
-        if (*value % prime != 0 && !co_await out.send(*value)) break;
+        if (*value % prime != 0 && !co_await out.send(*value)) break;  // coroutine-ok: value is a local variable
     };
     std::vector<tandem::join_handle<void>> stages;
     auto [first_out, in] = make_channel<std::int64_t>(0);

@@ -12,6 +12,8 @@ HELP = """Finds the forms of co_await that g++ 12 gets wrong (it destroys some t
   braced-argument    a braced list without a type as an argument there
   braced-list        a container made of a braced list there, or a braced list with co_await inside
   conditional        ?: there, unless both branches are plain names or numbers
+  bare-condition     co_await as the condition of if, while or switch that declares no variable: in a coroutine without
+                     any local variable the awaiter is moved bytewise after it was made
 
 In all of them the cure is to name the object in a statement before, and to move it in; or if/else instead of ?:.
 It looks at text, not at types, so it can be wrong. Where it is, say why on the same line or the line above:
@@ -23,6 +25,7 @@ ADVICE = {
     "designated": "designated initializers; name the object first and move it in",
     "braced-argument": "a braced list as an argument; name the object first, or call a constructor: type(...)",
     "braced-list": "a braced list; name the results first, or the container",
+    "bare-condition": "a condition that declares nothing; write if (auto r = co_await x; !r), while (auto r = co_await x)",
     "conditional": "?: whose branches may be temporaries; use if/else, or name the result first",
 }
 CONTAINERS = {"vector", "list", "deque", "forward_list", "set", "map", "multiset", "multimap", "unordered_set",
@@ -287,13 +290,25 @@ def blocks(group):
             yield from blocks(item)
 
 
+def bare_conditions(group):
+    """(line, rule) of conditions that await without declaring a variable, in this group and below."""
+    for i, item in enumerate(group.items):
+        if is_group(item, "(") and has_co_await(item.items) and not any(is_word(x, "=", ";") for x in item.items):
+            j = i - 2 if i > 1 and is_word(group.items[i - 1], "constexpr") else i - 1
+            if j >= 0 and is_word(group.items[j], "if", "while", "switch"):
+                yield item.line, "bare-condition"
+        if isinstance(item, Group):
+            yield from bare_conditions(item)
+
+
 def check_text(text):
     """(line, rule) of everything wrong in a source file, without what opts out."""
     stripped, excused = strip(text)
     if "co_await" not in stripped:
         return []
-    found = set()
-    for block in blocks(parse(stripped)):
+    tree = parse(stripped)
+    found = set(bare_conditions(tree))
+    for block in blocks(tree):
         for expression in expressions(block):
             found.update(check_expression(expression))
     return sorted((line, rule) for line, rule in found if line not in excused)
@@ -317,7 +332,7 @@ BAD = [
     ("capturing-lambda", "task<> f() { auto r = co_await run(1, [=](int x) { return x + s; }); }"),
     ("capturing-lambda", "task<> f() { EXPECT_TRUE((co_await run([&a, b] { return a + b; })).has_value()); }"),
     ("capturing-lambda", "auto f = []() -> task<> { co_await run([s] { return s; }); };"),
-    ("capturing-lambda", "task<> f() { if (co_await run([s] { return s; })) { g(); } }"),
+    ("capturing-lambda", "task<> f() { if (auto r = co_await run([s] { return s; })) { g(); } }"),
     ("capturing-lambda", "task<> f() { co_await [s]() -> task<> { co_return; }(); }"),
     ("capturing-lambda", "task<> f() { while (true) {\n  // why\n  co_return co_await run([*this] { return 1; });\n} }"),
     ("capturing-lambda", "task<> f() { return_type x{co_await run([s] { return s; })}; }"),
@@ -329,6 +344,9 @@ BAD = [
     ("braced-list", "task<> f() { co_await all(std::vector<std::pair<int, x>>{a, b}); }"),
     ("braced-list", "task<> f() { pair<int, int> p = {co_await a(), co_await b()}; }"),
     ("conditional", "task<> f() { auto s = x ? std::string(\"a\") : co_await name(); }"),
+    ("bare-condition", "task<> f() { if (!co_await ready()) g(); }"),
+    ("bare-condition", "task<> f() { while (co_await more()) { g(); } }"),
+    ("bare-condition", "auto f = []() -> task<> { switch (co_await g()) { default: break; } };"),
     ("conditional", "task<> f() { use(co_await ready() ? make(1) : make(2)); }"),
 ]
 GOOD = [
@@ -351,7 +369,8 @@ GOOD = [
     "struct s { int x{1}; task<> f() const { co_await g(); } std::vector<int> v = {1, 2}; };",
     "namespace a { class b : c { public: explicit b(int x) : x_{x}, y_{[x] { return x; }} { } task<> f(); }; }",
     "task<> f() { [[maybe_unused]] auto x = co_await g(); delete[] p; co_await g({}); }",
-    "task<> f() { switch (co_await g()) { case 1: use({1, 2}); break; default: use(x ? y() : z()); } }",
+    "task<> f() { if (auto r = co_await g(); !r) h(); while (auto v = co_await g()) use(*v); if (ok) co_await h(); }",
+    "task<> f() { switch (const int n = co_await g()) { case 1: use({1, 2}); break; default: use(x ? y() : z()); } }",
     "auto f = [s](int x) -> task<std::pair<int, int>> { co_await g(); };",
     "task<> f() { co_await g(pair<int, int>(1, 2)); co_return result<int>{co_await h()}; }",
 ]

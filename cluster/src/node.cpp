@@ -30,7 +30,7 @@ namespace {
 constexpr duration sweep_period = std::chrono::seconds(5);
 
 task<> sweep(std::weak_ptr<hub_of_actors> watched) {
-  while (co_await sleep_for(sweep_period)) {
+  while (const auto slept = co_await sleep_for(sweep_period)) {
     const auto hub = watched.lock();
     if (!hub) co_return;
     hub->forget_expired_asks();

@@ -187,7 +187,7 @@ bool drained_operation::await_resume() noexcept {
 
 task<result<void>> group::wait() {
   using mode = detail::drained_operation::mode;
-  if (!co_await detail::drained_operation(*state_, mode::interruptible)) {
+  if (const bool drained = co_await detail::drained_operation(*state_, mode::interruptible); !drained) {
     state_->fail_with(detail::context_error(detail::current_task()));
     (void)co_await detail::drained_operation(*state_, mode::patient);
   }

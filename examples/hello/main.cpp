@@ -22,8 +22,8 @@ struct adder {                                        // an actor: one message a
 
 task<> produce(csp::sender<int> out) {
   for (int i = 1; i <= 10; ++i)
-    if (!co_await out.send(i * i)) co_return;         // nobody listens any more, or we were cancelled
-}                                                     // the last sender is gone: the channel closes
+    if (auto sent = co_await out.send(i * i); !sent) co_return;  // nobody listens, or we were cancelled
+}                                                                // the last sender is gone: it closes
 
 task<result<int>> consume(actors::system& actors) {
   auto [out, in] = csp::make_channel<int>(4);

@@ -46,7 +46,7 @@ std::uint64_t progress::bytes_done() const {
 
 tandem::task<> progress::show() {
   const tandem::duration period = on_terminal_ ? 100ms : 1s;
-  while (co_await tandem::sleep_for(period)) {
+  while (const auto slept = co_await tandem::sleep_for(period)) {
     const std::lock_guard lock(mutex_);
     if (!started_) continue;
     if (on_terminal_) {

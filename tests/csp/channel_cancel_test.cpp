@@ -84,8 +84,8 @@ TEST(ChannelCancel, LoopOfReadyOperationsNoticesWithinASlice) {
   int done = 0;
   auto body = [&]() -> task<> {
     for (;;) {
-      if (!co_await tx.send(1)) break;
-      if (!co_await rx.recv()) break;
+      if (auto sent_one = co_await tx.send(1); !sent_one) break;
+      if (auto got = co_await rx.recv(); !got) break;
       ++done;
     }
   };
@@ -166,10 +166,10 @@ TEST(ChannelCancel, ConservesValuesWhereverItStrikes) {
       int sent = 0;
       int received = 0;
       auto produce = [&sent, &tx = tx]() -> task<> {
-        while (co_await tx.send(1)) ++sent;
+        while (auto done = co_await tx.send(1)) ++sent;
       };
       auto consume = [&received, &consumers, strike, &rx = rx]() -> task<> {
-        while (co_await rx.recv())
+        while (auto got = co_await rx.recv())
           if (++received == strike) consumers.cancel();
       };
       auto stop = [&producers, &sent, strike]() -> task<> {

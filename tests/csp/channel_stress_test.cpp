@@ -30,7 +30,7 @@ TEST_P(ChannelStressOnWorkers, ManySendersAndReceiversConserveTheSum) {
       group g;
       auto send = [&sent](sender<std::int64_t> out, std::int64_t first) -> task<> {
         for (std::int64_t i = first; i < first + per_sender; ++i) {
-          if (!co_await out.send(i)) break;
+          if (auto done = co_await out.send(i); !done) break;
           sent += i;
         }
       };
@@ -97,10 +97,10 @@ TEST_P(ChannelStressOnWorkers, CancelAndCloseLoseNothing) {
       auto [tx, rx] = make_channel<int>(static_cast<std::size_t>(round % 3));
       group outer;
       auto send = [&sent](const sender<int>& out) -> task<> {
-        while (co_await out.send(1)) ++sent;
+        while (auto done = co_await out.send(1)) ++sent;
       };
       auto receive = [&received](const receiver<int>& in) -> task<> {
-        while (co_await in.recv()) ++received;
+        while (auto got = co_await in.recv()) ++received;
       };
       {
         group senders;
@@ -131,7 +131,7 @@ TEST_P(ChannelStressOnWorkers, ThreadsAndTasksShareAChannel) {
   std::vector<join_handle<void>> echoing;
   auto echo = [](receiver<int> in, sender<int> out) -> task<> {
     while (const auto value = co_await in.recv())
-      if (!co_await out.send(*value)) break;
+      if (auto done = co_await out.send(*value); !done) break;
   };
   for (int i = 0; i < 3; ++i) echoing.push_back(workers.spawn(echo(rx, back_out)));
   rx = {};

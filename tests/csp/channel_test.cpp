@@ -271,7 +271,7 @@ TEST(ChannelBlocking, ThreadsAndTasksExchangeValues) {
   auto [answer_out, answer_in] = make_channel<int>(1);
   auto serve = [](receiver<int> in, sender<int> out) -> task<> {
     while (auto value = co_await in.recv())
-      if (!co_await out.send(*value * 2)) break;
+      if (auto sent = co_await out.send(*value * 2); !sent) break;
   };
   auto serving = workers.spawn(serve(ask_in, answer_out));
   answer_out = {};

@@ -79,7 +79,7 @@ task<> play_plainly(world& w, unsigned seed) {
     const std::size_t i = random() % world::channels;
     if (random() % 2 == 0) {
       const std::int64_t value = random() % 1000;
-      if (!co_await w.out[i].send(value)) co_return;
+      if (auto done = co_await w.out[i].send(value); !done) co_return;
       w.count_sent(value);
     } else {
       auto value = co_await w.in[i].recv();

@@ -71,7 +71,7 @@ TEST(ShutdownStress, ManyRuntimesStartAndStopUnderLoad) {
     for (int i = 0; i < 20; ++i) {
       rt.spawn([]() -> task<> {
           for (;;)
-            if (!co_await sleep_for(std::chrono::microseconds(10))) co_return;
+            if (auto slept = co_await sleep_for(std::chrono::microseconds(10)); !slept) co_return;
         }).detach();
     }
     ASSERT_TRUE(rt.shutdown(30s).has_value()) << round;

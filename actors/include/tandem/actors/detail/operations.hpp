@@ -130,7 +130,12 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
     const auto ended = wait_.finish();
     if (queued_) (void)to_->cancel_wait(waiter_);
     using reason = tandem::detail::completion_wait::ended;
-    if (ended == reason::completed) return answer_->take();
+    if (ended == reason::completed) {
+      result<R> answer = answer_->take();
+      // The limit travels with the message, so the other side may notice first that it has passed.
+      if (!answer && answer.error().code() == errc::deadline_exceeded && limit_ <= now()) return fail(errc::timed_out);
+      return answer;
+    }
     if (ended == reason::limit) return fail(errc::timed_out);
     return fail(context_error(tandem::detail::current_task()));
   }
