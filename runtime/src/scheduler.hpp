@@ -65,9 +65,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   void start_threads();
   result<void> shutdown(duration limit);
-  /// Ends the root context and every wait below it. False if a worker did not come to rest within `limit`, so that
+  /// Ends the root context and every wait below it. False if a worker did not come to rest by `deadline`, so that
   /// waits right below the root could not be ended.
-  bool cancel_all(duration limit = {});
+  bool cancel_all(time_point deadline = {});
 
   /// Any thread: queues an item from outside the workers and wakes one.
   void inject(queue_item item) noexcept;
@@ -109,9 +109,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
     std::size_t count = 0;         // guarded by lock
   };
 
-  // Runs `visit` while no worker runs a task. False if some worker did not come to rest within `limit`.
+  // Runs `visit` while no worker runs a task. False if some worker did not come to rest by `deadline`.
   template <class F>
-  bool while_stopped(duration limit, F visit);
+  bool while_stopped(time_point deadline, F visit);
   void rest_if_asked() noexcept;
   void end_waits_below_root() noexcept;
   bool wait_for_no_tasks(time_point deadline);

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -63,6 +64,19 @@ TEST(Shutdown, IsSafeToRepeat) {
   runtime rt({.workers = 1});
   EXPECT_TRUE(rt.shutdown(10s).has_value());
   EXPECT_TRUE(rt.shutdown(10s).has_value());
+}
+
+TEST(Shutdown, MayWaitForEver) {
+  runtime rt({.workers = 1});
+  std::atomic<bool> running = false;
+  auto busy = rt.spawn([&]() -> task<> {
+    running = true;
+    auto uncancelled = []() -> task<> { (void)co_await sleep_for(20ms); };
+    co_await with_context(context(), uncancelled());
+  });
+  while (!running) std::this_thread::yield();
+  EXPECT_TRUE(rt.shutdown(duration::max()).has_value());
+  EXPECT_TRUE(busy.done());
 }
 
 TEST(ShutdownStress, ManyRuntimesStartAndStopUnderLoad) {
