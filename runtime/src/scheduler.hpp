@@ -96,6 +96,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+  /// The workers have left or are leaving: what is queued from now on never runs.
+  [[nodiscard]] bool stopped() const noexcept { return stop_.load(std::memory_order_acquire); }
 
   foreign_host host{nullptr, nullptr, nullptr};  // set once, before the first foreign item
   time_point virtual_now{};                      // simulation only, written by the test's thread

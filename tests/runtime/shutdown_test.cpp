@@ -1,4 +1,5 @@
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -77,6 +78,13 @@ TEST(Shutdown, MayWaitForEver) {
   while (!running) std::this_thread::yield();
   EXPECT_TRUE(rt.shutdown(duration::max()).has_value());
   EXPECT_TRUE(busy.done());
+}
+
+TEST(Shutdown, BlockOnAfterItIsRefusedInsteadOfWaitingForEver) {
+  runtime rt({.workers = 1});
+  ASSERT_TRUE(rt.shutdown(10s).has_value());
+  auto late = []() -> task<int> { co_return 1; };
+  EXPECT_THROW(rt.block_on(late()), std::logic_error);
 }
 
 TEST(ShutdownStress, ManyRuntimesStartAndStopUnderLoad) {
