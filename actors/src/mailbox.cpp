@@ -81,6 +81,11 @@ mailbox::posted mailbox::request_exit(error why) noexcept {
   return queued_answer();
 }
 
+bool mailbox::is_closed() noexcept {
+  const std::lock_guard hold(lock_);
+  return closed_;
+}
+
 mailbox::posted mailbox::nudge() noexcept {
   const std::lock_guard hold(lock_);
   return closed_ ? posted::closed : queued_answer();

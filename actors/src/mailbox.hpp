@@ -66,6 +66,7 @@ class mailbox {
   bool cancel(room_waiter& w) noexcept;
   /// Asks the consumer to end. queued, wake, or closed: it has ended; full: it was asked before.
   posted request_exit(error why) noexcept;
+  [[nodiscard]] bool is_closed() noexcept;
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
 
