@@ -70,6 +70,14 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
   if (mailbox_.refill(batch_, 0)) schedule();
 }
 
+// Others may have got a ref from the constructor that failed, and sent to it.
+void cell::abandon() noexcept {
+  ended_ = make_error(errc::unavailable, std::string("actor ") + record_.name + " was never started: its constructor threw");
+  envelope_list queued = mailbox_.close(ended_);
+  while (!queued.empty()) undeliverable(*this, *queued.pop(), ended_);
+  cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);  // a ref may outlive the system
+}
+
 void cell::launch(caf::execution_unit*, bool, bool) {}  // CAF's spawn is not used: see nascent_actor
 
 // References (C1).

@@ -196,6 +196,7 @@ nascent_actor::nascent_actor(system_impl& home, spawn_actor_options options, con
 
 nascent_actor::~nascent_actor() {
   if (!cell_) return;
+  cell_->abandon();
   cell_->release();
   home_.one_less();
 }
