@@ -124,7 +124,7 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   switch (mailbox_.wait(w, now)) {
     case mailbox::posted::closed:
       w.why = ended_;
-      return w.state = room_waiter::phase::failed;
+      return now;
     case mailbox::posted::wake:
       schedule();
       return now;
