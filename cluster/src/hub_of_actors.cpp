@@ -1,6 +1,6 @@
 #include "hub_of_actors.hpp"
 
-#include <climits>
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,10 +13,17 @@
 #include "error_wire.hpp"
 
 namespace tandem::cluster::internal {
+namespace {
+
+// What stopping waits at least for the last callbacks: they are in memory, so only a slow handler needs more.
+constexpr std::chrono::seconds last_words{1};
+
+}  // namespace
 
 void callback_queue::post(std::function<void()> call) {
   {
     const std::lock_guard hold(lock_);
+    if (closed_) return;
     calls_.push_back(std::move(call));
     if (std::exchange(draining_, true)) return;
   }
@@ -32,15 +39,28 @@ task<> callback_queue::drain() {
     std::function<void()> call;
     {
       const std::lock_guard hold(lock_);
-      if (calls_.empty()) {
+      running_ = false;
+      if (calls_.empty() || closed_) {
         draining_ = false;
+        at_rest_.notify_all();
         co_return;
       }
       call = std::move(calls_.front());
       calls_.pop_front();
+      running_ = true;
     }
     call();
   }
+}
+
+void callback_queue::close(std::chrono::steady_clock::time_point deadline) {
+  std::deque<std::function<void()>> dropped;  // outside of the lock
+  std::unique_lock hold(lock_);
+  const auto drained = [this] { return !draining_; };
+  if (!is_stopping(scheduler_)) at_rest_.wait_until(hold, deadline, drained);
+  closed_ = true;
+  dropped.swap(calls_);
+  at_rest_.wait(hold, [this] { return !running_; });
 }
 
 // Gives credit back to the peer whose connection a message came on.
@@ -100,9 +120,10 @@ result<void> hub_of_actors::start(node_options options) {
 
 void hub_of_actors::stop(std::chrono::steady_clock::time_point deadline) {
   if (!owned_) return;
-  owned_->stop(deadline);
+  owned_->stop(deadline);  // each connection has been reported as ended when it returns
   for (auto& link : links_) link->close();
-  for (auto& account : accounts_) account.reset();
+  // What was lost with them is still told to users, who may be gone once this returns.
+  callbacks_->close(std::max(deadline, std::chrono::steady_clock::now() + last_words));
 }
 
 void hub_of_actors::on_start(transport& t) {

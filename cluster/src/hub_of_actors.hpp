@@ -1,6 +1,8 @@
 // What a node's parts share: the transport, the actor system, the peers; and the transport's listener.
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -25,14 +27,21 @@ class callback_queue : public std::enable_shared_from_this<callback_queue> {
  public:
   explicit callback_queue(tandem::detail::scheduler& s) noexcept : scheduler_(s) {}
   void post(std::function<void()> call);
+  /// Waits until what was posted has run, but no longer than to `deadline`, nor for a runtime that is shutting down.
+  /// When it returns nothing runs, and nothing will.   Blocks; must not be called from a call.
+  void close(std::chrono::steady_clock::time_point deadline);
 
  private:
   task<> drain();
 
   tandem::detail::scheduler& scheduler_;
   std::mutex lock_;
-  std::deque<std::function<void()>> calls_;  // guarded by lock_
-  bool draining_ = false;                    // guarded by lock_
+  std::condition_variable at_rest_;
+  // Guarded by lock_.
+  std::deque<std::function<void()>> calls_;
+  bool draining_ = false;  // a task for them was spawned
+  bool running_ = false;   // … and is inside of one
+  bool closed_ = false;
 };
 
 /// Lives as long as the node or any remote ref, reply or message that came from a peer.
