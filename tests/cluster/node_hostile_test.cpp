@@ -39,6 +39,26 @@ using internal::rogue;
 
 constexpr duration patience = 20s;
 
+// Takes notes until it is stalled.
+class taker {
+ public:
+  using protocol = actors::protocol<void(Note), Sum(GetSum), Stalled(Stall)>;
+  void on(Note) { ++count_; }
+  Sum on(GetSum) {
+    Sum s;
+    s.set_count(count_);
+    return s;
+  }
+  task<result<Stalled>> on(Stall) {
+    TANDEM_CO_TRY(co_await sleep_for(1h));
+    co_return Stalled();
+  }
+
+ private:
+  std::uint64_t count_ = 0;
+};
+using taker_ref = taker::protocol::ref;
+
 std::unique_ptr<node> start_node(actors::system& system, std::string name, std::vector<member> members,
                                  std::uint64_t window) {
   node_options o;
@@ -83,6 +103,41 @@ class NodeHostile : public ::testing::Test {
   std::unique_ptr<node> victim = start_node(*system, "b", {{"a", "127.0.0.1:1"}}, 1 << 20);
 };
 
+TEST_F(NodeHostile, MessagesWithoutCreditCostTheConnection) {
+  const auto kind_of_a_newer_node = static_cast<record_kind>(99);
+  for (const record_kind kind : {record_kind::tell, record_kind::ask, kind_of_a_newer_node}) {
+    rogue peer("b", victim->port());
+    peer.say_hello("a");
+    ASSERT_TRUE(peer.is_accepted());
+    peer.say_records(record(kind, false, 12345));
+    EXPECT_FALSE(peer.outcome().ok()) << static_cast<int>(kind);
+  }
+  EXPECT_EQ(system->dead_letters(), 0U);
+}
+
+TEST_F(NodeHostile, AnswersNobodyAskedForAndKindsNobodyKnowsAreIgnored) {
+  rogue peer("b", victim->port());
+  peer.say_hello("a");
+  ASSERT_TRUE(peer.is_accepted());
+  peer.say_records(record(record_kind::answer, false, 0, "?") + record(record_kind::refuse, true, 0, "?") +
+                   record(static_cast<record_kind>(99), true, 7));
+  peer.say_records(record(record_kind::refuse, false, 0, std::string(600'000, '\x0a').append(1, '\0')));
+  v1::LookupRequest request;
+  request.set_name("nobody");
+  request.set_protocol(std::string(300'000, ','));
+  peer.say_records(record(record_kind::ask, true, 0, request.SerializeAsString(),
+                          actors::detail::type_of_message<v1::LookupRequest>().hash));
+  v1::Frame frame;
+  do {
+    ASSERT_TRUE(peer.hear(frame));
+  } while (frame.records().empty());
+  internal::record_reader reader(std::as_bytes(std::span(frame.records())), 1 << 20);
+  internal::record_view refusal;
+  ASSERT_TRUE(reader.next(refusal).value_or(false));
+  EXPECT_EQ(refusal.header.kind, static_cast<std::uint8_t>(record_kind::refuse));
+  EXPECT_EQ(internal::decode_error(refusal.payload).code(), errc::invalid_argument);
+}
+
 TEST_F(NodeHostile, NothingOfUsersRunsAfterStop) {
   constexpr std::size_t n = 200;
   pause = 2ms;
@@ -97,6 +152,62 @@ TEST_F(NodeHostile, NothingOfUsersRunsAfterStop) {
   EXPECT_EQ(letters.load(), n);
   victim.reset();
   system.reset();
+}
+
+// Without fix-ups by the kernel: what is in memory now.
+std::size_t resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  in >> all >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+struct two_nodes {
+  explicit two_nodes(std::uint64_t window) {
+    b = start_node(b_system, "b", {{"a", "127.0.0.1:1"}}, window);
+    a = start_node(a_system, "a", {{"b", "127.0.0.1:" + std::to_string(b->port())}}, window);
+  }
+  taker_ref remote(const std::string& name) {
+    if (!b_system.register_name(name, b_system.spawn<taker>())) return {};
+    auto find = [](node& n, std::string what) -> task<result<taker_ref>> {
+      TANDEM_CO_TRY(co_await n.wait_for("b", patience));
+      co_return co_await n.lookup<taker_ref>("b", std::move(what), patience);
+    };
+    return a_rt.block_on(find(*a, name)).value_or(taker_ref());
+  }
+  runtime a_rt{{.workers = 2}}, b_rt{{.workers = 2}};
+  actors::system a_system{a_rt}, b_system{b_rt};
+  std::unique_ptr<node> a, b;
+};
+
+Note note_of(std::size_t bytes) {
+  Note n;
+  n.set_payload(std::string(bytes, 'x'));
+  return n;
+}
+
+TEST(NodeBounds, AFewMessagesThatWaitDoNotKeepTheFramesOfTheOthers) {
+  two_nodes nodes(1 << 20);
+  const taker_ref slow = nodes.remote("slow");
+  const taker_ref fast = nodes.remote("fast");
+  ASSERT_TRUE(slow && fast);
+  auto stall = nodes.a_rt.spawn([](taker_ref to) -> task<> { (void)co_await to.ask(Stall(), 1h); }(slow));
+  auto flood = [](taker_ref to_slow, taker_ref to_fast) -> task<result<Sum>> {
+    // 300 MB in all, of which 60 kB wait.
+    for (int i = 0; i < 1500; ++i) {
+      TANDEM_CO_TRY(co_await to_slow.tell(note_of(4)));
+      for (int j = 0; j < 50; ++j) TANDEM_CO_TRY(co_await to_fast.tell(note_of(4000)));
+    }
+    co_return co_await to_fast.ask(GetSum(), patience);
+  };
+  const std::size_t before = resident_bytes();
+  const auto sum = nodes.a_rt.block_on(flood(slow, fast));
+  ASSERT_TRUE(sum) << sum.error();
+  EXPECT_EQ(sum->count(), 75'000U);
+  const std::size_t after = resident_bytes();
+  EXPECT_LT(after - std::min(after, before), std::size_t{60} << 20);
+  nodes.a->stop(1s);
 }
 
 }  // namespace
