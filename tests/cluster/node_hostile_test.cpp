@@ -210,5 +210,44 @@ TEST(NodeBounds, AFewMessagesThatWaitDoNotKeepTheFramesOfTheOthers) {
   nodes.a->stop(1s);
 }
 
+// Takes its time.
+class ponderer {
+ public:
+  using protocol = actors::protocol<Sum(Note)>;
+  task<Sum> on(Note) {
+    (void)co_await sleep_for(1ms);
+    co_return Sum();
+  }
+};
+
+TEST(NodeBounds, ALargeMessageIsNotStarvedBySmallOnes) {
+  two_nodes nodes(64 << 10);
+  const taker_ref large = nodes.remote("large");
+  const auto local = nodes.b_system.spawn<ponderer>();
+  ASSERT_TRUE(nodes.b_system.register_name("small", local));
+  const auto small = nodes.a_rt.block_on(nodes.a->lookup<ponderer::protocol::ref>("b", "small", patience));
+  ASSERT_TRUE(large && small);
+  auto race = [](taker_ref to_large, ponderer::protocol::ref to_small) -> task<result<void>> {
+    const auto done = std::make_shared<std::atomic<bool>>(false);
+    // Never more than 48 kB of the window, so that none of these ever waits; but hardly ever less.
+    std::vector<join_handle<result<void>>> crowd;
+    for (int i = 0; i < 16; ++i) {
+      crowd.push_back(
+          spawn([](ponderer::protocol::ref to, std::shared_ptr<std::atomic<bool>> end) -> task<result<void>> {
+            while (!*end) TANDEM_CO_TRY(co_await to.ask(note_of(3000), patience));
+            co_return result<void>();
+          }(to_small, done)));
+    }
+    (void)co_await sleep_for(50ms);
+    auto tell = [](taker_ref to) -> task<result<void>> { co_return co_await to.tell(note_of(60'000)); };
+    const auto sent = co_await with_timeout(3s, tell(to_large));
+    *done = true;
+    for (auto& c : crowd) TANDEM_CO_TRY(co_await c.join());
+    co_return sent;
+  };
+  const auto outcome = nodes.a_rt.block_on(race(large, *small));
+  EXPECT_TRUE(outcome) << outcome.error();
+}
+
 }  // namespace
 }  // namespace tandem::cluster
