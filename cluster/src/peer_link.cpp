@@ -288,6 +288,11 @@ tandem::detail::completion_ptr<void> peer_link::when_up() {
   return callers;
 }
 
+void peer_link::forget(const tandem::detail::completion<void>& waiter) {
+  const std::lock_guard hold(lock_);
+  std::erase_if(awaiting_connection_, [&](const auto& w) { return w.get() == &waiter; });  // the caller has a share
+}
+
 void peer_link::close() {
   std::vector<tandem::detail::completion_ptr<void>> waiting;
   {
