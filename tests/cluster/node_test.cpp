@@ -284,15 +284,15 @@ TEST(Node, ATellToAnActorThatEndedBecomesADeadLetterThere) {
   const auto ref = nodes.remote_adder();
   ASSERT_TRUE(ref) << ref.error();
   ASSERT_TRUE(nodes.b->actors().unregister_name("adder"));  // the last ref of its own process
-  auto tell = [](adder::protocol::ref to) -> task<result<void>> {
+  auto tell = [](adder::protocol::ref to, const actors::system& there) -> task<result<void>> {
     // Until the actor is gone, its messages are handled.
-    for (int i = 0; i < 2000; ++i) {
+    for (const time_point end = deadline_in(patience); there.dead_letters() == 0 && now() < end;) {
       TANDEM_CO_TRY(co_await to.tell(note_of(1)));
-      co_await yield();
+      TANDEM_CO_TRY(co_await sleep_for(1ms));
     }
     co_return result<void>();
   };
-  ASSERT_TRUE(nodes.a->rt().block_on(tell(*ref)));
+  ASSERT_TRUE(nodes.a->rt().block_on(tell(*ref, nodes.b->actors())));
   EXPECT_TRUE(nodes.b->wait_for_dead_letters(1));
 }
 

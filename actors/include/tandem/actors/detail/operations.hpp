@@ -130,7 +130,12 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
     const auto ended = wait_.finish();
     if (queued_) (void)to_->cancel_wait(waiter_);
     using reason = tandem::detail::completion_wait::ended;
-    if (ended == reason::completed) return answer_->take();
+    if (ended == reason::completed) {
+      result<R> outcome = answer_->take();
+      // The actor saw the limit pass as the end of its context, and was faster than our timer.
+      if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit_) return fail(errc::timed_out);
+      return outcome;
+    }
     if (ended == reason::limit) return fail(errc::timed_out);
     return fail(context_error(tandem::detail::current_task()));
   }
