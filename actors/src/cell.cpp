@@ -276,10 +276,11 @@ void cell::finish(const error& reason, caf::error caf_reason) noexcept {
   set_live(false);
   ended_ = describe_end(record_.name, reason);
   envelope_list queued = mailbox_.close(ended_);
+  // First, so that a link finds nobody and reports dead letters by itself: its threads must not run users' handlers.
+  home_.remove(*this);
   body_.reset();
   for (envelope_list* list : {&batch_, &queued})
     while (!list->empty()) undeliverable(*this, *list->pop(), ended_);
-  home_.remove(*this);
   cleanup(std::move(caf_reason), nullptr);
   home_.one_less();
 }
