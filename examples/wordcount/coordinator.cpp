@@ -17,6 +17,7 @@
 #include <tandem/csp/group.hpp>
 #include <tandem/csp/pipeline.hpp>
 #include <tandem/runtime/blocking.hpp>
+#include <tandem/runtime/context.hpp>
 #include <tandem/runtime/sleep.hpp>
 
 #include "all_nodes.hpp"
@@ -153,7 +154,8 @@ task<result<void>> job::map_again(const missing_chunks& missing) {
 }
 
 task<result<void>> job::plan(file_batch batch, const csp::sender<chunk_work>& into) {
-  auto planning = tandem::run_blocking([this, batch] { return plan_chunks(batch, files_, sizes_); });
+  auto planning = tandem::run_blocking(
+      [this, batch, until = tandem::this_task::context()] { return plan_chunks(batch, files_, sizes_, until); });
   TANDEM_CO_TRY_ASSIGN(std::vector<chunk> planned, co_await planning.join());
   for (std::size_t i = batch.first; i < batch.end; ++i)
     if (files_[i].problem) out_.problem(files_[i].problem);

@@ -104,10 +104,14 @@ void add_folder(std::vector<input_file>& to, const std::string& path) {
   if (failed) to.push_back({path, 0, cannot_read(path, system_problem(failed.value()))});
 }
 
-result<std::vector<chunk>> plan_file(std::size_t index, input_file& file, const chunk_sizes& sizes) {
+result<std::vector<chunk>> plan_file(std::size_t index, input_file& file, const chunk_sizes& sizes,
+                                     const tandem::context& until) {
   TANDEM_TRY_ASSIGN(const descriptor opened, descriptor::open(file.path));
   TANDEM_TRY_ASSIGN(file.bytes, opened.size());
-  const read_at read = [&](std::uint64_t offset, std::span<char> into) { return opened.read(offset, into); };
+  const read_at read = [&](std::uint64_t offset, std::span<char> into) -> result<std::size_t> {
+    if (until.is_over()) return tandem::fail(until.why());
+    return opened.read(offset, into);
+  };
   if (file.bytes == 0) {
     char byte = 0;
     TANDEM_TRY_ASSIGN(const std::size_t got, opened.read(0, std::span(&byte, 1)));
@@ -180,12 +184,14 @@ std::vector<file_batch> make_batches(const std::vector<input_file>& files, const
   return batches;
 }
 
-std::vector<chunk> plan_chunks(const file_batch& batch, std::vector<input_file>& files, const chunk_sizes& sizes) {
+result<std::vector<chunk>> plan_chunks(const file_batch& batch, std::vector<input_file>& files,
+                                       const chunk_sizes& sizes, const tandem::context& until) {
   std::vector<chunk> planned;
   chunk small_ones;
   for (std::size_t i = batch.first; i < batch.end; ++i) {
     input_file& file = files[i];
-    auto its_chunks = plan_file(i, file, sizes);
+    auto its_chunks = plan_file(i, file, sizes, until);
+    if (until.is_over()) return tandem::fail(until.why());
     if (!its_chunks) {
       file.problem = cannot_read(file.path, std::move(its_chunks).error());
     } else if (its_chunks->size() == 1) {

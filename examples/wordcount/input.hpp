@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/context.hpp>
 
 #include "text.hpp"
 
@@ -54,8 +55,9 @@ struct file_batch {
 
 /// Cuts a batch's files into chunks, without ids. A file that cannot be read or cut gets a problem, and no chunk has a
 /// piece of it. Files without bytes need no chunk.
-[[nodiscard]] std::vector<chunk> plan_chunks(const file_batch& batch, std::vector<input_file>& files,
-                                             const chunk_sizes& sizes);
+/// Errors: why `until` is over, soon after it is: a very large file takes seconds.
+[[nodiscard]] tandem::result<std::vector<chunk>> plan_chunks(const file_batch& batch, std::vector<input_file>& files,
+                                                             const chunk_sizes& sizes, const tandem::context& until);
 
 /// Reads a chunk; its pieces are separated by line feeds. What is wrong with a file that is in the chunk as a whole
 /// becomes the file's problem, and the chunk does without it, provided that it is read for the first time.

@@ -3,8 +3,7 @@
 // What it shows
 //   - a channel pipeline that reads files without blocking a worker and keeps a bounded number of chunks under way
 //     (coordinator.cpp), and a small one inside each mapper (mapper.cpp);
-//   - actors with typed protocols, told and asked alike whether they live here or on another node (shard, mapper,
-//   host);
+//   - actors with typed protocols (shard, mapper, host), told and asked alike on this node and on others;
 //   - an exact result although messages and nodes get lost (wordcount.proto tells how; shard_keeper.cpp, collect.cpp);
 //   - cancelling everything on Ctrl-C through one context.
 //

@@ -55,7 +55,8 @@ tandem::task<tandem::result<v1::ChunkMapped>> mapper::on(v1::Chunk chunk) {
     v1::PartialCounts part;
     part.set_chunk(chunk.chunk());
     *part.mutable_counts() = std::move(parts[place.shard()]);
-    if (const bool told = co_await tell(place, std::move(part)); !told) reply.set_shards_not_told(reply.shards_not_told() + 1);
+    if (const bool told = co_await tell(place, std::move(part)); !told)
+      reply.set_shards_not_told(reply.shards_not_told() + 1);
   }
   node_stats::add(stats_.chunks_mapped, 1);
   node_stats::add(stats_.words_mapped, reply.words());

@@ -26,10 +26,6 @@ v1::NodeStatus read_status(const tandem::cluster::node& node) {
 }
 
 tandem::task<tandem::result<shard_ref>> find_shard(tandem::cluster::node& node, v1::ShardPlace place) {
-  // When a job starts, two of its nodes may not have met yet: that is worth waiting for. A node that is lost is not.
-  for (const tandem::cluster::peer_status& peer : node.peers()) {
-    if (peer.name == place.node() && peer.incarnation == 0) TANDEM_CO_TRY(co_await node.wait_for(place.node(), 5s));
-  }
   co_return co_await node.lookup<shard_ref>(place.node(), place.name(), 2s);
 }
 

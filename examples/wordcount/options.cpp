@@ -14,9 +14,8 @@ constexpr const char* description =
     "Start `node` on every member but one and `count` on that one; ./demo.sh does it all on this machine.";
 
 constexpr const char* exit_codes =
-    "Exit codes: 0 all counted; 1 the job failed or the node could not start; 2 some input could not be counted, the "
-    "rest\n"
-    "was; 64 wrong usage; 130 interrupted.";
+    "Exit codes: 0 all counted; 1 the job failed, or the node could not start; 2 some input could not be counted, the\n"
+    "rest was; 64 wrong usage; 130 interrupted.";
 
 // "NAME=HOST:PORT" in two; the cluster checks name and address more closely.
 const CLI::Validator member_form(

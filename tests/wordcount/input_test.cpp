@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -37,8 +39,10 @@ class Input : public ::testing::Test {
   }
   static std::vector<chunk> plan_all(std::vector<input_file>& files, const chunk_sizes& sizes) {
     std::vector<chunk> all;
-    for (const file_batch& batch : make_batches(files, sizes))
-      for (chunk& made : plan_chunks(batch, files, sizes)) all.push_back(std::move(made));
+    for (const file_batch& batch : make_batches(files, sizes)) {
+      auto planned = plan_chunks(batch, files, sizes, {}).value();
+      std::ranges::move(planned, std::back_inserter(all));
+    }
     return all;
   }
 
@@ -118,6 +122,17 @@ TEST_F(Input, FailsWhenALargeFileBecomesShorter) {
   const auto cut_off = read_chunk(chunks[1], files);
   ASSERT_FALSE(cut_off);
   EXPECT_NE(cut_off.error().message().find(path("a")), std::string::npos);
+}
+
+TEST_F(Input, StopsPlanningWhenItIsCancelled) {
+  write("a", std::string(30, '.'));
+  auto files = find_files({folder_.string()}).usable;
+  const tandem::cancel_source over((tandem::context()));
+  over.cancel();
+  const auto planned = plan_chunks({0, 1}, files, {10, 100}, over.context());
+  ASSERT_FALSE(planned);
+  EXPECT_EQ(planned.error().code(), tandem::errc::cancelled);
+  EXPECT_FALSE(files[0].problem);
 }
 
 TEST_F(Input, DoesNotCountAFileWithAnEndlessWordAtAll) {
