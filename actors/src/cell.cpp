@@ -70,6 +70,14 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
   if (mailbox_.refill(batch_, 0)) schedule();
 }
 
+// Others may have got a ref from the constructor that failed, and sent to it.
+void cell::abandon() noexcept {
+  ended_ = make_error(errc::unavailable, std::string("actor ") + record_.name + " was never started: its constructor threw");
+  envelope_list queued = mailbox_.close(ended_);
+  while (!queued.empty()) undeliverable(*this, *queued.pop(), ended_);
+  cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);  // a ref may outlive the system
+}
+
 void cell::launch(caf::execution_unit*, bool, bool) {}  // CAF's spawn is not used: see nascent_actor
 
 // References (C1).
@@ -116,7 +124,7 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   switch (mailbox_.wait(w, now)) {
     case mailbox::posted::closed:
       w.why = ended_;
-      return w.state = room_waiter::phase::failed;
+      return now;
     case mailbox::posted::wake:
       schedule();
       return now;
@@ -268,10 +276,11 @@ void cell::finish(const error& reason, caf::error caf_reason) noexcept {
   set_live(false);
   ended_ = describe_end(record_.name, reason);
   envelope_list queued = mailbox_.close(ended_);
+  // First, so that a link finds nobody and reports dead letters by itself: its threads must not run users' handlers.
+  home_.remove(*this);
   body_.reset();
   for (envelope_list* list : {&batch_, &queued})
     while (!list->empty()) undeliverable(*this, *list->pop(), ended_);
-  home_.remove(*this);
   cleanup(std::move(caf_reason), nullptr);
   home_.one_less();
 }

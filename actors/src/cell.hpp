@@ -36,6 +36,10 @@ class cell final : public caf::local_actor, public local_target {
   [[nodiscard]] actor_context& context_object() noexcept { return context_object_; }
   [[nodiscard]] bool launched() const noexcept { return launched_; }
   void start(std::unique_ptr<actor_body> body) noexcept;
+  /// Instead of start(): there will be no body.
+  void abandon() noexcept;
+  /// True once nothing is taken any more.
+  [[nodiscard]] bool has_ended() noexcept { return mailbox_.is_closed(); }
 
   // target
   [[nodiscard]] std::uint64_t id() const noexcept override { return caf::abstract_actor::id(); }

@@ -54,8 +54,11 @@ mailbox::posted mailbox::push(envelope_ptr& e, bool bounded) noexcept {
 mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now) noexcept {
   const std::lock_guard hold(lock_);
   now = w.state;
-  if (closed_) return posted::closed;
   if (w.state == room_waiter::phase::cancelled) return posted::queued;
+  if (closed_) {
+    now = w.state = room_waiter::phase::failed;  // here, because of V1
+    return posted::closed;
+  }
   if (held_ < capacity_ && waiters_.empty()) {
     queue_.push(std::move(w.message));
     ++held_;
@@ -79,6 +82,11 @@ mailbox::posted mailbox::request_exit(error why) noexcept {
   exit_reason_ = std::move(why);
   exit_requested_.store(true, std::memory_order_release);
   return queued_answer();
+}
+
+bool mailbox::is_closed() noexcept {
+  const std::lock_guard hold(lock_);
+  return closed_;
 }
 
 mailbox::posted mailbox::nudge() noexcept {

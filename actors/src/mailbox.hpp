@@ -60,12 +60,13 @@ class mailbox {
   /// Takes `e` over if queued or wake.   Threads: any, as all up to cancel().
   posted push(envelope_ptr& e, bool bounded) noexcept;
   /// Queues the waiter (`now` is `waiting`), or its message if there is room by now (`admitted`), unless it was
-  /// `cancelled` before. After the call a waiter that waits is touched under the lock only (V1).
+  /// `cancelled` before; closed: `failed`. After the call a waiter that waits is touched under the lock only (V1).
   posted wait(room_waiter& w, room_waiter::phase& now) noexcept;
   /// See target::cancel_wait().
   bool cancel(room_waiter& w) noexcept;
   /// Asks the consumer to end. queued, wake, or closed: it has ended; full: it was asked before.
   posted request_exit(error why) noexcept;
+  [[nodiscard]] bool is_closed() noexcept;
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
 

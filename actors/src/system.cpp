@@ -196,6 +196,7 @@ nascent_actor::nascent_actor(system_impl& home, spawn_actor_options options, con
 
 nascent_actor::~nascent_actor() {
   if (!cell_) return;
+  cell_->abandon();
   cell_->release();
   home_.one_less();
 }
@@ -248,6 +249,9 @@ std::size_t system::dead_letters() const noexcept { return impl_->dead_letters.l
 result<void> system::register_target(std::string name, detail::target_ptr target) {
   if (!target) return fail(detail::empty_ref());
   const std::lock_guard hold(impl_->names_lock);
+  // An actor that ends after this look finds its name and takes it out.
+  if (auto* const local = dynamic_cast<detail::cell*>(target.get()); local && local->has_ended())
+    return fail(errc::unavailable, fmt::format("the actor to be registered as {} has ended", name));
   const auto [at, added] = impl_->names.try_emplace(std::move(name), std::move(target));
   if (!added) return fail(errc::already_exists, "an actor named " + at->first + " is registered already");
   return {};

@@ -1,6 +1,8 @@
 #include "error_wire.hpp"
 
-#include <climits>
+#include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,11 +17,33 @@ constexpr std::size_t most_layers = 32;
 constexpr std::size_t most_bytes = std::size_t{64} << 10;
 constexpr std::size_t most_text = std::size_t{4} << 10;  // of one string
 
+// The length of the UTF-8 character that begins at `at`; 0 if none does.
+std::size_t character_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(at);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  if (length == 0 || text.size() - at < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  // Overlong forms, surrogates, and what is above U+10FFFF.
+  const unsigned char second = byte(at + 1);
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) || (first == 0xf0 && second < 0x90) ||
+      (first == 0xf4 && second >= 0x90))
+    return 0;
+  return length;
+}
+
+// What a field of type string may hold: Protobuf refuses a whole message for one byte that is no UTF-8.
 std::string clipped(std::string text) {
-  if (text.size() > most_text) {
-    text.resize(most_text);
-    text += "…";
+  const bool cut = text.size() > most_text;
+  if (cut) text.resize(most_text);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = character_at(text, at);
+    if (length == 0) text[at] = '?';
+    at += std::max<std::size_t>(length, 1);
   }
+  if (cut) text += "…";
   return text;
 }
 
@@ -51,6 +75,8 @@ v1::Error encode_error(const error& what, std::string_view node_name) {
   if (layers.empty()) return out;
   v1::Error::Layer root = std::move(layers.back());
   layers.pop_back();
+  if (root.ByteSizeLong() > most_bytes) root.clear_frames();
+  if (root.ByteSizeLong() > most_bytes) root.clear_fields();
   std::size_t room = most_bytes - std::min(most_bytes, root.ByteSizeLong());
   std::uint32_t elided = 0;
   for (v1::Error::Layer& layer : layers) {
@@ -68,10 +94,14 @@ v1::Error encode_error(const error& what, std::string_view node_name) {
 }
 
 error decode_error(std::span<const std::byte> bytes) {
+  // Two bytes can be a layer, which takes some hundred here: what encode_error() never makes is not looked at.
+  const auto too_large = [] { return make_error(errc::data_loss, "the peer answered with an error that is too large"); };
+  if (bytes.size() > 4 * most_bytes) return too_large();
   v1::Error in;
-  if (bytes.size() > INT_MAX || !in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return make_error(errc::data_loss, "the peer answered with an error that cannot be read");
   if (in.layers_size() == 0) return make_error(errc::unknown, "the peer answered with an empty error");
+  if (static_cast<std::size_t>(in.layers_size()) > most_layers) return too_large();
   error chain;
   for (int i = in.layers_size() - 1; i >= 0; --i) {
     v1::Error::Layer& layer = *in.mutable_layers(i);

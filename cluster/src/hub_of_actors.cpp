@@ -1,6 +1,6 @@
 #include "hub_of_actors.hpp"
 
-#include <climits>
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,10 +13,20 @@
 #include "error_wire.hpp"
 
 namespace tandem::cluster::internal {
+namespace {
+
+// What stopping waits at least for the last callbacks: they are in memory, so only a slow handler needs more.
+constexpr std::chrono::seconds last_words{1};
+
+// The text of a protocol in a lookup request. It is taken apart on a thread of gRPC, into strings larger than itself.
+constexpr std::size_t longest_protocol = std::size_t{64} << 10;
+
+}  // namespace
 
 void callback_queue::post(std::function<void()> call) {
   {
     const std::lock_guard hold(lock_);
+    if (closed_) return;
     calls_.push_back(std::move(call));
     if (std::exchange(draining_, true)) return;
   }
@@ -32,27 +42,58 @@ task<> callback_queue::drain() {
     std::function<void()> call;
     {
       const std::lock_guard hold(lock_);
-      if (calls_.empty()) {
+      running_ = false;
+      if (calls_.empty() || closed_) {
         draining_ = false;
+        at_rest_.notify_all();
         co_return;
       }
       call = std::move(calls_.front());
       calls_.pop_front();
+      running_ = true;
     }
     call();
   }
 }
 
-// Gives credit back to the peer whose connection a message came on.
-struct hub_of_actors::consumption final : actors::detail::consumption_listener {
+void callback_queue::close(std::chrono::steady_clock::time_point deadline) {
+  std::deque<std::function<void()>> dropped;  // outside of the lock
+  std::unique_lock hold(lock_);
+  const auto drained = [this] { return !draining_; };
+  if (!is_stopping(scheduler_)) at_rest_.wait_until(hold, deadline, drained);
+  closed_ = true;
+  dropped.swap(calls_);
+  at_rest_.wait(hold, [this] { return !running_; });
+}
+
+// Gives credit back to the peer whose connection a message came on, and knows how much memory that one's frames hold.
+struct hub_of_actors::consumption final : actors::detail::consumption_listener,
+                                          std::enable_shared_from_this<consumption> {
   consumption(std::shared_ptr<hub_of_actors> h, peer_id p, std::uint64_t e) noexcept
       : hub(std::move(h)), peer(p), epoch(e) {}
+
+  /// What messages of this frame share to keep its bytes; null if each has to copy its own. One message that waits
+  /// keeps a whole frame, however small it is and however many others of the frame were consumed, so the window alone
+  /// bounds nothing.
+  std::shared_ptr<const void> keep(const std::shared_ptr<const void>& frame, std::span<const record_view> records) {
+    if (records.size() == 1) return frame;
+    std::size_t bytes = 0;
+    for (const record_view& r : records) bytes += r.wire_bytes();
+    // A peer with every byte of its window unconsumed stays below twice the window, and is not held up by copies.
+    if (kept.load(std::memory_order_relaxed) + bytes > 2 * hub->window_) return nullptr;
+    // relaxed: an amount of memory, grown by one thread at a time.
+    kept.fetch_add(bytes, std::memory_order_relaxed);
+    return {frame.get(), [frame, bytes, self = shared_from_this()](const void*) {
+              self->kept.fetch_sub(bytes, std::memory_order_relaxed);
+            }};
+  }
   void consumed(std::size_t payload_bytes) noexcept override {
     hub->wire().release(peer, epoch, payload_bytes + record_header_bytes);
   }
   const std::shared_ptr<hub_of_actors> hub;
   const peer_id peer;
   const std::uint64_t epoch;
+  std::atomic<std::size_t> kept{0};  // bytes of frames that some message keeps
 };
 
 struct hub_of_actors::remote_reply final : actors::detail::reply_sink {
@@ -92,6 +133,7 @@ hub_of_actors::hub_of_actors(actors::system& system, std::string own_name, node_
 hub_of_actors::~hub_of_actors() = default;
 
 result<void> hub_of_actors::start(node_options options) {
+  window_ = options.limits.receive_window_bytes;
   auto started = transport::start(std::move(options), *this);
   if (!started) return fail(std::move(started).error());
   owned_ = std::move(*started);
@@ -100,9 +142,10 @@ result<void> hub_of_actors::start(node_options options) {
 
 void hub_of_actors::stop(std::chrono::steady_clock::time_point deadline) {
   if (!owned_) return;
-  owned_->stop(deadline);
+  owned_->stop(deadline);  // each connection has been reported as ended when it returns
   for (auto& link : links_) link->close();
-  for (auto& account : accounts_) account.reset();
+  // What was lost with them is still told to users, who may be gone once this returns.
+  callbacks_->close(std::max(deadline, std::chrono::steady_clock::now() + last_words));
 }
 
 void hub_of_actors::on_start(transport& t) {
@@ -139,9 +182,10 @@ void hub_of_actors::count_sent(std::size_t payload_bytes) noexcept {
   bytes_sent_.fetch_add(payload_bytes + record_header_bytes, std::memory_order_relaxed);
 }
 
-void hub_of_actors::report(actors::dead_letter letter) noexcept {
-  callbacks_->post([self = shared_from_this(), letter = std::move(letter)] {
+void hub_of_actors::report(actors::dead_letter letter, std::function<void()> then) noexcept {
+  callbacks_->post([self = shared_from_this(), letter = std::move(letter), then = std::move(then)] {
     actors::detail::system_access::report(self->system_, letter);
+    if (then) then();
   });
 }
 
@@ -190,17 +234,22 @@ void hub_of_actors::on_problem(std::string_view node, const error& what) {
   tell({node_event::kind::problem, std::string(node), what});
 }
 
-void hub_of_actors::on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
-                               std::span<const record_view> records) {
+result<void> hub_of_actors::on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+                                       std::span<const record_view> records) {
   peer_link& link = link_of(peer);
   const auto& account = accounts_[static_cast<std::size_t>(peer)];
+  const auto owner = account->keep(bytes, records);
   std::size_t total = 0;
   for (const record_view& record : records) {
     total += record.wire_bytes();
-    switch (static_cast<record_kind>(record.header.kind)) {
+    const auto kind = static_cast<record_kind>(record.header.kind);
+    // Everything else is kept in memory for a while: without credit nothing would bound how much of it.
+    if (!record.paid() && kind != record_kind::answer && kind != record_kind::refuse)
+      return fail(errc::invalid_argument, fmt::format("a record of kind {} without credit", record.header.kind));
+    switch (kind) {
       case record_kind::tell:
       case record_kind::ask:
-        take_message(link, epoch, bytes, record, account);
+        take_message(link, epoch, owner, record, account);
         continue;
       case record_kind::answer:
         link.answer(record.header.sender, record.payload);
@@ -211,23 +260,31 @@ void hub_of_actors::on_records(peer_id peer, std::uint64_t epoch, const std::sha
       default:
         // A newer node's idea of a record: nobody here waits for it.
         report({make_error(errc::unimplemented, fmt::format("record of kind {}", record.header.kind)),
-                record.header.target, "@" + own_name_, "unknown"});
+                record.header.target, "@" + own_name_, "unknown"},
+               [account, size = record.payload.size()] { account->consumed(size); });
+        continue;
     }
     if (record.paid()) transport_->release(peer, epoch, record.wire_bytes());
   }
   messages_received_.fetch_add(records.size(), std::memory_order_relaxed);
   bytes_received_.fetch_add(total, std::memory_order_relaxed);
+  return {};
 }
 
 void hub_of_actors::take_message(peer_link& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
-                                 const record_view& record,
-                                 const std::shared_ptr<actors::detail::consumption_listener>& account) {
+                                 const record_view& record, const std::shared_ptr<consumption>& account) {
   actors::detail::incoming message;
   message.type_hash = record.header.type_hash;
   message.bytes = record.payload;
   message.owner = bytes;
+  if (!bytes && !record.payload.empty()) {
+    const auto copy = std::make_shared_for_overwrite<std::byte[]>(record.payload.size());
+    std::ranges::copy(record.payload, copy.get());
+    message.bytes = {copy.get(), record.payload.size()};
+    message.owner = copy;
+  }
   if (record.header.remaining_ms != 0) message.remaining = std::chrono::milliseconds(record.header.remaining_ms);
-  if (record.paid()) message.link = account;
+  message.link = account;
   const bool ask = record.header.kind == static_cast<std::uint8_t>(record_kind::ask);
   if (ask) message.sink = std::make_unique<remote_reply>(shared_from_this(), link, epoch, record.header.sender);
 
@@ -243,10 +300,12 @@ void hub_of_actors::take_message(peer_link& link, std::uint64_t epoch, const std
                                                                own_name_));
   if (message.sink) {
     message.sink->fail(gone);
+    account->consumed(message.bytes.size());
   } else {
-    report({gone, record.header.target, "@" + own_name_, fmt::format("wire type {:08x}", message.type_hash)});
+    // Credit for it comes after the report: letters may pile up no more than messages.
+    report({gone, record.header.target, "@" + own_name_, fmt::format("wire type {:08x}", message.type_hash)},
+           [account, size = message.bytes.size()] { account->consumed(size); });
   }
-  if (message.link) message.link->consumed(message.bytes.size());
 }
 
 // An ask for the node itself. Short and without user code, so it is answered here.
@@ -257,6 +316,8 @@ void hub_of_actors::take_request(actors::detail::incoming request) {
       return fail(errc::unimplemented, fmt::format("node {} knows no such request; is it older?", own_name_));
     if (!actors::detail::decode_from(asked, request.bytes))
       return fail(errc::invalid_argument, "a lookup request that cannot be read");
+    if (asked.protocol().size() > longest_protocol)
+      return fail(errc::invalid_argument, "a lookup request with a protocol that is too long");
     std::vector<std::string> signatures;
     const std::string& text = asked.protocol();
     for (std::size_t at = 0; at < text.size();) {
@@ -280,7 +341,7 @@ void hub_of_actors::take_request(actors::detail::incoming request) {
   } else {
     request.sink->fail(answer.error());
   }
-  if (request.link) request.link->consumed(request.bytes.size());
+  request.link->consumed(request.bytes.size());
 }
 
 }  // namespace tandem::cluster::internal

@@ -1,6 +1,8 @@
 // What a node's parts share: the transport, the actor system, the peers; and the transport's listener.
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -25,14 +27,21 @@ class callback_queue : public std::enable_shared_from_this<callback_queue> {
  public:
   explicit callback_queue(tandem::detail::scheduler& s) noexcept : scheduler_(s) {}
   void post(std::function<void()> call);
+  /// Waits until what was posted has run, but no longer than to `deadline`, nor for a runtime that is shutting down.
+  /// When it returns nothing runs, and nothing will.   Blocks; must not be called from a call.
+  void close(std::chrono::steady_clock::time_point deadline);
 
  private:
   task<> drain();
 
   tandem::detail::scheduler& scheduler_;
   std::mutex lock_;
-  std::deque<std::function<void()>> calls_;  // guarded by lock_
-  bool draining_ = false;                    // guarded by lock_
+  std::condition_variable at_rest_;
+  // Guarded by lock_.
+  std::deque<std::function<void()>> calls_;
+  bool draining_ = false;  // a task for them was spawned
+  bool running_ = false;   // … and is inside of one
+  bool closed_ = false;
 };
 
 /// Lives as long as the node or any remote ref, reply or message that came from a peer.
@@ -55,7 +64,8 @@ class hub_of_actors final : public transport_listener, public std::enable_shared
   [[nodiscard]] wire_counters counters() const noexcept;
 
   void count_sent(std::size_t payload_bytes) noexcept;
-  void report(actors::dead_letter letter) noexcept;
+  /// `then`: runs after the report, e.g. to give back credit.
+  void report(actors::dead_letter letter, std::function<void()> then = {}) noexcept;
   void forget_expired_asks();
 
   /// The actor registered here under `name`, if it takes all of `wanted`.
@@ -65,8 +75,8 @@ class hub_of_actors final : public transport_listener, public std::enable_shared
   // transport_listener
   void on_start(transport& t) override;
   void on_peer_up(peer_id peer, std::uint64_t incarnation, std::uint64_t epoch) override;
-  void on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
-                  std::span<const record_view> records) override;
+  [[nodiscard]] result<void> on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+                                        std::span<const record_view> records) override;
   void on_credit(peer_id peer) override;
   void on_disconnected(peer_id peer, std::uint64_t epoch, const error& why, dropped_records dropped) override;
   void on_peer_down(peer_id peer, const error& why) override;
@@ -77,7 +87,7 @@ class hub_of_actors final : public transport_listener, public std::enable_shared
   struct remote_reply;
 
   void take_message(peer_link& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
-                    const record_view& record, const std::shared_ptr<actors::detail::consumption_listener>& account);
+                    const record_view& record, const std::shared_ptr<consumption>& account);
   void take_request(actors::detail::incoming request);
   void tell(node_event event);
   peer_link& link_of(peer_id peer) noexcept { return *links_[static_cast<std::size_t>(peer)]; }
@@ -90,7 +100,8 @@ class hub_of_actors final : public transport_listener, public std::enable_shared
   transport* transport_ = nullptr;                // set by on_start(), constant after
   std::vector<std::unique_ptr<peer_link>> links_; // by peer_id; filled by on_start(), constant after
   // The account of each peer's current connection; touched by the transport's serialised reports only.
-  std::vector<std::shared_ptr<actors::detail::consumption_listener>> accounts_;
+  std::vector<std::shared_ptr<consumption>> accounts_;
+  std::uint64_t window_ = 0;                      // of what each peer sends; constant after start()
 
   std::atomic<std::uint64_t> messages_sent_{0}, messages_received_{0}, bytes_sent_{0}, bytes_received_{0};
 };

@@ -57,7 +57,7 @@ node::~node() { stop(std::chrono::seconds(5)); }
 
 void node::stop(duration limit) {
   impl_->life.cancel();
-  impl_->hub->stop(std::chrono::steady_clock::now() + limit);
+  impl_->hub->stop(deadline_in(limit));
 }
 
 const std::string& node::name() const noexcept { return impl_->hub->own_name(); }
@@ -81,6 +81,7 @@ task<result<void>> node::wait_for(std::string peer, duration limit) {
   auto connected = link->when_up();
   if (!connected) co_return result<void>();
   auto waited = co_await tandem::detail::join_operation<void>(connected, deadline_in(limit));
+  if (!waited && connected) link->forget(*connected.get());  // empty: it was completed
   if (waited || waited.error().code() != errc::timed_out) co_return waited;
   const auto seconds = std::chrono::duration_cast<std::chrono::duration<double>>(limit).count();
   const std::string text = fmt::format("node {} did not connect within {} s", peer, seconds);

@@ -128,8 +128,7 @@ result<void> peer::take(const std::shared_ptr<v1::Frame>& frame) {
       return fail(errc::invalid_argument, "a frame with several records is too large");
   }
   TANDEM_TRY(outbox_.receive(views_));
-  hub_.listener().on_records(id_, epoch_, frame, views_);
-  return {};
+  return hub_.listener().on_records(id_, epoch_, frame, views_);
 }
 
 void peer::link_done(std::shared_ptr<link> which, error reason, grpc::Status status) {

@@ -87,7 +87,8 @@ peer_link::delivery peer_link::try_deliver(remote_target& to, envelope_ptr& mess
   delivery outcome{};
   {
     const std::lock_guard hold(lock_);
-    if (connected_ && !to.waiting_.empty()) return delivery::full;  // others wait for this actor already
+    // Others wait already, for this actor or another: a small message must not take the credit a large one waits for.
+    if (connected_ && !hungry_.empty()) return delivery::full;
     outcome = send(to, message, why);
   }
   if (outcome == delivery::delivered) message.reset();  // a tell; an ask is in the table (P2)
@@ -285,6 +286,11 @@ tandem::detail::completion_ptr<void> peer_link::when_up() {
   }
   awaiting_connection_.push_back(std::move(mine));
   return callers;
+}
+
+void peer_link::forget(const tandem::detail::completion<void>& waiter) {
+  const std::lock_guard hold(lock_);
+  std::erase_if(awaiting_connection_, [&](const auto& w) { return w.get() == &waiter; });  // the caller has a share
 }
 
 void peer_link::close() {

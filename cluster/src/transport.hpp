@@ -47,8 +47,10 @@ class transport_listener {
   /// Records have come, in the order of their posting. The views are valid in the call; the payloads are valid for as
   /// long as `bytes` (or a copy) is held. Each record with paid() is owed a release() of its wire_bytes() once it is
   /// consumed; until then it counts against the peer's window.
-  virtual void on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
-                          std::span<const record_view> records) = 0;
+  /// Errors: a record that breaks the listener's own rules; it costs the peer the connection.
+  [[nodiscard]] virtual result<void> on_records(peer_id peer, std::uint64_t epoch,
+                                                const std::shared_ptr<const void>& bytes,
+                                                std::span<const record_view> records) = 0;
 
   /// post() has answered no_credit, and credit has come since. There may still be too little for a given record:
   /// post() then says no_credit again, and this is called again.

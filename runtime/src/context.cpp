@@ -69,26 +69,30 @@ context_state::context_state(scheduler& root_owner) noexcept
 
 context_state::context_state(context_state* parent_or_null, time_point end_time)
     : enlists(true), deadline(end_time), parent(parent_or_null), timer_(*this), expire_(*this) {
-  bool over_already = false;
   if (parent) {
-    retain(*parent);
-    home = parent->home ? parent->home : parent->root_of->shared_from_this();
     const std::lock_guard hold(parent->lock);
     if (parent->deadline < deadline) deadline = parent->deadline;  // the parent's own timer serves it
-    if (parent->is_over()) {
-      over_already = true;
-    } else {
-      next_sibling = parent->first_child;
-      if (next_sibling) next_sibling->previous_sibling = this;
-      parent->first_child = this;
-    }
+    // A root that is over may have outlived its scheduler. One that is not cannot: shutdown ends it first, and needs
+    // this lock for that.
+    if (!parent->is_over()) home = parent->root_of ? parent->root_of->shared_from_this() : parent->home;
   }
-  if (over_already) {
-    end(parent->why);
-  } else if (end_time != no_deadline && deadline == end_time) {
+  // Before anything points here, because this may throw. A timer that fires at once finds a context like any other.
+  if (end_time != no_deadline && deadline == end_time && !(parent && parent->is_over())) {
     if (!home) home = scheduler_for_deadline();
     home->arm(timer_, end_time);
   }
+  if (!parent) return;
+  retain(*parent);
+  {
+    const std::lock_guard hold(parent->lock);
+    if (!parent->is_over()) {
+      next_sibling = parent->first_child;
+      if (next_sibling) next_sibling->previous_sibling = this;
+      parent->first_child = this;
+      return;
+    }
+  }
+  end(parent->why);
 }
 
 context_state::~context_state() {

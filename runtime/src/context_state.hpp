@@ -47,7 +47,8 @@ struct context_state : pooled {
 
   context_state* const parent;
   scheduler* const root_of = nullptr;  // set for a root only
-  std::shared_ptr<scheduler> home;     // keeps the timer's heap in memory; null for a root and for orphans
+  // Keeps the timer's heap in memory. Null for a root, for orphans, and below a context that is over.
+  std::shared_ptr<scheduler> home;
   context_state* first_child = nullptr;
   context_state* previous_sibling = nullptr;  // guarded by the parent's lock, as is next_sibling
   context_state* next_sibling = nullptr;

@@ -77,9 +77,10 @@ unsigned runtime::worker_count() const noexcept { return core_->worker_count(); 
 
 std::size_t runtime::live_tasks() const noexcept { return core_->live_tasks(); }
 
-void runtime::check_may_block() {
+void runtime::check_may_block() const {
   if (detail::tls_worker)
     throw std::logic_error("tandem: block_on() was called on a worker's thread; co_await the task instead");
+  if (core_->stopped()) throw std::logic_error("tandem: block_on() was called after shutdown(); nothing runs any more");
 }
 
 }  // namespace tandem

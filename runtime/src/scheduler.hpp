@@ -65,9 +65,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   void start_threads();
   result<void> shutdown(duration limit);
-  /// Ends the root context and every wait below it. False if a worker did not come to rest within `limit`, so that
+  /// Ends the root context and every wait below it. False if a worker did not come to rest by `deadline`, so that
   /// waits right below the root could not be ended.
-  bool cancel_all(duration limit = {});
+  bool cancel_all(time_point deadline = {});
 
   /// Any thread: queues an item from outside the workers and wakes one.
   void inject(queue_item item) noexcept;
@@ -96,6 +96,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+  /// The workers have left or are leaving: what is queued from now on never runs.
+  [[nodiscard]] bool stopped() const noexcept { return stop_.load(std::memory_order_acquire); }
 
   foreign_host host{nullptr, nullptr, nullptr};  // set once, before the first foreign item
   time_point virtual_now{};                      // simulation only, written by the test's thread
@@ -109,9 +111,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
     std::size_t count = 0;         // guarded by lock
   };
 
-  // Runs `visit` while no worker runs a task. False if some worker did not come to rest within `limit`.
+  // Runs `visit` while no worker runs a task. False if some worker did not come to rest by `deadline`.
   template <class F>
-  bool while_stopped(duration limit, F visit);
+  bool while_stopped(time_point deadline, F visit);
   void rest_if_asked() noexcept;
   void end_waits_below_root() noexcept;
   bool wait_for_no_tasks(time_point deadline);

@@ -30,7 +30,7 @@ void scheduler::rest_if_asked() noexcept {
 }
 
 template <class F>
-bool scheduler::while_stopped(duration limit, F visit) {
+bool scheduler::while_stopped(time_point deadline, F visit) {
   if (manual()) {
     visit();
     return true;
@@ -38,7 +38,7 @@ bool scheduler::while_stopped(duration limit, F visit) {
   std::unique_lock hold(control_lock_);
   rest_asked_.store(true, std::memory_order_release);
   for (auto& w : workers_) w->sleeper.unpark();
-  const bool all = control_changed_.wait_for(hold, limit, [this] { return resting_ == worker_count(); });
+  const bool all = control_changed_.wait_until(hold, deadline, [this] { return resting_ == worker_count(); });
   if (all) visit();
   rest_asked_.store(false, std::memory_order_release);
   control_changed_.notify_all();
@@ -55,9 +55,9 @@ void scheduler::end_waits_below_root() noexcept {
   }
 }
 
-bool scheduler::cancel_all(duration limit) {
+bool scheduler::cancel_all(time_point deadline) {
   root_->cancel(make_error(errc::cancelled, "the runtime is shutting down"));
-  return while_stopped(limit, [this] { end_waits_below_root(); });
+  return while_stopped(deadline, [this] { end_waits_below_root(); });
 }
 
 bool scheduler::wait_for_no_tasks(time_point deadline) {
@@ -98,9 +98,10 @@ result<void> scheduler::shutdown(duration limit) {
     if (shut_down_) return {};
     shut_down_ = true;
   }
-  const time_point deadline = steady_now() + limit;
+  const time_point start = steady_now();
+  const time_point deadline = limit >= no_deadline - start ? no_deadline : start + limit;
   stopping_.store(true, std::memory_order_release);
-  const bool rested = cancel_all(limit);
+  const bool rested = cancel_all(deadline);
   const bool ended = rested && wait_for_no_tasks(deadline);
   const std::string left = ended ? std::string() : describe_live(named_in_report);
   // Threads get a moment of their own even if the tasks used up the limit: an idle worker leaves at once.

@@ -195,6 +195,29 @@ TEST(ActorLifetime, AConstructorThatThrowsLeavesNothingBehind) {
   EXPECT_EQ(sys.live_actors(), 0u);
 }
 
+TEST(ActorLifetime, ARefFromAConstructorThatThrewFailsAtOnce) {
+  class thrower {
+   public:
+    using protocol = actors::protocol<void(note), int(get)>;
+    thrower(actor_context& c, protocol::ref& out) {
+      out = c.self<thrower>();
+      (void)out.try_tell(note{1});
+      throw std::runtime_error("no");
+    }
+    void on(note) {}
+    int on(get) { return 1; }
+  };
+  fixture f;
+  thrower::protocol::ref out;
+  EXPECT_THROW((void)f.sys.spawn<thrower>(out), std::runtime_error);
+  EXPECT_EQ(f.dead.size(), 1U);
+  EXPECT_EQ(out.try_tell(note{2}).error().code(), errc::unavailable);
+  EXPECT_EQ(f.sim.run([&]() -> task<result<int>> { co_return co_await out.ask(get{}, 1s); }).error().code(),
+            errc::unavailable);
+  out = {};
+  EXPECT_EQ(f.sys.live_actors(), 1U);
+}
+
 TEST(ActorLifetime, AnActorKnowsItselfAndItsName) {
   class me {
    public:

@@ -69,5 +69,25 @@ TEST(ActorName, KeepsItsActorAliveAndEndsWithIt) {
   EXPECT_EQ(sys.lookup<void(get)>("q").error().code(), errc::not_found);
 }
 
+TEST(ActorName, IsNotGivenToAnActorThatHasEnded) {
+  class quitter {
+   public:
+    using protocol = actors::protocol<void(get)>;
+    explicit quitter(actor_context& c) : context_(c) {}
+    void on(get) { context_.quit(); }
+
+   private:
+    actor_context& context_;
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  const auto ref = sys.spawn<quitter>();
+  ASSERT_TRUE(ref.try_tell(get{}));
+  sim.run_until_idle();
+  // Nobody would take the name out again: the next life of the actor could not have it.
+  EXPECT_EQ(sys.register_name("phoenix", ref).error().code(), errc::unavailable);
+  EXPECT_TRUE(sys.register_name("phoenix", sys.spawn<quitter>()));
+}
+
 }  // namespace
 }  // namespace tandem::actors

@@ -51,6 +51,27 @@ TEST(ErrorWire, GarbageAndEmptinessAreErrorsOfTheirOwn) {
   EXPECT_EQ(decode_error({}).code(), errc::unknown);
 }
 
+TEST(ErrorWire, TextThatIsNoUtf8CostsNeitherTheCodeNorTheRest) {
+  EXPECT_EQ(over_the_wire(make_error(errc::not_found, "no file caf\xe9.txt")).message(), "no file caf?.txt");
+  EXPECT_EQ(over_the_wire(make_error(errc::not_found, "no file caf\xc3\xa9.txt")).message(), "no file caf\xc3\xa9.txt");
+  // A character across the place where long texts are cut.
+  for (std::size_t shift = 0; shift < 4; ++shift) {
+    std::string text(shift, 'x');
+    for (int i = 0; i < 2000; ++i) text += "\xe2\x82\xac";
+    EXPECT_EQ(over_the_wire(make_error(errc::not_found, text)).code(), errc::not_found) << shift;
+  }
+  EXPECT_EQ(over_the_wire(make_error(errc::not_found, "\xed\xa0\x80\xf8\xc0\x80\xe2\x82")).code(), errc::not_found);
+}
+
+TEST(ErrorWire, AnErrorOfManyEmptyLayersIsNotBuilt) {
+  v1::Error in;
+  for (int i = 0; i < 100'000; ++i) in.add_layers();
+  const std::string bytes = in.SerializeAsString();
+  const error got = decode_error(std::as_bytes(std::span(bytes)));
+  EXPECT_EQ(got.code(), errc::data_loss);
+  EXPECT_FALSE(got.first_layer().next());
+}
+
 TEST(ErrorWire, ACodeOfANewerNodeIsUnknown) {
   v1::Error in;
   in.add_layers()->set_code(9999);

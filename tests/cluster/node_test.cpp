@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -284,15 +285,15 @@ TEST(Node, ATellToAnActorThatEndedBecomesADeadLetterThere) {
   const auto ref = nodes.remote_adder();
   ASSERT_TRUE(ref) << ref.error();
   ASSERT_TRUE(nodes.b->actors().unregister_name("adder"));  // the last ref of its own process
-  auto tell = [](adder::protocol::ref to) -> task<result<void>> {
+  auto tell = [](adder::protocol::ref to, const actors::system& there) -> task<result<void>> {
     // Until the actor is gone, its messages are handled.
-    for (int i = 0; i < 2000; ++i) {
+    for (const time_point end = deadline_in(patience); there.dead_letters() == 0 && now() < end;) {
       TANDEM_CO_TRY(co_await to.tell(note_of(1)));
-      co_await yield();
+      TANDEM_CO_TRY(co_await sleep_for(1ms));
     }
     co_return result<void>();
   };
-  ASSERT_TRUE(nodes.a->rt().block_on(tell(*ref)));
+  ASSERT_TRUE(nodes.a->rt().block_on(tell(*ref, nodes.b->actors())));
   EXPECT_TRUE(nodes.b->wait_for_dead_letters(1));
 }
 
@@ -323,6 +324,35 @@ TEST(Node, StopsInTheMiddleOfAFlood) {
     (round % 2 ? nodes.a : nodes.b)->leave();
     auto join = [&]() -> task<result<Sum>> { co_return co_await flooding.join(); };
     EXPECT_EQ(nodes.a->rt().block_on(join()).error().code(), errc::unavailable);
+  }
+}
+
+TEST(Node, StopsFromTwoThreadsWhileOthersAskLookUpAndWait) {
+  for (int round = 0; round < 10; ++round) {
+    pair_of_nodes nodes(64 << 10);
+    const auto ref = nodes.remote_adder();
+    ASSERT_TRUE(ref) << ref.error();
+    std::vector<join_handle<result<void>>> busy;
+    for (int i = 0; i < 4; ++i) {
+      busy.push_back(nodes.a->rt().spawn([](node& n, adder::protocol::ref to) -> task<result<void>> {
+        for (;;) {
+          TANDEM_CO_TRY(co_await to.ask(GetSum(), patience));
+          TANDEM_CO_TRY(co_await n.lookup<adder::protocol::ref>("b", "adder", patience));
+          TANDEM_CO_TRY(co_await n.wait_for("b", patience));
+          TANDEM_CO_TRY(co_await to.tell(note_of(0, 5000)));
+        }
+      }(nodes.a->member_node(), *ref)));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(round));
+    process& stopped = round % 2 ? *nodes.a : *nodes.b;
+    std::thread other([&] { stopped.leave(); });
+    stopped.leave();
+    other.join();
+    if (round % 2 == 0) nodes.a->leave();  // whoever waits for "b" to come back is told as well
+    for (auto& b : busy) {
+      auto join = [&]() -> task<result<void>> { co_return co_await b.join(); };
+      EXPECT_FALSE(nodes.a->rt().block_on(join()));
+    }
   }
 }
 

@@ -55,8 +55,8 @@ void recorder::on_peer_up(peer_id peer, std::uint64_t incarnation, std::uint64_t
   changed_.notify_all();
 }
 
-void recorder::on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
-                          std::span<const record_view> records) {
+result<void> recorder::on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+                                  std::span<const record_view> records) {
   EXPECT_NE(bytes, nullptr);
   if (on_record)
     for (const auto& record : records) on_record(peer, epoch, record);
@@ -65,6 +65,7 @@ void recorder::on_records(peer_id peer, std::uint64_t epoch, const std::shared_p
   EXPECT_TRUE(h.connected && h.epochs.back() == epoch) << "records outside of their connection";
   h.records += records.size();
   changed_.notify_all();
+  return {};
 }
 
 void recorder::on_credit(peer_id peer) {

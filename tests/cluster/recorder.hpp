@@ -48,7 +48,7 @@ class recorder final : public transport_listener {
 
   void on_start(transport& which) override { transport_ = &which; }
   void on_peer_up(peer_id peer, std::uint64_t incarnation, std::uint64_t epoch) override;
-  void on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+  result<void> on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
                   std::span<const record_view> records) override;
   void on_credit(peer_id peer) override;
   void on_disconnected(peer_id peer, std::uint64_t epoch, const error& why, dropped_records dropped) override;

@@ -1,5 +1,6 @@
 // A gRPC client that says to a node whatever a test wants.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,7 +16,10 @@ class rogue {
  public:
   explicit rogue(const transport& victim,
                  const std::shared_ptr<grpc::ChannelCredentials>& identity = grpc::InsecureChannelCredentials())
-      : stub_(v1::Link::NewStub(channel(victim, identity))), stream_(stub_->Open(&context_)) {}
+      : rogue(victim.own_name(), victim.port(), identity) {}
+  rogue(const std::string& victim, std::uint16_t port,
+        const std::shared_ptr<grpc::ChannelCredentials>& identity = grpc::InsecureChannelCredentials())
+      : stub_(v1::Link::NewStub(channel(victim, port, identity))), stream_(stub_->Open(&context_)) {}
   ~rogue() { context_.TryCancel(); }
 
   void say(const v1::Frame& frame) { stream_->Write(frame); }
@@ -32,6 +36,8 @@ class rogue {
     }
     return stream_->Finish();
   }
+  /// Waits for the next frame.
+  bool hear(v1::Frame& frame) { return stream_->Read(&frame); }
   bool is_accepted() {
     v1::Frame first;
     return stream_->Read(&first) && first.has_hello();
@@ -50,13 +56,13 @@ class rogue {
   }
 
  private:
-  static std::shared_ptr<grpc::Channel> channel(const transport& victim,
+  static std::shared_ptr<grpc::Channel> channel(const std::string& victim, std::uint16_t port,
                                                 const std::shared_ptr<grpc::ChannelCredentials>& identity) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    arguments.SetSslTargetNameOverride(victim.own_name());
-    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(victim.port()), identity, arguments);
+    arguments.SetSslTargetNameOverride(victim);
+    return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port), identity, arguments);
   }
 
   grpc::ClientContext context_;

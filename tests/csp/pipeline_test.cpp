@@ -76,6 +76,20 @@ TEST(Pipeline, FlatMapGivesManyOrNone) {
   EXPECT_EQ(all, "abcde");
 }
 
+TEST(Pipeline, FlatMapThatFailsWithClosedOfItsOwnFailsThePipeline) {
+  sim_runtime sim;
+  int arrived = 0;
+  auto lookup = [](int i, const sender<int>& out) -> task<result<void>> {
+    if (i == 3) co_return fail(errc::closed);  // of a channel that has nothing to do with the pipeline
+    co_return co_await out.send(std::move(i));
+  };
+  auto stages = from(numbers(10)).flat_map<int>(1, lookup).for_each([&](int) { ++arrived; });
+  auto body = [&]() -> task<result<void>> { co_return co_await std::move(stages).run(); };
+  const auto done = sim.run(body);
+  ASSERT_FALSE(done.has_value()) << "ended well after " << arrived << " of 10 values";
+  EXPECT_EQ(done.error().code(), errc::closed);
+}
+
 TEST(Pipeline, ErrorInAStageCancelsUpstreamAndSurfaces) {
   sim_runtime sim;
   int produced = 0;

@@ -155,6 +155,27 @@ TEST(SelectTimeout, ZeroPrefersAReadyArm) {
   EXPECT_TRUE(selecting.done());
 }
 
+TEST(SelectTimeout, ALoopOfZeroLimitsLetsOthersRun) {
+  sim_runtime sim;
+  auto [out, in] = make_channel<int>(0);
+  bool others_ran = false;
+  auto polling = [&in = in, &others_ran]() -> task<int> {
+    int polls = 0;
+    while (!others_ran && polls < 100'000) {
+      ++polls;
+      (void)co_await select(on_recv(in), on_timeout(nanoseconds(0)));
+    }
+    co_return polls;
+  };
+  auto polls = sim.spawn(polling);
+  auto other = sim.spawn([&others_ran]() -> task<> {
+    others_ran = true;
+    co_return;
+  });
+  sim.run_until_idle();
+  EXPECT_LT(*sim.get(polls), 1000);
+}
+
 TEST(SelectOtherwise, IsChosenOnlyIfNothingIsReady) {
   sim_runtime sim;
   auto [tx, rx] = make_channel<int>(1);

@@ -122,6 +122,37 @@ TEST(Context, MayOutliveTheRuntime) {
   EXPECT_TRUE(source->context().is_over());  // shutdown ended it
 }
 
+TEST(Context, ARootThatOutlivesItsRuntimeGivesChildrenThatAreOver) {
+  context root;
+  {
+    runtime rt({.workers = 1});
+    root = rt.root_context();
+  }
+  const cancel_source child(root);
+  const cancel_source grandchild(child.context(), now() + 1h);
+  EXPECT_TRUE(child.context().is_over());
+  EXPECT_TRUE(grandchild.context().is_over());
+}
+
+TEST(Context, OneMadeOutsideOfARuntimeMayHaveChildren) {
+  const cancel_source outside;
+  const cancel_source child(outside.context());
+  sim_runtime sim;
+  auto napping = sim.spawn(with_timeout(1h, nap(2h)), outside.context());  // a deadline below it, in a task
+  sim.run_until_idle();
+  ASSERT_FALSE(napping.done());
+  outside.cancel();
+  sim.run_until_idle();
+  EXPECT_TRUE(child.context().is_over());
+  EXPECT_EQ(sim.get(napping).error().code(), errc::cancelled);
+}
+
+TEST(Context, ARefusedDeadlineLeavesTheParentAsItWas) {
+  const cancel_source outside;
+  EXPECT_THROW(cancel_source(outside.context(), now() + 1h), std::logic_error);
+  EXPECT_TRUE(outside.cancel());  // walks the children: the refused one must not be among them
+}
+
 TEST(ContextStress, CancelRacesWithWakingAndLosesNoTask) {
   runtime rt({.workers = 4});
   auto body = []() -> task<int> {

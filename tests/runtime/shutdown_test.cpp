@@ -1,4 +1,6 @@
 #include <atomic>
+#include <stdexcept>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -63,6 +65,26 @@ TEST(Shutdown, IsSafeToRepeat) {
   runtime rt({.workers = 1});
   EXPECT_TRUE(rt.shutdown(10s).has_value());
   EXPECT_TRUE(rt.shutdown(10s).has_value());
+}
+
+TEST(Shutdown, MayWaitForEver) {
+  runtime rt({.workers = 1});
+  std::atomic<bool> running = false;
+  auto busy = rt.spawn([&]() -> task<> {
+    running = true;
+    auto uncancelled = []() -> task<> { (void)co_await sleep_for(20ms); };
+    co_await with_context(context(), uncancelled());
+  });
+  while (!running) std::this_thread::yield();
+  EXPECT_TRUE(rt.shutdown(duration::max()).has_value());
+  EXPECT_TRUE(busy.done());
+}
+
+TEST(Shutdown, BlockOnAfterItIsRefusedInsteadOfWaitingForEver) {
+  runtime rt({.workers = 1});
+  ASSERT_TRUE(rt.shutdown(10s).has_value());
+  auto late = []() -> task<int> { co_return 1; };
+  EXPECT_THROW(rt.block_on(late()), std::logic_error);
 }
 
 TEST(ShutdownStress, ManyRuntimesStartAndStopUnderLoad) {

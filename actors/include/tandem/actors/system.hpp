@@ -124,7 +124,7 @@ class system {
   }
 
   /// Makes an actor known under a name; the name keeps a ref until it is unregistered or the actor ends.
-  /// Errors: errc::already_exists, errc::failed_precondition (empty ref).
+  /// Errors: errc::already_exists, errc::failed_precondition (empty ref), errc::unavailable (the actor has ended).
   template <class... Signatures>
   result<void> register_name(std::string name, const actor_ref<Signatures...>& ref) {
     return register_target(std::move(name), ref.target());

@@ -201,6 +201,8 @@ template <class T>
 std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity) {
   static_assert(std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
                 "the type of a channel's values must be movable without throwing");
+  static_assert(tandem::detail::pool_aligned<T>,
+                "a channel's values cannot be aligned more strictly than operator new aligns");
   auto* const made = new detail::channel<T>(capacity);
   return {sender<T>(made), receiver<T>(made)};
 }

@@ -92,7 +92,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// Turns each value into any number of values of U, up to `n` at a time: `f(T, const sender<U>&)` gives a
-  /// task<result<void>> and sends what it likes. It should end with the send's error if one fails.
+  /// task<result<void>> and sends what it likes. It should end with the send's error if one fails; any other error,
+  /// errc::closed of another channel included, fails the pipeline.
   template <class U, class F>
     requires std::same_as<std::invoke_result_t<F&, T, const sender<U>&>, task<result<void>>>
   pipeline<U> flat_map(std::size_t n, F f) && {

@@ -60,7 +60,12 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
       tandem::detail::yield_to_others(task);
       return true;
     }
-    return core_.start(task, arms_);
+    if (core_.start(task, arms_)) return true;
+    if (tandem::detail::slice_left()) return false;
+    // It did not have to wait after all, as with a timeout of zero; a loop of such selects must let others run too.
+    winner_ = core_.finish(arms_);
+    tandem::detail::yield_to_others(task);
+    return true;
   }
 
   result<selected<Arms...>> await_resume() {

@@ -58,7 +58,8 @@ class context {
 class cancel_source {
  public:
   /// A child of `parent`: it is over when its parent is, when cancel() is called, or when `deadline` passes.
-  /// Errors: throws std::bad_alloc.
+  /// Errors: throws std::bad_alloc, and std::logic_error for a deadline where neither `parent` nor the caller has a
+  ///         runtime to keep the timer.
   explicit cancel_source(const context& parent, time_point deadline = no_deadline);
 
   /// A child of the calling task's context; outside of tasks, of a context that is never over.

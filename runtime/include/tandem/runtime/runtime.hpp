@@ -74,7 +74,7 @@ class runtime {
   }
 
   /// Runs `body` as a task and blocks the calling thread until it has ended; gives its value, or throws what it threw.
-  /// Errors: throws std::logic_error on a worker's thread, which must not block.
+  /// Errors: throws std::logic_error on a worker's thread, which must not block, and after shutdown().
   template <class T>
   T block_on(task<T> body, const spawn_options& options = {"main"},
              std::source_location where = std::source_location::current()) {
@@ -111,7 +111,7 @@ class runtime {
   [[nodiscard]] detail::scheduler& core() const noexcept { return *core_; }
 
  private:
-  static void check_may_block();
+  void check_may_block() const;
 
   std::shared_ptr<detail::scheduler> core_;
   duration shutdown_limit_;

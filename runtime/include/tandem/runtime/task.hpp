@@ -78,6 +78,7 @@ struct promise_base {
 
 template <class T>
 struct promise : promise_base {
+  static_assert(pool_aligned<T>, "a task's value cannot be aligned more strictly than operator new aligns");
   std::variant<std::monostate, T, std::exception_ptr> outcome;
 
   task<T> get_return_object() noexcept;

@@ -131,10 +131,10 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
     if (queued_) (void)to_->cancel_wait(waiter_);
     using reason = tandem::detail::completion_wait::ended;
     if (ended == reason::completed) {
-      result<R> answer = answer_->take();
-      // The limit travels with the message, so the other side may notice first that it has passed.
-      if (!answer && answer.error().code() == errc::deadline_exceeded && limit_ <= now()) return fail(errc::timed_out);
-      return answer;
+      result<R> outcome = answer_->take();
+      // The actor saw the limit pass as the end of its context, and was faster than our timer.
+      if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit_) return fail(errc::timed_out);
+      return outcome;
     }
     if (ended == reason::limit) return fail(errc::timed_out);
     return fail(context_error(tandem::detail::current_task()));

@@ -97,7 +97,10 @@ task<result<void>> flat_map_stage(receiver<T> in, sender<U> out, std::shared_ptr
     auto item = co_await in.recv();
     if (!item) co_return end_of_stage(std::move(item).error());
     result<void> done = co_await (*function)(std::move(*item), std::as_const(out));
-    if (!done) co_return end_of_stage(std::move(done).error());
+    if (done) continue;
+    // Closed is the normal end only if it can be `out` that was; some other channel of the function's is its failure.
+    if (out.is_closed()) co_return end_of_stage(std::move(done).error());
+    co_return fail(std::move(done).error());
   }
 }
 

@@ -82,6 +82,8 @@ using plain_value_t = typename plain_value<T>::type;
 /// completion_base with room for a result<T>.
 template <class T>
 class completion : public completion_base {
+  static_assert(pool_aligned<T>, "a result cannot be aligned more strictly than operator new aligns");
+
  public:
   /// The completing side, once. Wakes the waiter.
   void complete(result<T> outcome) noexcept {

@@ -9,6 +9,12 @@ namespace tandem::detail {
 /// Errors:  throws std::bad_alloc.
 [[nodiscard]] void* pool_allocate(std::size_t bytes);
 
+/// What pool_allocate() gives room for. Frames and results of more strictly aligned types would be misaligned.
+template <class T>
+inline constexpr bool pool_aligned = alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+template <>
+inline constexpr bool pool_aligned<void> = true;
+
 /// Frees memory of pool_allocate(); `bytes` must be the size that was asked for.
 void pool_free(void* memory, std::size_t bytes) noexcept;
 

@@ -36,6 +36,9 @@ inline constexpr int slice_length = 256;
 /// Spends one operation of the running task's slice. False: the slice is used up, yield when the operation is done.
 [[nodiscard]] inline bool spend_slice() noexcept { return --tls_worker->slice > 0; }
 
+/// False from the operation on that used up the running task's slice.
+[[nodiscard]] inline bool slice_left() noexcept { return tls_worker->slice > 0; }
+
 /// The scheduler the calling thread belongs to, or null.
 [[nodiscard]] inline scheduler* current_scheduler() noexcept { return tls_worker ? tls_worker->owner : nullptr; }
 
