@@ -68,6 +68,11 @@ std::vector<peer_status> node::peers() const {
   std::vector<peer_status> all;
   for (const auto& link : impl_->hub->links()) {
     const auto seen = link->look();
+  if (!seen.connected) {
+    const std::string text = fmt::format("node {} is not connected", peer);
+    if (const error problem = link->last_problem()) co_return fail(wrap(problem, errc::unavailable, text));
+    co_return fail(errc::unavailable, text);
+  }
     all.push_back({link->name(), seen.connected, seen.incarnation});
   }
   return all;
@@ -97,6 +102,11 @@ task<result<actors::detail::target_ptr>> node::lookup_target(std::string peer, s
   if (!link) co_return fail(errc::not_found, fmt::format("{} is not in the list of members", peer));
 
   const auto seen = link->look();
+  if (!seen.connected) {
+    const std::string text = fmt::format("node {} is not connected", peer);
+    if (const error problem = link->last_problem()) co_return fail(wrap(problem, errc::unavailable, text));
+    co_return fail(errc::unavailable, text);
+  }
   const node_itself there(actors::detail::target_ptr(
       new internal::remote_target(hub, *link, seen.incarnation, 0, "lookup", node_itself::protocol::info())));
   v1::LookupRequest request;
