@@ -146,7 +146,8 @@ task<result<void>> job::map_again(const missing_chunks& missing) {
     work.shards = shards;
     all.push_back(std::move(work));
   }
-  out_.milestone(fmt::format("{} chunks are mapped again, for shards that miss them", all.size()));
+  out_.milestone(fmt::format("{} chunk{} mapped again, for shards that miss {}", all.size(),
+                             all.size() == 1 ? " is" : "s are", all.size() == 1 ? "it" : "them"));
   chunks_mapped_again_ += all.size();
   auto mapped = [this](chunk_work work) { return map_chunk(std::move(work)); };
   auto mapping = csp::from(std::move(all)).for_each(chunks_at_a_time(), std::move(mapped));

@@ -80,9 +80,9 @@ std::string progress::line() const {
     const auto filled = static_cast<std::size_t>(part * width);
     bar = fmt::format("[{}{}] ", std::string(filled, '#'), std::string(width - filled, '.'));
   }
-  return fmt::format("{}{:3.0f} %  {:.1f} of {:.1f} MB  {:.1f} MB/s  {} chunks  {} node{}", bar, part * 100, done,
-                     static_cast<double>(bytes_in_all_) / mega, seconds > 0 ? done / seconds : 0, chunks_done_, nodes_,
-                     nodes_ == 1 ? "" : "s");
+  return fmt::format("{}{:3.0f} %  {:.1f} of {:.1f} MB  {:.1f} MB/s  {} chunk{}  {} node{}", bar, part * 100, done,
+                     static_cast<double>(bytes_in_all_) / mega, seconds > 0 ? done / seconds : 0, chunks_done_,
+                     chunks_done_ == 1 ? "" : "s", nodes_, nodes_ == 1 ? "" : "s");
 }
 
 }  // namespace wordcount

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iterator>
+#include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -21,6 +22,11 @@ std::string grouped(std::uint64_t number) {
     text += digits[i];
   }
   return text;
+}
+
+/// "1 file", "2,000 files".
+std::string counted(std::uint64_t number, std::string_view what) {
+  return fmt::format("{} {}{}", grouped(number), what, number == 1 ? "" : "s");
 }
 
 tandem::result<void> write_file(const std::filesystem::path& path, const std::string& text) {
@@ -50,14 +56,14 @@ std::string summary(const report& r, std::size_t top) {
 
   const double seconds = std::chrono::duration<double>(r.elapsed).count();
   const double megabytes = static_cast<double>(r.bytes) / 1e6;
-  fmt::format_to(out, "{} files, {} bytes, {} words, {} distinct\n", grouped(r.files.size()), grouped(r.bytes),
-                 grouped(r.words), grouped(r.counts.size()));
+  fmt::format_to(out, "{}, {}, {}, {} distinct\n", counted(r.files.size(), "file"), counted(r.bytes, "byte"),
+                 counted(r.words, "word"), grouped(r.counts.size()));
   if (r.files_skipped > 0) fmt::format_to(out, "{} could not be counted, see above\n", grouped(r.files_skipped));
-  fmt::format_to(out, "{:.2f} s, {:.1f} MB/s; {} chunks", seconds, seconds > 0 ? megabytes / seconds : 0.0,
-                 grouped(r.chunks));
+  fmt::format_to(out, "{:.2f} s, {:.1f} MB/s; {}", seconds, seconds > 0 ? megabytes / seconds : 0.0,
+                 counted(r.chunks, "chunk"));
   if (r.chunks_mapped_again > 0)
     fmt::format_to(out, ", {} mapped again for lost counts", grouped(r.chunks_mapped_again));
-  fmt::format_to(out, "\n{} messages with {} bytes crossed the wire", grouped(r.messages), grouped(r.wire_bytes));
+  fmt::format_to(out, "\n{} with {} crossed the wire", counted(r.messages, "message"), counted(r.wire_bytes, "byte"));
   for (const std::string& node : r.silent_nodes) fmt::format_to(out, "; {} did not answer", node);
   text += '\n';
   return text;
