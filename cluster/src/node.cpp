@@ -68,11 +68,6 @@ std::vector<peer_status> node::peers() const {
   std::vector<peer_status> all;
   for (const auto& link : impl_->hub->links()) {
     const auto seen = link->look();
-  if (!seen.connected) {
-    const std::string text = fmt::format("node {} is not connected", peer);
-    if (const error problem = link->last_problem()) co_return fail(wrap(problem, errc::unavailable, text));
-    co_return fail(errc::unavailable, text);
-  }
     all.push_back({link->name(), seen.connected, seen.incarnation});
   }
   return all;
@@ -89,7 +84,7 @@ task<result<void>> node::wait_for(std::string peer, duration limit) {
   if (!waited && connected) link->forget(*connected.get());  // empty: it was completed
   if (waited || waited.error().code() != errc::timed_out) co_return waited;
   const auto seconds = std::chrono::duration_cast<std::chrono::duration<double>>(limit).count();
-  const std::string text = fmt::format("node {} did not connect within {} s", peer, seconds);
+  const std::string text = fmt::format("node {} did not connect within {:.3g} s", peer, seconds);
   if (const error problem = link->last_problem()) co_return fail(wrap(problem, errc::unavailable, text));
   co_return fail(errc::unavailable, text + ": is it running, with the same list of members?");
 }
