@@ -2,7 +2,7 @@
 # Builds the word count and runs it on a cluster of nodes on this machine. See --help.
 # shellcheck disable=SC2317  # traps call functions by name
 set -euo pipefail
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 
 usage() {
   cat <<'TEXT'
@@ -185,14 +185,17 @@ done
 for ((i = 2; i <= nodes; ++i)); do start_node "$i"; done
 if ((nodes == 1)); then
   printf 'counting on one node\n'
+elif ((nodes == 2)); then
+  printf 'counting on 2 nodes: n1 coordinates, n2 helps; mTLS on 127.0.0.1\n'
 else
   printf 'counting on %d nodes: n1 coordinates, n2 to n%d help; mTLS on 127.0.0.1\n' "$nodes" "$nodes"
 fi
 
 mapfile -d '' -t arguments < <(flags 1)
 if ((kill)); then arguments+=(--kill-at-third "${node_pids[$nodes]}"); fi
-setsid "$wordcount" count "${arguments[@]}" --counts-out "$run/counts" --files-out "$run/files" -- "${inputs[@]}" \
-  </dev/null &
+# bash has what it starts with & ignore SIGINT, which would lose a Ctrl-C until the program blocks the signal.
+(trap - INT; exec setsid "$wordcount" count "${arguments[@]}" --counts-out "$run/counts" --files-out "$run/files" -- \
+  "${inputs[@]}" </dev/null) &
 coordinator=$!
 status=0
 wait "$coordinator" || status=$?

@@ -84,7 +84,7 @@ task<result<void>> node::wait_for(std::string peer, duration limit) {
   if (!waited && connected) link->forget(*connected.get());  // empty: it was completed
   if (waited || waited.error().code() != errc::timed_out) co_return waited;
   const auto seconds = std::chrono::duration_cast<std::chrono::duration<double>>(limit).count();
-  const std::string text = fmt::format("node {} did not connect within {} s", peer, seconds);
+  const std::string text = fmt::format("node {} did not connect within {:.3g} s", peer, seconds);
   if (const error problem = link->last_problem()) co_return fail(wrap(problem, errc::unavailable, text));
   co_return fail(errc::unavailable, text + ": is it running, with the same list of members?");
 }
@@ -97,6 +97,11 @@ task<result<actors::detail::target_ptr>> node::lookup_target(std::string peer, s
   if (!link) co_return fail(errc::not_found, fmt::format("{} is not in the list of members", peer));
 
   const auto seen = link->look();
+  if (!seen.connected) {
+    const std::string text = fmt::format("node {} is not connected", peer);
+    if (const error problem = link->last_problem()) co_return fail(wrap(problem, errc::unavailable, text));
+    co_return fail(errc::unavailable, text);
+  }
   const node_itself there(actors::detail::target_ptr(
       new internal::remote_target(hub, *link, seen.incarnation, 0, "lookup", node_itself::protocol::info())));
   v1::LookupRequest request;

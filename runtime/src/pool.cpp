@@ -110,6 +110,9 @@ thread_local thread_lists lists;
 void* pool_allocate(std::size_t bytes) {
   const std::size_t index = (bytes + step - 1) / step - 1;
   if (index >= classes) return ::operator new(bytes);
+  // For other thread_locals' destructors: the lists are gone, but what is freed may go to the depot.
+  if (lists.gone) [[unlikely]]
+    return ::operator new((index + 1) * step);
   chain& mine = lists.current[index];
   if (!mine.first) [[unlikely]] {
     if (lists.spare[index].first) {

@@ -5,6 +5,11 @@
 #include <fmt/format.h>
 
 namespace tandem::detail {
+namespace {
+
+time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+}  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
     : how_(how), root_(new context_state(*this)), blocking_(blocking_threads) {
@@ -23,14 +28,19 @@ scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
 scheduler::~scheduler() { release(*root_); }
 
 void scheduler::start_threads() {
-  for (auto& w : workers_) {
-    // The thread's share keeps the scheduler in memory if shutdown has to leave a thread behind.
-    threads_.emplace_back([self = shared_from_this(), &w = *w] {
-      w.run();
-      const std::lock_guard hold(self->control_lock_);
-      ++self->exited_;
-      self->control_changed_.notify_all();
-    });
+  try {
+    for (auto& w : workers_) {
+      // The thread's share keeps the scheduler in memory if shutdown has to leave a thread behind.
+      threads_.emplace_back([self = shared_from_this(), &w = *w] {
+        w.run();
+        const std::lock_guard hold(self->control_lock_);
+        ++self->exited_;
+        self->control_changed_.notify_all();
+      });
+    }
+  } catch (...) {
+    stop_threads(steady_now() + std::chrono::seconds(10));  // they are idle, and leave at once
+    throw;
   }
 }
 

@@ -58,7 +58,9 @@ class node {
  public:
   /// Checks the options and the certificates, listens, and starts to connect to the other members, for ever. Returns
   /// without waiting for them.
-  /// Errors: those of internal::transport::start(): each names the option, file or address and says what to do.
+  /// Errors: errc::invalid_argument (an option), errc::failed_precondition (a TLS file), errc::already_exists (the port
+  ///         is in use), errc::permission_denied, errc::unavailable (cannot listen there); each names the option, file or
+  ///         address and says what to do.
   [[nodiscard]] static result<std::unique_ptr<node>> start(actors::system& system, node_options options,
                                                            node_event_handler on_event = {});
 
@@ -69,14 +71,14 @@ class node {
 
   /// Waits until `peer` is connected. True at once for this node itself.
   /// Errors: errc::not_found (no member of that name), errc::unavailable after `limit`, with the last problem as its
-  ///         cause; errc::cancelled, errc::deadline_exceeded.
+  ///         cause; errc::closed (this node has been stopped), errc::cancelled, errc::deadline_exceeded.
   [[nodiscard]] task<result<void>> wait_for(std::string peer, duration limit);
 
   /// A ref to the actor registered as `name` on node `peer`; for this node itself, a local one.
   /// The ref is valid for one life of the peer: after a restart its operations fail with errc::not_found.
   /// Errors: errc::not_found (no such member, no such name), errc::failed_precondition (the actor does not take all the
-  ///         messages; both protocols are named), errc::unavailable, errc::timed_out, errc::cancelled,
-  ///         errc::deadline_exceeded.
+  ///         messages; both protocols are named), errc::unavailable (not connected), errc::timed_out,
+  ///         errc::closed, errc::cancelled, errc::deadline_exceeded.
   template <class Ref>
   [[nodiscard]] task<result<Ref>> lookup(std::string peer, std::string name, duration limit) {
     static_assert(crosses_the_wire<Ref>::value,

@@ -47,7 +47,12 @@ template <class F>
 join_handle<std::invoke_result_t<F&>> run_blocking_on(scheduler& s, F function) {
   auto* call = new blocking_call<F>(std::move(function));
   join_handle<std::invoke_result_t<F&>> handle(call);
-  submit_blocking(s, *call);
+  try {
+    submit_blocking(s, *call);
+  } catch (...) {
+    call->release();  // nobody else will
+    throw;
+  }
   return handle;
 }
 
