@@ -8,6 +8,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <memory>
 #include <random>
 #include <system_error>
 #include <utility>
@@ -45,6 +46,13 @@ std::string new_job_id(const std::string& node) {
   return fmt::format("{}-{:08x}{:08x}", node, random(), random());
 }
 
+/// What calls on the blocking pool work on. They share it, because one that is under way when the count is cancelled
+/// outlives the count.
+struct input {
+  std::vector<input_file> files;
+  std::deque<chunk> chunks;  // by id; grows in plan() only, and what is in it stays where it is
+};
+
 /// Waits a little longer after each failure.
 tandem::duration back_off(unsigned failures) {
   return std::min<tandem::duration>(500ms, 10ms * (1U << std::min(failures, 6U)));
@@ -56,11 +64,13 @@ class job {
       std::vector<input_file> files, progress& out)
       : options_(options),
         out_(out),
-        files_(std::move(files)),
+        input_(std::make_shared<input>()),
         id_(new_job_id(here.name())),
         nodes_(here),
         shards_(nodes_, std::move(events), id_, static_cast<std::uint32_t>(nodes_.all().size() * shards_per_node),
-                out) {}
+                out) {
+    input_->files = std::move(files);
+  }
 
   task<result<report>> run() {
     result<report> outcome = fail(tandem::errc::cancelled);
@@ -92,12 +102,11 @@ class job {
 
   const count_options& options_;
   progress& out_;
-  std::vector<input_file> files_;
+  const std::shared_ptr<input> input_;
   const chunk_sizes sizes_;
   const std::string id_;
   members nodes_;
   shard_keeper shards_;
-  std::deque<chunk> chunks_;  // by id; grows in plan() only, and what is in it stays where it is
   node_statuses before_;
   std::uint64_t bytes_found_ = 0;
   std::atomic<std::uint64_t> words_mapped_{0};
@@ -111,7 +120,7 @@ task<result<report>> job::count() {
   before_ = co_await ask_statuses(nodes_);
   TANDEM_CO_TRY(co_await shards_.create_all());
 
-  for (const input_file& file : files_) bytes_found_ += file.bytes;
+  for (const input_file& file : input_->files) bytes_found_ += file.bytes;
   const tandem::time_point start = tandem::now();
   out_.start(bytes_found_);
   TANDEM_CO_TRY(co_await map_files());
@@ -132,7 +141,7 @@ task<result<report>> job::count() {
 task<result<void>> job::map_files() {
   auto planned = [this](file_batch batch, const csp::sender<chunk_work>& into) { return plan(batch, into); };
   auto mapped = [this](chunk_work work) { return map_chunk(std::move(work)); };
-  auto mapping = csp::from(make_batches(files_, sizes_))
+  auto mapping = csp::from(make_batches(input_->files, sizes_))
                      .flat_map<chunk_work>(1, std::move(planned))
                      .for_each(chunks_at_a_time(), std::move(mapped));
   co_return co_await std::move(mapping).run();
@@ -142,7 +151,7 @@ task<result<void>> job::map_again(const missing_chunks& missing) {
   std::vector<chunk_work> all;
   for (const auto& [id, shards] : missing) {
     chunk_work work;
-    work.what = &chunks_[id];
+    work.what = &input_->chunks[id];
     work.shards = shards;
     all.push_back(std::move(work));
   }
@@ -155,15 +164,16 @@ task<result<void>> job::map_again(const missing_chunks& missing) {
 }
 
 task<result<void>> job::plan(file_batch batch, const csp::sender<chunk_work>& into) {
-  auto planning = tandem::run_blocking(
-      [this, batch, until = tandem::this_task::context()] { return plan_chunks(batch, files_, sizes_, until); });
+  auto planning = tandem::run_blocking([shared = input_, batch, sizes = sizes_, until = tandem::this_task::context()] {
+    return plan_chunks(batch, shared->files, sizes, until);
+  });
   TANDEM_CO_TRY_ASSIGN(std::vector<chunk> planned, co_await planning.join());
   for (std::size_t i = batch.first; i < batch.end; ++i)
-    if (files_[i].problem) out_.problem(files_[i].problem);
+    if (const auto& problem = input_->files[i].problem) out_.problem(problem);
   for (chunk& made : planned) {
-    made.id = chunks_.size();
+    made.id = input_->chunks.size();
     chunk_work work;
-    work.what = &chunks_.emplace_back(std::move(made));
+    work.what = &input_->chunks.emplace_back(std::move(made));
     TANDEM_CO_TRY(co_await into.send(std::move(work)));
   }
   co_return result<void>();
@@ -176,11 +186,11 @@ task<result<void>> job::map_chunk(chunk_work work) {
   const std::vector<piece> planned = what.pieces;
   tandem::error why;
   for (unsigned attempt = 0; attempt < most_attempts; ++attempt) {
-    auto reading = tandem::run_blocking([this, &what] { return read_chunk(what, files_); });
+    auto reading = tandem::run_blocking([shared = input_, &what] { return read_chunk(what, shared->files); });
     TANDEM_CO_TRY_ASSIGN(std::string text, co_await reading.join());
     if (attempt == 0 && what.pieces.size() < planned.size())
       for (const piece& part : planned)
-        if (files_[part.file].problem) out_.problem(files_[part.file].problem);
+        if (const auto& problem = input_->files[part.file].problem) out_.problem(problem);
 
     v1::Chunk message;
     message.set_job(id_);
@@ -219,7 +229,7 @@ task<result<void>> job::collect_totals() {
 
     missing_chunks missing;
     tandem::error why;
-    auto ask = [this](std::uint32_t shard) { return collect_shard(shards_, shard, chunks_.size()); };
+    auto ask = [this](std::uint32_t shard) { return collect_shard(shards_, shard, input_->chunks.size()); };
     auto take = [&](shard_totals got) {
       if (got.why) why = std::move(got.why);
       for (const auto& [first, last] : got.missing)
@@ -257,7 +267,7 @@ task<> job::end(report& into) {
   }
   co_await end_job_on_all(nodes_, id_);
 
-  for (const input_file& file : files_) {
+  for (const input_file& file : input_->files) {
     if (file.problem) {
       ++into.files_skipped;
     } else {
@@ -266,7 +276,7 @@ task<> job::end(report& into) {
     }
   }
   into.words = words_mapped_;
-  into.chunks = chunks_.size();
+  into.chunks = input_->chunks.size();
   into.chunks_mapped_again = chunks_mapped_again_;
 }
 
