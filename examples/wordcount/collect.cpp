@@ -28,22 +28,28 @@ std::uint64_t missing_in(const v1::Totals& totals) {
 }
 
 /// The first page of a shard that misses nothing, or its last word on what it misses.
-task<result<v1::Totals>> first_page(const shard_ref& shard, std::uint64_t chunk_count) {
-  constexpr tandem::duration longest_pause = 50ms;
+task<result<v1::Totals>> first_page(const shard_keeper::view& shard, std::uint64_t chunk_count) {
+  constexpr tandem::duration longest_pause = 200ms;
   std::uint64_t missed_before = chunk_count + 1;
   for (tandem::duration pause = 5ms;; pause *= 2) {
-    TANDEM_CO_TRY_ASSIGN(v1::Totals totals, co_await shard.ask(get_page(chunk_count, 0), ask_limit));
+    TANDEM_CO_TRY_ASSIGN(v1::Totals totals, co_await shard.ref.ask(get_page(chunk_count, 0), ask_limit));
     const std::uint64_t missed = missing_in(totals);
-    if (missed == 0 || (missed >= missed_before && pause > longest_pause)) co_return totals;
+    const bool created_too_late = shard.generation > 0 && missed == chunk_count;
+    const bool nothing_comes = missed >= missed_before && pause > longest_pause;
+    if (missed == 0 || created_too_late || nothing_comes) co_return totals;
     if (missed < missed_before) pause = 5ms;  // counts are still coming in
     missed_before = missed;
     TANDEM_CO_TRY(co_await tandem::sleep_for(pause));
   }
 }
 
-task<result<void>> collect_pages(const shard_ref& shard, std::uint64_t chunk_count, shard_totals& into) {
+task<result<void>> collect_pages(const shard_keeper::view& shard, std::uint64_t chunk_count, shard_totals& into) {
   TANDEM_CO_TRY_ASSIGN(v1::Totals totals, co_await first_page(shard, chunk_count));
-  for (const v1::ChunkRange& gap : totals.missing()) into.missing.emplace_back(gap.first(), gap.last());
+  for (const v1::ChunkRange& gap : totals.missing()) {
+    if (gap.first() > gap.last() || gap.last() >= chunk_count)
+      co_return tandem::fail(tandem::errc::data_loss, "the shard misses chunks that do not exist");
+    into.missing.emplace_back(gap.first(), gap.last());
+  }
   if (!into.missing.empty()) co_return result<void>();
 
   const auto add = [&](std::string_view word, std::uint64_t count) { into.counts.emplace_back(word, count); };
@@ -51,7 +57,7 @@ task<result<void>> collect_pages(const shard_ref& shard, std::uint64_t chunk_cou
     if (!for_each_count(totals.counts(), add))
       co_return tandem::fail(tandem::errc::data_loss, "a page of totals contradicts itself");
     if (++page >= totals.page_count()) break;
-    auto next = co_await shard.ask(get_page(chunk_count, page), ask_limit);
+    auto next = co_await shard.ref.ask(get_page(chunk_count, page), ask_limit);
     if (!next) co_return tandem::fail(std::move(next).error());
     totals = std::move(*next);
   }
@@ -69,7 +75,7 @@ task<result<shard_totals>> collect_shard(shard_keeper& shards, std::uint32_t sha
     got.why = tandem::make_error(tandem::errc::unavailable, "the shard is being created anew");
     co_return got;
   }
-  const auto done = co_await collect_pages(at.ref, chunk_count, got);
+  const auto done = co_await collect_pages(at, chunk_count, got);
   if (done) co_return got;
 
   const tandem::error over = tandem::this_task::context().why();

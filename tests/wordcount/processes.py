@@ -88,10 +88,17 @@ class Cluster:
         out, err = process.communicate(timeout=LIMIT)
         return process.returncode, out, err
 
+    def results(self):
+        return ["--counts-out", os.path.join(self.work, "counts"), "--files-out", os.path.join(self.work, "files")]
+
     def count_and_verify(self, inputs, extra=(), expected_code=0):
-        counts, files = os.path.join(self.work, "counts"), os.path.join(self.work, "files")
-        code, out, err = self.count(inputs, ["--counts-out", counts, "--files-out", files] + list(extra))
+        code, out, err = self.count(inputs, self.results() + list(extra))
         check(code == expected_code, f"exit code {code}:\n{out}\n{err}")
+        return out, err, self.verify()
+
+    def verify(self):
+        """Compares the results of the last count with those of coreutils. Gives the files counted."""
+        _, counts, _, files = self.results()
         expected = subprocess.run(["bash", "-c", COREUTILS, "bash", files], env={**os.environ, "LC_ALL": "C"}, check=True,
                                   stdout=subprocess.PIPE, timeout=LIMIT).stdout
         with open(counts, "rb") as file:
@@ -101,7 +108,7 @@ class Cluster:
                 check(ours == theirs, f"first difference: {ours!r}, coreutils has {theirs!r}")
             check(False, f"{len(got)} bytes of counts, coreutils has {len(expected)}")
         with open(files, "rb") as file:
-            return out, err, file.read().split(b"\0")[:-1]
+            return file.read().split(b"\0")[:-1]
 
     def stop(self, process, number=signal.SIGTERM, seconds=2.0):
         """Sends a signal; the process must end in time. Gives the exit code and the rest of stdout."""
@@ -171,6 +178,38 @@ def survives_a_killed_node(options):
         check(re.search(r"^node n3 is down: .*; its shards move to n1, n2$", err, re.M), err)
         check("; n3 did not answer\n" in out, out)
         check(cluster.stop(nodes[0])[0] == 0, "n2 did not stop well")
+
+
+def survives_a_restarted_node(options):
+    folder = make_input(options.work)
+    with Cluster(options, 3) as cluster:
+        nodes = cluster.start_nodes()
+        count = cluster.start(["count"] + cluster.flags(1) + cluster.results() +
+                              ["--kill-at-third", str(nodes[1].pid), folder],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for line in count.stderr:
+            if "killed process" in line:
+                nodes[1].wait(LIMIT)
+                cluster.start_node(3)
+        check(count.wait(LIMIT) == 0, f"exit code {count.returncode}")
+        cluster.verify()
+
+
+def survives_a_lost_coordinator(options):
+    """Its nodes forget its job and serve the next one, also when that comes from the same node."""
+    os.makedirs(options.work, exist_ok=True)
+    large = os.path.join(options.work, "large")
+    with open(large, "wb") as file:
+        file.truncate(2 << 30)
+    with Cluster(options, 2) as cluster:
+        cluster.start_nodes()
+        count = cluster.start(["count"] + cluster.flags(1) + [large], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for line in count.stderr:
+            if re.match(r" *\d+ %", line):
+                break
+        count.kill()
+        count.wait(LIMIT)
+        cluster.count_and_verify([write(options.work, "small", b"the node is still there")])
 
 
 def ends_on_interrupt(options):
@@ -260,7 +299,8 @@ def reads_a_configuration_file(options):
 
 
 CASES = {case.__name__: case for case in (
-    counts_like_coreutils, counts_on_one_node, survives_a_killed_node, ends_on_interrupt, names_bad_input,
+    counts_like_coreutils, counts_on_one_node, survives_a_killed_node, survives_a_restarted_node,
+    survives_a_lost_coordinator, ends_on_interrupt, names_bad_input,
     names_a_missing_node, names_a_wrong_certificate, names_a_port_in_use, reads_a_configuration_file)}
 
 
