@@ -11,16 +11,16 @@
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/spawn.hpp>
 
-#include "hub_of_actors.hpp"
+#include "node_core.hpp"
 
 namespace tandem::cluster {
 
-using internal::hub_of_actors;
-using internal::peer_link;
+using internal::node_core;
+using internal::remote_peer;
 
 class node::impl {
  public:
-  std::shared_ptr<hub_of_actors> hub;
+  std::shared_ptr<node_core> core;
   context root;            // of the node's own tasks
   cancel_source life{root};
 };
@@ -29,11 +29,11 @@ namespace {
 
 constexpr duration sweep_period = std::chrono::seconds(5);
 
-task<> sweep(std::weak_ptr<hub_of_actors> watched) {
+task<> sweep(std::weak_ptr<node_core> watched) {
   while (const auto slept = co_await sleep_for(sweep_period)) {
-    const auto hub = watched.lock();
-    if (!hub) co_return;
-    hub->forget_expired_asks();
+    const auto core = watched.lock();
+    if (!core) co_return;
+    core->forget_expired_asks();
   }
 }
 
@@ -43,9 +43,9 @@ using node_itself = actors::actor_ref<v1::LookupReply(v1::LookupRequest)>;
 
 result<std::unique_ptr<node>> node::start(actors::system& system, node_options options, node_event_handler on_event) {
   auto made = std::make_shared<impl>();
-  made->hub = std::make_shared<hub_of_actors>(system, options.name, std::move(on_event));
-  TANDEM_TRY(made->hub->start(std::move(options)));
-  tandem::detail::spawn_on(made->hub->scheduler(), sweep(made->hub),
+  made->core = std::make_shared<node_core>(system, options.name, std::move(on_event));
+  TANDEM_TRY(made->core->start(std::move(options)));
+  tandem::detail::spawn_on(made->core->scheduler(), sweep(made->core),
                            spawn_options("cluster sweep", made->life.context()), std::source_location::current())
       .detach();
   return std::unique_ptr<node>(new node(std::move(made)));
@@ -57,16 +57,16 @@ node::~node() { stop(std::chrono::seconds(5)); }
 
 void node::stop(duration limit) {
   impl_->life.cancel();
-  impl_->hub->stop(deadline_in(limit));
+  impl_->core->stop(deadline_in(limit));
 }
 
-const std::string& node::name() const noexcept { return impl_->hub->own_name(); }
-std::uint16_t node::port() const noexcept { return impl_->hub->wire().port(); }
-wire_counters node::counters() const noexcept { return impl_->hub->counters(); }
+const std::string& node::name() const noexcept { return impl_->core->own_name(); }
+std::uint16_t node::port() const noexcept { return impl_->core->wire().port(); }
+wire_counters node::counters() const noexcept { return impl_->core->counters(); }
 
 std::vector<peer_status> node::peers() const {
   std::vector<peer_status> all;
-  for (const auto& link : impl_->hub->links()) {
+  for (const auto& link : impl_->core->links()) {
     const auto seen = link->look();
     all.push_back({link->name(), seen.connected, seen.incarnation});
   }
@@ -74,9 +74,9 @@ std::vector<peer_status> node::peers() const {
 }
 
 task<result<void>> node::wait_for(std::string peer, duration limit) {
-  const auto hub = impl_->hub;
-  if (peer == hub->own_name()) co_return result<void>();
-  peer_link* const link = hub->find_peer(peer);
+  const auto core = impl_->core;
+  if (peer == core->own_name()) co_return result<void>();
+  remote_peer* const link = core->find_peer(peer);
   if (!link) co_return fail(errc::not_found, fmt::format("{} is not in the list of members", peer));
   auto connected = link->when_up();
   if (!connected) co_return result<void>();
@@ -91,9 +91,9 @@ task<result<void>> node::wait_for(std::string peer, duration limit) {
 
 task<result<actors::detail::target_ptr>> node::lookup_target(std::string peer, std::string name,
                                                              const actors::protocol_info& wanted, duration limit) {
-  const auto hub = impl_->hub;
-  if (peer == hub->own_name()) co_return hub->find_here(name, wanted);
-  peer_link* const link = hub->find_peer(peer);
+  const auto core = impl_->core;
+  if (peer == core->own_name()) co_return core->find_here(name, wanted);
+  remote_peer* const link = core->find_peer(peer);
   if (!link) co_return fail(errc::not_found, fmt::format("{} is not in the list of members", peer));
 
   const auto seen = link->look();
@@ -103,7 +103,7 @@ task<result<actors::detail::target_ptr>> node::lookup_target(std::string peer, s
     co_return fail(errc::unavailable, text);
   }
   const node_itself there(actors::detail::target_ptr(
-      new internal::remote_target(hub, *link, seen.incarnation, 0, "lookup", node_itself::protocol::info())));
+      new internal::remote_target(core, *link, seen.incarnation, 0, "lookup", node_itself::protocol::info())));
   v1::LookupRequest request;
   request.set_name(name);
   request.set_protocol(wanted.text);
@@ -111,7 +111,7 @@ task<result<actors::detail::target_ptr>> node::lookup_target(std::string peer, s
   auto reply = co_await there.ask(std::move(request), limit);
   if (!reply) co_return fail(with_message(std::move(reply).error(), fmt::format("looking up {} on node {}", name, peer)));
   co_return actors::detail::target_ptr(
-      new internal::remote_target(hub, *link, seen.incarnation, reply->actor_id(), std::move(name), wanted));
+      new internal::remote_target(core, *link, seen.incarnation, reply->actor_id(), std::move(name), wanted));
 }
 
 }  // namespace tandem::cluster

@@ -116,13 +116,13 @@ int run_count(const options& opts, stop_signals& signals) {
   }
   signals.on_stop({});
   service.stop();
+  if (const int signal = signals.received()) {  // even at the very end: what the other nodes sent is not known then
+    fmt::print(stderr, "wordcount: interrupted; there is no result\n");
+    return exit_signal + signal;
+  }
   if (outcome) {
     outcome->files_skipped += files.problems.size();
     return deliver(*outcome, opts.count);
-  }
-  if (const int signal = signals.received()) {
-    fmt::print(stderr, "wordcount: interrupted; nothing was counted\n");
-    return exit_signal + signal;
   }
   print_problem(outcome.error());
   return exit_failed;

@@ -1,4 +1,4 @@
-#include "peer_link.hpp"
+#include "remote_peer.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "error_wire.hpp"
-#include "hub_of_actors.hpp"
+#include "node_core.hpp"
 
 namespace tandem::cluster::internal {
 namespace {
@@ -23,21 +23,21 @@ std::uint32_t wire_milliseconds(duration remaining) noexcept {
 
 }  // namespace
 
-peer_link::peer_link(hub_of_actors& hub, peer_id id, std::string name) : hub_(hub), id_(id), name_(std::move(name)) {}
+remote_peer::remote_peer(node_core& core, peer_id id, std::string name) : core_(core), id_(id), name_(std::move(name)) {}
 
-peer_link::state peer_link::look() const {
+remote_peer::state remote_peer::look() const {
   const std::lock_guard hold(lock_);
   return {connected_, incarnation_, epoch_};
 }
 
-error peer_link::not_connected() const {
+error remote_peer::not_connected() const {
   const error text = problem_ ? with_message(problem_, fmt::format("node {} cannot be reached", name_))
                               : make_error(errc::unavailable, fmt::format("node {} cannot be reached", name_));
   return text.code() == errc::unavailable ? text : wrap(text, errc::unavailable, "not sent");
 }
 
 // Under lock_: an answer may come before the ask is in the table otherwise.
-peer_link::delivery peer_link::send(const remote_target& to, envelope_ptr& message, error& why) {
+remote_peer::delivery remote_peer::send(const remote_target& to, envelope_ptr& message, error& why) {
   if (closed_ || !connected_) {
     why = not_connected();
     return delivery::failed;
@@ -59,7 +59,7 @@ peer_link::delivery peer_link::send(const remote_target& to, envelope_ptr& messa
     if (!message->encode(out)) throw cannot_encode();
   };
   try {
-    const auto posted = hub_.wire().post(id_, header, size, encode, true);
+    const auto posted = core_.wire().post(id_, header, size, encode, true);
     if (!posted) {
       why = with_message(posted.error(), fmt::format("a message of {} bytes to {}", size, to.target_name()));
       return delivery::failed;
@@ -74,12 +74,12 @@ peer_link::delivery peer_link::send(const remote_target& to, envelope_ptr& messa
                                                          "string no UTF-8?", message->type_name()));
     return delivery::failed;
   }
-  hub_.count_sent(size);
+  core_.count_sent(size);
   if (ask) asks_.emplace(++last_correlation_, std::move(message));
   return delivery::delivered;
 }
 
-peer_link::delivery peer_link::try_deliver(remote_target& to, envelope_ptr& message, error& why) noexcept {
+remote_peer::delivery remote_peer::try_deliver(remote_target& to, envelope_ptr& message, error& why) noexcept {
   if (message->expired()) {
     why = error_of(errc::deadline_exceeded);
     return delivery::failed;
@@ -95,7 +95,7 @@ peer_link::delivery peer_link::try_deliver(remote_target& to, envelope_ptr& mess
   return outcome;
 }
 
-peer_link::room_waiter::phase peer_link::wait_for_room(remote_target& to, room_waiter& w) noexcept {
+remote_peer::room_waiter::phase remote_peer::wait_for_room(remote_target& to, room_waiter& w) noexcept {
   aftermath later;
   room_waiter::phase outcome{};
   {
@@ -115,19 +115,19 @@ peer_link::room_waiter::phase peer_link::wait_for_room(remote_target& to, room_w
   return outcome;
 }
 
-bool peer_link::cancel_wait(remote_target& to, room_waiter& w) noexcept {
+bool remote_peer::cancel_wait(remote_target& to, room_waiter& w) noexcept {
   const std::lock_guard hold(lock_);
   const bool wake = to.waiting_.cancel(w);
   if (to.waiting_.empty()) std::erase_if(hungry_, [&](const auto& t) { return t.get() == &to; });
   return wake;
 }
 
-void peer_link::aftermath::run() noexcept {
+void remote_peer::aftermath::run() noexcept {
   wake.wake_all();
   for (auto& [ask, why] : failed) ask->fail(why);
 }
 
-void peer_link::give_up(room_waiter& w, error why, const room_waiter* self, aftermath& later) {
+void remote_peer::give_up(room_waiter& w, error why, const room_waiter* self, aftermath& later) {
   if (&w != self && !w.sender) {
     later.failed.emplace_back(std::move(w.message), std::move(why));
     return;
@@ -137,7 +137,7 @@ void peer_link::give_up(room_waiter& w, error why, const room_waiter* self, afte
 }
 
 // Round robin over the targets, in order of arrival at each of them. Under lock_.
-void peer_link::admit_waiting(aftermath& later, const room_waiter* self) {
+void remote_peer::admit_waiting(aftermath& later, const room_waiter* self) {
   while (!hungry_.empty()) {
     remote_target& to = *hungry_.front();
     error why;
@@ -157,26 +157,26 @@ void peer_link::admit_waiting(aftermath& later, const room_waiter* self) {
   }
 }
 
-void peer_link::respond(std::uint64_t epoch, const record_header& header, std::size_t size, fill_ref fill) noexcept {
+void remote_peer::respond(std::uint64_t epoch, const record_header& header, std::size_t size, fill_ref fill) noexcept {
   const std::lock_guard hold(lock_);
   if (closed_ || !connected_ || epoch_ != epoch) return;  // the asker was told when the connection ended
-  const auto posted = hub_.wire().post(id_, header, size, fill, false);
+  const auto posted = core_.wire().post(id_, header, size, fill, false);
   if (posted) {
-    hub_.count_sent(size);
+    core_.count_sent(size);
     return;
   }
   // Too large for the peer. A refusal is small.
   const auto refusal = encode_error(with_message(posted.error(), fmt::format("a reply of {} bytes", size)),
-                                    hub_.own_name());
+                                    core_.own_name());
   record_header instead = header;
   instead.kind = static_cast<std::uint8_t>(record_kind::refuse);
   const auto encode = [&](std::span<std::byte> out) {
     (void)refusal.SerializeToArray(out.data(), static_cast<int>(out.size()));
   };
-  if (hub_.wire().post(id_, instead, refusal.ByteSizeLong(), encode, false)) hub_.count_sent(refusal.ByteSizeLong());
+  if (core_.wire().post(id_, instead, refusal.ByteSizeLong(), encode, false)) core_.count_sent(refusal.ByteSizeLong());
 }
 
-void peer_link::up(std::uint64_t incarnation, std::uint64_t epoch) {
+void remote_peer::up(std::uint64_t incarnation, std::uint64_t epoch) {
   std::vector<tandem::detail::completion_ptr<void>> waiting;
   {
     const std::lock_guard hold(lock_);
@@ -189,7 +189,7 @@ void peer_link::up(std::uint64_t incarnation, std::uint64_t epoch) {
   for (auto& w : waiting) w->complete({});
 }
 
-void peer_link::disconnected(const error& why, dropped_records dropped) {
+void remote_peer::disconnected(const error& why, dropped_records dropped) {
   std::unordered_map<std::uint64_t, envelope_ptr> asks;
   aftermath later;
   const error lost = wrap(why, errc::unavailable, fmt::format("the connection to node {} was lost", name_));
@@ -211,11 +211,11 @@ void peer_link::disconnected(const error& why, dropped_records dropped) {
     letter.target_id = record.header.target;
     letter.target_name = "@" + name_;
     letter.message_type = fmt::format("wire type {:08x}", record.header.type_hash);
-    hub_.report(std::move(letter));
+    core_.report(std::move(letter));
   }
 }
 
-void peer_link::credit() {
+void remote_peer::credit() {
   aftermath later;
   {
     const std::lock_guard hold(lock_);
@@ -224,7 +224,7 @@ void peer_link::credit() {
   later.run();
 }
 
-void peer_link::answer(std::uint64_t correlation, std::span<const std::byte> bytes) {
+void remote_peer::answer(std::uint64_t correlation, std::span<const std::byte> bytes) {
   envelope_ptr ask;
   {
     const std::lock_guard hold(lock_);
@@ -236,7 +236,7 @@ void peer_link::answer(std::uint64_t correlation, std::span<const std::byte> byt
   (void)ask->complete_from_bytes(bytes);  // on failure the asker has been told
 }
 
-void peer_link::refuse(std::uint64_t correlation, const error& why) {
+void remote_peer::refuse(std::uint64_t correlation, const error& why) {
   envelope_ptr ask;
   {
     const std::lock_guard hold(lock_);
@@ -248,17 +248,17 @@ void peer_link::refuse(std::uint64_t correlation, const error& why) {
   ask->fail(why);
 }
 
-void peer_link::problem(const error& what) {
+void remote_peer::problem(const error& what) {
   const std::lock_guard hold(lock_);
   problem_ = what;
 }
 
-error peer_link::last_problem() const {
+error remote_peer::last_problem() const {
   const std::lock_guard hold(lock_);
   return problem_;
 }
 
-void peer_link::forget_expired(time_point now) {
+void remote_peer::forget_expired(time_point now) {
   std::vector<envelope_ptr> expired;
   const std::lock_guard hold(lock_);
   // The asker's own timer comes first: it says "timed out", which is more than "unavailable".
@@ -274,7 +274,7 @@ void peer_link::forget_expired(time_point now) {
   }
 }
 
-tandem::detail::completion_ptr<void> peer_link::when_up() {
+tandem::detail::completion_ptr<void> remote_peer::when_up() {
   auto* const made = new tandem::detail::completion<void>;  // one share for us, one for the caller
   tandem::detail::completion_ptr<void> mine(made);
   tandem::detail::completion_ptr<void> callers(made);
@@ -288,12 +288,12 @@ tandem::detail::completion_ptr<void> peer_link::when_up() {
   return callers;
 }
 
-void peer_link::forget(const tandem::detail::completion<void>& waiter) {
+void remote_peer::forget(const tandem::detail::completion<void>& waiter) {
   const std::lock_guard hold(lock_);
   std::erase_if(awaiting_connection_, [&](const auto& w) { return w.get() == &waiter; });  // the caller has a share
 }
 
-void peer_link::close() {
+void remote_peer::close() {
   std::vector<tandem::detail::completion_ptr<void>> waiting;
   {
     const std::lock_guard hold(lock_);
@@ -303,9 +303,9 @@ void peer_link::close() {
   for (auto& w : waiting) w->complete(fail(errc::closed, "this node has left the cluster"));
 }
 
-remote_target::remote_target(std::shared_ptr<hub_of_actors> hub, peer_link& link, std::uint64_t incarnation,
+remote_target::remote_target(std::shared_ptr<node_core> core, remote_peer& link, std::uint64_t incarnation,
                              std::uint64_t actor_id, std::string actor_name, const actors::protocol_info& protocol)
-    : hub_(std::move(hub)),
+    : core_(std::move(core)),
       link_(link),
       incarnation_(incarnation),
       actor_id_(actor_id),
@@ -318,7 +318,7 @@ void remote_target::report_dead_letter(const actors::detail::envelope& message, 
   letter.target_id = actor_id_;
   letter.target_name = target_name();
   letter.message_type = message.type_name();
-  hub_->report(std::move(letter));
+  core_->report(std::move(letter));
 }
 
 }  // namespace tandem::cluster::internal

@@ -18,20 +18,20 @@
 
 namespace tandem::cluster::internal {
 
-class hub_of_actors;
+class node_core;
 class remote_target;
 
 /// Threads: every member may be called from any thread; the transport serialises its reports about one peer.
 ///
 /// (P1) All fields are guarded by lock_. Under it transport::post() is called, which never calls back; nothing else.
 /// (P2) Envelopes are destroyed, and completions completed, after unlocking: both run code of the actor layer.
-class peer_link {
+class remote_peer {
  public:
   using envelope_ptr = actors::detail::envelope_ptr;
   using delivery = actors::detail::target::delivery;
   using room_waiter = actors::detail::room_waiter;
 
-  peer_link(hub_of_actors& hub, peer_id id, std::string name);
+  remote_peer(node_core& core, peer_id id, std::string name);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] peer_id id() const noexcept { return id_; }
@@ -85,7 +85,7 @@ class peer_link {
   static void give_up(room_waiter& w, error why, const room_waiter* self, aftermath& later);
   void admit_waiting(aftermath& later, const room_waiter* self = nullptr);
 
-  hub_of_actors& hub_;
+  node_core& core_;
   const peer_id id_;
   const std::string name_;
 
@@ -104,7 +104,7 @@ class peer_link {
 /// An actor on another node. Valid for one life of that node.
 class remote_target final : public actors::detail::target {
  public:
-  remote_target(std::shared_ptr<hub_of_actors> hub, peer_link& link, std::uint64_t incarnation, std::uint64_t actor_id,
+  remote_target(std::shared_ptr<node_core> core, remote_peer& link, std::uint64_t incarnation, std::uint64_t actor_id,
                 std::string actor_name, const actors::protocol_info& protocol);
 
   [[nodiscard]] std::uint64_t id() const noexcept override { return actor_id_; }
@@ -122,9 +122,9 @@ class remote_target final : public actors::detail::target {
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
 
  private:
-  friend class peer_link;
-  const std::shared_ptr<hub_of_actors> hub_;  // keeps link_ in memory
-  peer_link& link_;
+  friend class remote_peer;
+  const std::shared_ptr<node_core> core_;  // keeps link_ in memory
+  remote_peer& link_;
   const std::uint64_t incarnation_;
   const std::uint64_t actor_id_;
   const std::string actor_name_;

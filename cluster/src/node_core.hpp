@@ -17,7 +17,7 @@
 #include <tandem/actors/system.hpp>
 #include <tandem/cluster/node.hpp>
 
-#include "peer_link.hpp"
+#include "remote_peer.hpp"
 #include "transport.hpp"
 
 namespace tandem::cluster::internal {
@@ -46,18 +46,18 @@ class callback_queue : public std::enable_shared_from_this<callback_queue> {
 
 /// Lives as long as the node or any remote ref, reply or message that came from a peer.
 ///
-/// (H1) The transport is stopped by node::stop(), before the last share of the hub can go.
-class hub_of_actors final : public transport_listener, public std::enable_shared_from_this<hub_of_actors> {
+/// (H1) The transport is stopped by node::stop(), before the last share of the core can go.
+class node_core final : public transport_listener, public std::enable_shared_from_this<node_core> {
  public:
-  hub_of_actors(actors::system& system, std::string own_name, node_event_handler on_event);
-  ~hub_of_actors() override;
+  node_core(actors::system& system, std::string own_name, node_event_handler on_event);
+  ~node_core() override;
 
   [[nodiscard]] result<void> start(node_options options);
   void stop(std::chrono::steady_clock::time_point deadline);
 
   [[nodiscard]] transport& wire() noexcept { return *transport_; }
-  [[nodiscard]] peer_link* find_peer(std::string_view name) noexcept;
-  [[nodiscard]] std::vector<std::unique_ptr<peer_link>>& links() noexcept { return links_; }
+  [[nodiscard]] remote_peer* find_peer(std::string_view name) noexcept;
+  [[nodiscard]] std::vector<std::unique_ptr<remote_peer>>& links() noexcept { return links_; }
   [[nodiscard]] const std::string& own_name() const noexcept { return own_name_; }
   [[nodiscard]] actors::system& system() noexcept { return system_; }
   [[nodiscard]] tandem::detail::scheduler& scheduler() noexcept;
@@ -86,11 +86,11 @@ class hub_of_actors final : public transport_listener, public std::enable_shared
   struct consumption;
   struct remote_reply;
 
-  void take_message(peer_link& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+  void take_message(remote_peer& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
                     const record_view& record, const std::shared_ptr<consumption>& account);
   void take_request(actors::detail::incoming request);
   void tell(node_event event);
-  peer_link& link_of(peer_id peer) noexcept { return *links_[static_cast<std::size_t>(peer)]; }
+  remote_peer& link_of(peer_id peer) noexcept { return *links_[static_cast<std::size_t>(peer)]; }
 
   actors::system& system_;
   const std::string own_name_;
@@ -98,7 +98,7 @@ class hub_of_actors final : public transport_listener, public std::enable_shared
   const std::shared_ptr<callback_queue> callbacks_;
   std::unique_ptr<transport> owned_;
   transport* transport_ = nullptr;                // set by on_start(), constant after
-  std::vector<std::unique_ptr<peer_link>> links_; // by peer_id; filled by on_start(), constant after
+  std::vector<std::unique_ptr<remote_peer>> links_; // by peer_id; filled by on_start(), constant after
   // The account of each peer's current connection; touched by the transport's serialised reports only.
   std::vector<std::shared_ptr<consumption>> accounts_;
   std::uint64_t window_ = 0;                      // of what each peer sends; constant after start()

@@ -1,4 +1,4 @@
-#include "hub_of_actors.hpp"
+#include "node_core.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -67,10 +67,10 @@ void callback_queue::close(std::chrono::steady_clock::time_point deadline) {
 }
 
 // Gives credit back to the peer whose connection a message came on, and knows how much memory that one's frames hold.
-struct hub_of_actors::consumption final : actors::detail::consumption_listener,
+struct node_core::consumption final : actors::detail::consumption_listener,
                                           std::enable_shared_from_this<consumption> {
-  consumption(std::shared_ptr<hub_of_actors> h, peer_id p, std::uint64_t e) noexcept
-      : hub(std::move(h)), peer(p), epoch(e) {}
+  consumption(std::shared_ptr<node_core> h, peer_id p, std::uint64_t e) noexcept
+      : core(std::move(h)), peer(p), epoch(e) {}
 
   /// What messages of this frame share to keep its bytes; null if each has to copy its own. One message that waits
   /// keeps a whole frame, however small it is and however many others of the frame were consumed, so the window alone
@@ -80,7 +80,7 @@ struct hub_of_actors::consumption final : actors::detail::consumption_listener,
     std::size_t bytes = 0;
     for (const record_view& r : records) bytes += r.wire_bytes();
     // A peer with every byte of its window unconsumed stays below twice the window, and is not held up by copies.
-    if (kept.load(std::memory_order_relaxed) + bytes > 2 * hub->window_) return nullptr;
+    if (kept.load(std::memory_order_relaxed) + bytes > 2 * core->window_) return nullptr;
     // relaxed: an amount of memory, grown by one thread at a time.
     kept.fetch_add(bytes, std::memory_order_relaxed);
     return {frame.get(), [frame, bytes, self = shared_from_this()](const void*) {
@@ -88,24 +88,24 @@ struct hub_of_actors::consumption final : actors::detail::consumption_listener,
             }};
   }
   void consumed(std::size_t payload_bytes) noexcept override {
-    hub->wire().release(peer, epoch, payload_bytes + record_header_bytes);
+    core->wire().release(peer, epoch, payload_bytes + record_header_bytes);
   }
-  const std::shared_ptr<hub_of_actors> hub;
+  const std::shared_ptr<node_core> core;
   const peer_id peer;
   const std::uint64_t epoch;
   std::atomic<std::size_t> kept{0};  // bytes of frames that some message keeps
 };
 
-struct hub_of_actors::remote_reply final : actors::detail::reply_sink {
-  remote_reply(std::shared_ptr<hub_of_actors> h, peer_link& l, std::uint64_t e, std::uint64_t c) noexcept
-      : hub(std::move(h)), link(l), epoch(e), correlation(c) {}
+struct node_core::remote_reply final : actors::detail::reply_sink {
+  remote_reply(std::shared_ptr<node_core> h, remote_peer& l, std::uint64_t e, std::uint64_t c) noexcept
+      : core(std::move(h)), link(l), epoch(e), correlation(c) {}
 
   void reply(std::size_t size, actors::detail::fill_ref fill) noexcept override {
     const auto write = [&](std::span<std::byte> out) { (void)fill(out); };
     link.respond(epoch, header(record_kind::answer), size, write);
   }
   void fail(error why) noexcept override {
-    const v1::Error refusal = encode_error(why, hub->own_name());
+    const v1::Error refusal = encode_error(why, core->own_name());
     const auto write = [&](std::span<std::byte> out) {
       (void)refusal.SerializeToArray(out.data(), static_cast<int>(out.size()));
     };
@@ -118,21 +118,21 @@ struct hub_of_actors::remote_reply final : actors::detail::reply_sink {
     return h;
   }
 
-  const std::shared_ptr<hub_of_actors> hub;  // keeps `link` in memory
-  peer_link& link;
+  const std::shared_ptr<node_core> core;  // keeps `link` in memory
+  remote_peer& link;
   const std::uint64_t epoch;
   const std::uint64_t correlation;
 };
 
-hub_of_actors::hub_of_actors(actors::system& system, std::string own_name, node_event_handler on_event)
+node_core::node_core(actors::system& system, std::string own_name, node_event_handler on_event)
     : system_(system),
       own_name_(std::move(own_name)),
       on_event_(std::move(on_event)),
       callbacks_(std::make_shared<callback_queue>(actors::detail::system_access::scheduler_of(system))) {}
 
-hub_of_actors::~hub_of_actors() = default;
+node_core::~node_core() = default;
 
-result<void> hub_of_actors::start(node_options options) {
+result<void> node_core::start(node_options options) {
   window_ = options.limits.receive_window_bytes;
   auto started = transport::start(std::move(options), *this);
   if (!started) return fail(std::move(started).error());
@@ -140,7 +140,7 @@ result<void> hub_of_actors::start(node_options options) {
   return {};
 }
 
-void hub_of_actors::stop(std::chrono::steady_clock::time_point deadline) {
+void node_core::stop(std::chrono::steady_clock::time_point deadline) {
   if (!owned_) return;
   owned_->stop(deadline);  // each connection has been reported as ended when it returns
   for (auto& link : links_) link->close();
@@ -148,26 +148,26 @@ void hub_of_actors::stop(std::chrono::steady_clock::time_point deadline) {
   callbacks_->close(std::max(deadline, std::chrono::steady_clock::now() + last_words));
 }
 
-void hub_of_actors::on_start(transport& t) {
+void node_core::on_start(transport& t) {
   transport_ = &t;
   for (std::size_t i = 0; i < t.peer_count(); ++i) {
     const auto id = static_cast<peer_id>(i);
-    links_.push_back(std::make_unique<peer_link>(*this, id, t.name_of(id)));
+    links_.push_back(std::make_unique<remote_peer>(*this, id, t.name_of(id)));
   }
   accounts_.resize(links_.size());
 }
 
-tandem::detail::scheduler& hub_of_actors::scheduler() noexcept {
+tandem::detail::scheduler& node_core::scheduler() noexcept {
   return actors::detail::system_access::scheduler_of(system_);
 }
 
-peer_link* hub_of_actors::find_peer(std::string_view name) noexcept {
+remote_peer* node_core::find_peer(std::string_view name) noexcept {
   for (auto& link : links_)
     if (link->name() == name) return link.get();
   return nullptr;
 }
 
-wire_counters hub_of_actors::counters() const noexcept {
+wire_counters node_core::counters() const noexcept {
   // Counters of independent events, for people: no order between them is needed.
   wire_counters c;
   c.messages_sent = messages_sent_.load(std::memory_order_relaxed);
@@ -177,28 +177,28 @@ wire_counters hub_of_actors::counters() const noexcept {
   return c;
 }
 
-void hub_of_actors::count_sent(std::size_t payload_bytes) noexcept {
+void node_core::count_sent(std::size_t payload_bytes) noexcept {
   messages_sent_.fetch_add(1, std::memory_order_relaxed);
   bytes_sent_.fetch_add(payload_bytes + record_header_bytes, std::memory_order_relaxed);
 }
 
-void hub_of_actors::report(actors::dead_letter letter, std::function<void()> then) noexcept {
+void node_core::report(actors::dead_letter letter, std::function<void()> then) noexcept {
   callbacks_->post([self = shared_from_this(), letter = std::move(letter), then = std::move(then)] {
     actors::detail::system_access::report(self->system_, letter);
     if (then) then();
   });
 }
 
-void hub_of_actors::tell(node_event event) {
+void node_core::tell(node_event event) {
   if (!on_event_) return;
   callbacks_->post([self = shared_from_this(), event = std::move(event)] { self->on_event_(event); });
 }
 
-void hub_of_actors::forget_expired_asks() {
+void node_core::forget_expired_asks() {
   for (auto& link : links_) link->forget_expired(now());
 }
 
-result<actors::detail::target_ptr> hub_of_actors::find_here(std::string_view name,
+result<actors::detail::target_ptr> node_core::find_here(std::string_view name,
                                                             const actors::protocol_info& wanted) {
   actors::detail::target_ptr found = actors::detail::system_access::find(system_, name);
   if (!found) {
@@ -212,31 +212,31 @@ result<actors::detail::target_ptr> hub_of_actors::find_here(std::string_view nam
   return found;
 }
 
-void hub_of_actors::on_peer_up(peer_id peer, std::uint64_t incarnation, std::uint64_t epoch) {
+void node_core::on_peer_up(peer_id peer, std::uint64_t incarnation, std::uint64_t epoch) {
   accounts_[static_cast<std::size_t>(peer)] = std::make_shared<consumption>(shared_from_this(), peer, epoch);
   link_of(peer).up(incarnation, epoch);
   tell({node_event::kind::up, link_of(peer).name(), {}});
 }
 
-void hub_of_actors::on_credit(peer_id peer) { link_of(peer).credit(); }
+void node_core::on_credit(peer_id peer) { link_of(peer).credit(); }
 
-void hub_of_actors::on_disconnected(peer_id peer, std::uint64_t, const error& why, dropped_records dropped) {
+void node_core::on_disconnected(peer_id peer, std::uint64_t, const error& why, dropped_records dropped) {
   accounts_[static_cast<std::size_t>(peer)].reset();
   link_of(peer).disconnected(why, std::move(dropped));
 }
 
-void hub_of_actors::on_peer_down(peer_id peer, const error& why) {
+void node_core::on_peer_down(peer_id peer, const error& why) {
   tell({node_event::kind::down, link_of(peer).name(), why});
 }
 
-void hub_of_actors::on_problem(std::string_view node, const error& what) {
-  if (peer_link* const link = find_peer(node)) link->problem(what);
+void node_core::on_problem(std::string_view node, const error& what) {
+  if (remote_peer* const link = find_peer(node)) link->problem(what);
   tell({node_event::kind::problem, std::string(node), what});
 }
 
-result<void> hub_of_actors::on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+result<void> node_core::on_records(peer_id peer, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
                                        std::span<const record_view> records) {
-  peer_link& link = link_of(peer);
+  remote_peer& link = link_of(peer);
   const auto& account = accounts_[static_cast<std::size_t>(peer)];
   const auto owner = account->keep(bytes, records);
   std::size_t total = 0;
@@ -271,7 +271,7 @@ result<void> hub_of_actors::on_records(peer_id peer, std::uint64_t epoch, const 
   return {};
 }
 
-void hub_of_actors::take_message(peer_link& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
+void node_core::take_message(remote_peer& link, std::uint64_t epoch, const std::shared_ptr<const void>& bytes,
                                  const record_view& record, const std::shared_ptr<consumption>& account) {
   actors::detail::incoming message;
   message.type_hash = record.header.type_hash;
@@ -309,7 +309,7 @@ void hub_of_actors::take_message(peer_link& link, std::uint64_t epoch, const std
 }
 
 // An ask for the node itself. Short and without user code, so it is answered here.
-void hub_of_actors::take_request(actors::detail::incoming request) {
+void node_core::take_request(actors::detail::incoming request) {
   const auto answer = [&]() -> result<v1::LookupReply> {
     v1::LookupRequest asked;
     if (request.type_hash != actors::detail::type_of_message<v1::LookupRequest>().hash)
