@@ -1,4 +1,7 @@
 // Ending a scheduler: cancel, wait, stop the threads, and say what would not end.
+#include <string>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "scheduler.hpp"
@@ -104,17 +107,17 @@ result<void> scheduler::shutdown(duration limit) {
   const bool rested = cancel_all(deadline);
   const bool ended = rested && wait_for_no_tasks(deadline);
   const std::string left = ended ? std::string() : describe_live(named_in_report);
-  // Threads get a moment of their own even if the tasks used up the limit: an idle worker leaves at once.
-  const time_point last_call = std::max(deadline, steady_now() + std::chrono::milliseconds(100));
   const bool calls_ended = blocking_.stop(deadline);
-  const bool stopped = stop_threads(last_call);
+  // Threads get a moment of their own even if the tasks and calls used up the limit: an idle worker leaves at once.
+  const bool stopped = stop_threads(std::max(deadline, steady_now() + std::chrono::milliseconds(100)));
   if (stopped) discard_leftovers();
   if (ended && calls_ended && stopped) return {};
   keep_for_ever(shared_from_this());
-  return fail(errc::deadline_exceeded,
-              fmt::format("shutdown left work behind:{}{}{}", left.empty() ? "" : " tasks " + left,
-                          calls_ended ? "" : "; a call on the blocking pool did not return",
-                          stopped ? "" : "; a task held its worker and never suspended"));
+  std::vector<std::string> parts;
+  if (!left.empty()) parts.push_back("tasks " + left);
+  if (!calls_ended) parts.push_back("a call on the blocking pool did not return");
+  if (!stopped) parts.push_back("a task held its worker and never suspended");
+  return fail(errc::deadline_exceeded, fmt::format("shutdown left work behind: {}", fmt::join(parts, "; ")));
 }
 
 }  // namespace tandem::detail

@@ -1,9 +1,12 @@
 #include <atomic>
+#include <latch>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include <tandem/runtime/blocking.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/with_context.hpp>
@@ -59,6 +62,20 @@ TEST(Shutdown, NamesATaskThatDoesNotEnd) {
   EXPECT_NE(outcome.error().message().find("stubborn"), std::string::npos) << outcome.error().message();
   release = true;
   stubborn.detach();
+}
+
+TEST(Shutdown, NamesABlockingCallThatDoesNotReturnAndNothingElse) {
+  const auto release = std::make_shared<std::latch>(1);  // the call outlives the test's scope
+  runtime rt({.workers = 2});
+  auto body = [release]() -> task<> {
+    auto call = run_blocking([release] { release->wait(); });
+    (void)co_await call.join();
+  };
+  rt.spawn(body()).detach();
+  const auto outcome = rt.shutdown(50ms);
+  release->count_down();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().message(), "shutdown left work behind: a call on the blocking pool did not return");
 }
 
 TEST(Shutdown, IsSafeToRepeat) {
