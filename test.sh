@@ -11,12 +11,13 @@ Installs what is missing (tools/install-deps.sh), then builds and tests:
 
   1. errors, runtime and csp under AddressSanitizer and UndefinedBehaviorSanitizer   build/asan
   2. the same under ThreadSanitizer                                                  build/tsan
-  3. everything, optimised, warnings as errors                                       build/release
+  3. every public header alone                                                       build/ci
+  4. everything, optimised, warnings as errors                                       build/release
 
-  --fast  only 3.
+  --fast  only 4.
 
 Uses all processors. A failing step does not keep the later ones from running; the last lines are ctest's summary of
-step 3. Exit code: 0 if all passed, 1 if a build or a test failed, 2 for wrong usage.
+step 4. Exit code: 0 if all passed, 1 if a build or a test failed, 2 for wrong usage.
 TEXT
 }
 
@@ -102,10 +103,15 @@ tsan() {
   find_tsan_launch && build tsan "${launch[@]}" && "${launch[@]}" ctest --preset tsan
 }
 
+headers() {
+  cmake --preset ci >/dev/null && cmake --build --preset ci --target all_verify_interface_header_sets
+}
+
 phase 'dependencies' tools/install-deps.sh build test || exit 1
 if ((!fast)); then
   phase 'asan: build and test' asan || true
   phase 'tsan: build and test' tsan || true
+  phase 'headers: each compiles alone' headers || true
 fi
 phase 'release: build' build release || true
 
