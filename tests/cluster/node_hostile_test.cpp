@@ -243,7 +243,7 @@ TEST(NodeBounds, ALargeMessageIsNotStarvedBySmallOnes) {
     }
     (void)co_await sleep_for(50ms);
     auto tell = [](taker_ref to) -> task<result<void>> { co_return co_await to.tell(note_of(60'000)); };
-    const auto sent = co_await with_timeout(3s, tell(to_large));
+    const auto sent = co_await with_timeout(patience, tell(to_large));
     *done = true;
     for (auto& c : crowd) TANDEM_CO_TRY(co_await c.join());
     co_return sent;
