@@ -22,7 +22,7 @@ namespace tandem {
 namespace {
 
 // release/acquire: what the runtime set up before it installed the walk is visible to whoever calls it.
-std::atomic<awaiter_walk> current_awaiter_walk{nullptr};
+std::atomic<task_walk> current_task_walk{nullptr};
 
 struct place {
   std::string function;
@@ -88,14 +88,18 @@ const void* call_before(const void* return_address) {
   const std::size_t dumped = boost::stacktrace::safe_dump_to(skip + 1, stack.addresses_.data(),
                                                              (max_calls + 1) * sizeof(const void*));
   stack.calls_ = static_cast<std::uint8_t>(std::max<std::size_t>(dumped, 1) - 1);
-  if (const awaiter_walk walk = current_awaiter_walk.load(std::memory_order_acquire)) {
-    const std::size_t walked = walk(stack.addresses_.data() + stack.calls_, max_awaiters);
-    stack.awaiters_ = static_cast<std::uint8_t>(std::min(walked, max_awaiters));
+  if (const task_walk walk = current_task_walk.load(std::memory_order_acquire)) {
+    task_trace task;
+    task.awaiters = {stack.addresses_.data() + stack.calls_, max_awaiters};
+    walk(task);
+    stack.awaiters_ = static_cast<std::uint8_t>(std::min(task.awaiter_count, max_awaiters));
+    stack.task_name_ = task.task_name;
+    stack.spawn_site_ = task.spawn_site;
   }
   return stack;
 }
 
-void set_awaiter_walk(awaiter_walk walk) noexcept { current_awaiter_walk.store(walk, std::memory_order_release); }
+void set_task_walk(task_walk walk) noexcept { current_task_walk.store(walk, std::memory_order_release); }
 
 std::string describe_address(const void* address) {
   place found = look_up(address);
@@ -105,11 +109,15 @@ std::string describe_address(const void* address) {
   return text;
 }
 
-std::vector<std::string> describe_stack(std::span<const void* const> calls, std::span<const void* const> awaiters) {
+std::vector<std::string> describe_stack(const stack_parts& stack) {
   std::vector<std::string> lines;
-  lines.reserve(calls.size() + awaiters.size());
-  for (const void* address : calls) lines.push_back(describe_address(call_before(address)));
-  for (const void* address : awaiters) lines.push_back("awaited by " + describe_address(address));
+  lines.reserve(stack.calls.size() + stack.awaiters.size() + 1);
+  for (const void* address : stack.calls) lines.push_back(describe_address(call_before(address)));
+  for (const void* address : stack.awaiters) lines.push_back("awaited by " + describe_address(address));
+  if (stack.task_name != nullptr) {
+    lines.push_back(fmt::format("task {} spawned by {} at {}:{}", stack.task_name, stack.spawn_site.function_name(),
+                                stack.spawn_site.file_name(), stack.spawn_site.line()));
+  }
   return lines;
 }
 

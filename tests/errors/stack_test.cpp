@@ -34,17 +34,19 @@ namespace tandem {
 
 namespace {
 
-std::size_t two_awaiters(const void** out, std::size_t room) noexcept {
-  EXPECT_EQ(room, stack_trace::max_awaiters);
-  out[0] = reinterpret_cast<const void*>(&take_stack_here);
-  out[1] = reinterpret_cast<const void*>(&recurse);
-  return 2;
+void two_awaiters(task_trace& out) noexcept {
+  EXPECT_EQ(out.awaiters.size(), stack_trace::max_awaiters);
+  out.awaiters[0] = reinterpret_cast<const void*>(&take_stack_here);
+  out.awaiters[1] = reinterpret_cast<const void*>(&recurse);
+  out.awaiter_count = 2;
 }
 
 struct installed_walk {
-  explicit installed_walk(awaiter_walk walk) { set_awaiter_walk(walk); }
-  ~installed_walk() { set_awaiter_walk(nullptr); }
+  explicit installed_walk(task_walk walk) { set_task_walk(walk); }
+  ~installed_walk() { set_task_walk(nullptr); }
 };
+
+std::vector<std::string> describe_calls(const stack_trace& stack) { return describe_stack({stack.calls(), {}, nullptr, {}}); }
 
 // False in builds without libbacktrace or without debug information.
 bool lines_are_known() {
@@ -59,7 +61,7 @@ TEST(StackTrace, IsEmptyUntilCaptured) {
 
 TEST(StackTrace, BeginsWithTheFunctionThatCaptures) {
   if (!lines_are_known()) GTEST_SKIP() << "frames have no names here";
-  const std::vector<std::string> lines = describe_stack(take_stack_here(0).calls(), {});
+  const std::vector<std::string> lines = describe_calls(take_stack_here(0));
   ASSERT_GE(lines.size(), 2u);
   EXPECT_NE(lines[0].find("take_stack_here"), std::string::npos) << lines[0];
   EXPECT_NE(lines[0].find("stack_test.cpp:"), std::string::npos) << lines[0];
@@ -68,7 +70,7 @@ TEST(StackTrace, BeginsWithTheFunctionThatCaptures) {
 
 TEST(StackTrace, LeavesOutTheSkippedCalls) {
   if (!lines_are_known()) GTEST_SKIP() << "frames have no names here";
-  const std::vector<std::string> lines = describe_stack(take_stack_here(1).calls(), {});
+  const std::vector<std::string> lines = describe_calls(take_stack_here(1));
   ASSERT_FALSE(lines.empty());
   EXPECT_NE(lines[0].find("LeavesOutTheSkippedCalls"), std::string::npos) << lines[0];
 }
@@ -91,7 +93,7 @@ TEST(StackTrace, NamesTheAwaitingCoroutinesOnceAWalkIsInstalled) {
   const installed_walk walk(&two_awaiters);
   const stack_trace stack = take_stack_here(0);
   ASSERT_EQ(stack.awaiters().size(), 2u);
-  const std::vector<std::string> lines = describe_stack(stack.calls(), stack.awaiters());
+  const std::vector<std::string> lines = describe_stack({stack.calls(), stack.awaiters(), nullptr, {}});
   ASSERT_EQ(lines.size(), stack.calls().size() + 2);
   EXPECT_TRUE(lines[lines.size() - 2].starts_with("awaited by ")) << lines[lines.size() - 2];
   EXPECT_NE(lines[lines.size() - 2].find("take_stack_here"), std::string::npos);
@@ -108,10 +110,10 @@ TEST(StackTrace, OfAFullStackStillHasTheAwaiters) {
 
 TEST(StackTrace, IsNamedFromManyThreadsAtOnce) {
   const stack_trace stack = take_stack_here(0);
-  const std::vector<std::string> expected = describe_stack(stack.calls(), {});
+  const std::vector<std::string> expected = describe_calls(stack);
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] { EXPECT_EQ(describe_stack(stack.calls(), {}), expected); });
+    threads.emplace_back([&] { EXPECT_EQ(describe_calls(stack), expected); });
   }
 }
 

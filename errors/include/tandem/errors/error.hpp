@@ -1,16 +1,21 @@
 // What went wrong: one pointer to an immutable chain of layers. Start at make_error() and wrap(); result.hpp carries
 // errors out of functions, format.hpp prints them, layer.hpp looks inside.
 #pragma once
+#include <any>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <iosfwd>
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
+#include <vector>
 
 #include <tandem/errors/errc.hpp>
+#include <tandem/errors/kind.hpp>
 
 namespace tandem {
 
@@ -31,10 +36,25 @@ struct error_node {
 };
 }  // namespace detail
 
+/// What messages, keys and values are given as: whatever a string can be made of. A null pointer reads "(null)". Any
+/// bytes will do, embedded nulls and broken UTF-8 included: what prints or sends them escapes what it must.
+class message_text {
+ public:
+  /*implicit*/ message_text(std::string text) noexcept : text_(std::move(text)) {}
+  /*implicit*/ message_text(std::string_view text) : text_(text) {}
+  /*implicit*/ message_text(const char* text) : text_(text != nullptr ? text : "(null)") {}
+
+  [[nodiscard]] std::string take() && noexcept { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
 /// An error, or no error: a pointer to the outermost layer of a chain, null for none.
 ///
-/// Each layer has a message, the place that added it, key/value fields, and perhaps a stack. Layers without a code of
-/// their own take the code of what they wrap, so code() answers for the whole chain.
+/// Each layer has a message, the place that added it, key/value fields, and perhaps a kind, a stack, a payload. Layers
+/// without a code of their own take the code of what they wrap, so code() answers for the whole chain. A layer made by
+/// join() has several causes, which makes the chain a tree; the first cause stands for all where one is asked for.
 ///
 /// Owns:    a share of its layers. Copies share them; moving leaves "no error" behind.
 /// Threads: as `int`: distinct objects, copies of each other included, may be used at once from any threads. Layers
@@ -67,12 +87,30 @@ class [[nodiscard]] error {
   [[nodiscard]] errc code() const noexcept;
 
   /// The messages of the chain, outermost first, separated by ": ". A root without a message reads as the name of its
-  /// code. Empty for no error.
+  /// code; joined causes stand in brackets, separated by "; ". Empty for no error.
   [[nodiscard]] std::string message() const;
 
+  /// The key of the outermost kind in the chain, in a tree of the first one from the left; empty if there is none. Borrows
+  /// from this error.
+  [[nodiscard]] std::string_view kind_key() const;
+
   /// True if some layer of the chain has this code of its own. A chain that was reclassified on its way is both what
-  /// it became and what it was.
+  /// it became and what it was. Constant time.
   [[nodiscard]] bool is(errc code) const noexcept;
+
+  /// True if some layer of the chain is of this kind, wherever it was made.
+  [[nodiscard]] bool is(const kind& which) const;
+
+  /// True if some layer of the chain says the same as the outermost layer of `sentinel`: is of the same kind or, if the
+  /// sentinel has none, has the same code and message. False if either is no error.
+  [[nodiscard]] bool is(const error& sentinel) const;
+
+  /// The outermost payload of exactly this type, in a tree the first one from the left; null if there is none. Borrows
+  /// from this error.
+  template <class T>
+  [[nodiscard]] const T* as() const {
+    return std::any_cast<T>(payload(typeid(T)));
+  }
 
   /// The outermost layer (include layer.hpp); an empty view for no error. The view borrows from this error.
   [[nodiscard]] layer_view first_layer() const noexcept;
@@ -102,11 +140,18 @@ class [[nodiscard]] error {
 
   void drop() noexcept;
 
+  // The outermost payload of this type, or null.
+  const std::any* payload(const std::type_info& type) const;
+
   const detail::error_node* top_ = nullptr;
 };
 
 /// Starts a chain, with the stack of the caller.
-[[nodiscard]] error make_error(errc code, std::string message,
+[[nodiscard]] error make_error(errc code, message_text message,
+                               std::source_location where = std::source_location::current());
+
+/// make_error() with the code of the kind.
+[[nodiscard]] error make_error(const kind& which, message_text message,
                                std::source_location where = std::source_location::current());
 
 /// The shared error that says only `code`, e.g. "closed": for outcomes so frequent that they must cost nothing.
@@ -118,28 +163,67 @@ class [[nodiscard]] error {
 /// Adds a layer that says what was being done, and the stack of the caller if the chain has none yet. A stack that
 /// came from another process (layer.hpp) is not one of ours: the first wrap() here records where it arrived.
 /// Wrapping no error gives no error.
-[[nodiscard]] error wrap(error inner, std::string message,
+[[nodiscard]] error wrap(error inner, message_text message,
                          std::source_location where = std::source_location::current());
 
 /// wrap(), and the chain's code is `code` from here on; is() still finds the old one.
-[[nodiscard]] error wrap(error inner, errc code, std::string message,
+[[nodiscard]] error wrap(error inner, errc code, message_text message,
+                         std::source_location where = std::source_location::current());
+
+/// wrap(), and the chain is of this kind, with its code, from here on; is() still finds the old ones.
+[[nodiscard]] error wrap(error inner, const kind& which, message_text message,
                          std::source_location where = std::source_location::current());
 
 /// wrap() without a stack, for paths where errors are frequent.
-[[nodiscard]] error with_message(error inner, std::string message,
+[[nodiscard]] error with_message(error inner, message_text message,
                                  std::source_location where = std::source_location::current());
 
 /// Adds a field to the outermost layer. Fields are for machines and logs: they are not part of message(). A key given
 /// twice is kept twice, in order. No error stays no error.
 ///
 /// Memory: in place if `e` is the only share (pass an rvalue), otherwise one copy of the outermost layer.
-[[nodiscard]] error with(error e, std::string key, std::string value);
+[[nodiscard]] error with(error e, message_text key, message_text value);
 
-/// The innermost layer on its own: what the chain is about. Shares the layer; no error gives no error.
+/// with(), for a value that must not leave the process: only layer.hpp gives it out; printed, sent and journalled the
+/// field reads "(sensitive)".
+[[nodiscard]] error with_sensitive(error e, message_text key, message_text value);
+
+/// Attaches a value to the outermost layer, for as<T>() to find; it replaces the layer's earlier payload. Payloads stay in
+/// the process. T must be copyable. No error stays no error.
+///
+/// Memory: as with().
+template <class T>
+[[nodiscard]] error with_payload(error e, T value);
+
+/// At most this many roots does a tree of causes have; see join().
+inline constexpr std::size_t max_joined_roots = 1024;
+
+/// One error for several that happened side by side. What is no error is left out; of one error is that error, of none no
+/// error. Causes that are nothing but joins give their own causes instead, so joining one after the other makes one flat
+/// list. The code is that of the first cause; is() and as() look into all of them.
+///
+/// Causes beyond max_joined_roots are dropped, and counted: the message ends in "and 7 more". is(errc) knows their codes.
+/// As layers never change, a chain cannot come to contain itself.
+///
+/// Memory: joining to an rvalue that is a join already adds in place.
+[[nodiscard]] error join(std::vector<error> causes, std::source_location where = std::source_location::current());
+[[nodiscard]] error join(error first, error second, std::source_location where = std::source_location::current());
+
+/// The innermost layer on its own: what the chain is about; of joined causes, the layer that joins them. Shares the layer;
+/// no error gives no error.
 [[nodiscard]] error cause(const error& e) noexcept;
 
 /// e.is(code).
 [[nodiscard]] inline bool is(const error& e, errc code) noexcept { return e.is(code); }
+/// e.is(which).
+[[nodiscard]] inline bool is(const error& e, const kind& which) { return e.is(which); }
+/// e.is(sentinel).
+[[nodiscard]] inline bool is(const error& e, const error& sentinel) { return e.is(sentinel); }
+/// e.as<T>().
+template <class T>
+[[nodiscard]] const T* as(const error& e) {
+  return e.as<T>();
+}
 
 /// e.code().
 [[nodiscard]] inline errc errc_of(const error& e) noexcept { return e.code(); }
@@ -168,6 +252,15 @@ class error_exception : public std::exception {
 /// Errors: never throws; without memory for the message the result is error_of() the same code.
 [[nodiscard]] error from_exception(std::exception_ptr exception,
                                    std::source_location where = std::source_location::current()) noexcept;
+
+namespace detail {
+[[nodiscard]] error with_any(error e, std::any payload);
+}
+
+template <class T>
+error with_payload(error e, T value) {
+  return detail::with_any(std::move(e), std::any(std::in_place_type<T>, std::move(value)));
+}
 
 /// Writes what fmt's "{}" writes; see format.hpp.
 std::ostream& operator<<(std::ostream& out, const error& e);

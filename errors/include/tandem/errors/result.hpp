@@ -24,9 +24,13 @@ using result = std::expected<T, error>;
 [[nodiscard]] inline std::unexpected<error> fail(error e) noexcept { return std::unexpected<error>(std::move(e)); }
 
 /// fail(make_error(...)): `return fail(errc::not_found, fmt::format("no user {}", id));`.
-[[nodiscard]] inline std::unexpected<error> fail(errc code, std::string message,
+[[nodiscard]] inline std::unexpected<error> fail(errc code, message_text message,
                                                  std::source_location where = std::source_location::current()) {
   return std::unexpected<error>(make_error(code, std::move(message), where));
+}
+[[nodiscard]] inline std::unexpected<error> fail(const kind& which, message_text message,
+                                                 std::source_location where = std::source_location::current()) {
+  return std::unexpected<error>(make_error(which, std::move(message), where));
 }
 
 /// fail(error_of(code)), for frequent outcomes: `return fail(errc::would_block);`. Never allocates.

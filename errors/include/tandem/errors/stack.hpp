@@ -3,15 +3,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace tandem {
 
-/// The calls that led to a place, and the coroutines that await them.
+/// The calls that led to a place, the coroutines that await them, and the task all of them belong to.
 ///
-/// Threads: a value; describe functions may be called from any thread.
+/// Threads: a value.
 class stack_trace {
  public:
   static constexpr std::size_t max_calls = 32;
@@ -21,7 +22,8 @@ class stack_trace {
   stack_trace() noexcept {}  // not defaulted: that would clear the addresses
 
   /// The stack of the caller, innermost call first, without the innermost `skip` calls; the outermost are dropped
-  /// where max_calls do not suffice.
+  /// where max_calls do not suffice. In a task it ends with the running coroutine: what is below belongs to the
+  /// scheduler, and the awaiters tell how the task came here.
   ///
   /// Memory: never allocates. Costs about a microsecond.
   [[nodiscard]] static stack_trace capture(std::size_t skip = 0) noexcept;
@@ -31,31 +33,56 @@ class stack_trace {
   /// Return addresses, innermost first.
   [[nodiscard]] std::span<const void* const> calls() const noexcept { return {addresses_.data(), calls_}; }
 
-  /// Addresses of the awaiting coroutines' functions, innermost first; empty unless a runtime has told how to walk
-  /// them (set_awaiter_walk).
+  /// Addresses inside the awaiting coroutines, where each awaits the one before it, innermost first; empty outside of
+  /// tasks.
   [[nodiscard]] std::span<const void* const> awaiters() const noexcept {
     return {addresses_.data() + calls_, awaiters_};
   }
+
+  /// The task's name, and where it was spawned; null outside of tasks.
+  [[nodiscard]] const char* task_name() const noexcept { return task_name_; }
+  [[nodiscard]] std::source_location spawn_site() const noexcept { return spawn_site_; }
 
  private:
   std::array<const void*, max_calls + max_awaiters> addresses_;  // calls, then awaiters; the rest is unset
   std::uint8_t calls_ = 0;
   std::uint8_t awaiters_ = 0;
+  const char* task_name_ = nullptr;
+  std::source_location spawn_site_;
 };
 
-/// Writes the addresses of the coroutines that await the running one, innermost first, to at most `room` places, and
-/// says how many. Called on the thread whose stack is taken; must neither allocate nor make errors.
-using awaiter_walk = std::size_t (*)(const void** out, std::size_t room) noexcept;
+/// What a runtime knows about the task that runs on the calling thread.
+struct task_trace {
+  /// For the walk to fill: the await sites of the awaiting coroutines, innermost first.
+  std::span<const void*> awaiters;
+  std::size_t awaiter_count = 0;
+  const char* task_name = nullptr;  ///< Static text; stays null outside of tasks.
+  std::source_location spawn_site;
+  /// Calls whose stack frames lie at higher addresses belong to the scheduler; null if there are none.
+  const void* scheduler_frame = nullptr;
+};
 
-/// Makes every later capture() record awaiting coroutines too; null turns that off. The runtime calls it once.
+/// Describes the running task, if there is one. Called on the thread whose stack is taken; must neither allocate nor make
+/// errors.
+using task_walk = void (*)(task_trace& out) noexcept;
+
+/// Makes every later capture() ask `walk` about the running task; null turns that off. The runtime calls it once.
 /// Threads: any. A capture that is under way may still use the old one.
-void set_awaiter_walk(awaiter_walk walk) noexcept;
+void set_task_walk(task_walk walk) noexcept;
 
 /// "function at file:line" for an address of code. What is not known is left out, at worst down to the address.
 [[nodiscard]] std::string describe_address(const void* address);
 
-/// One text per frame: the calls, then the awaiters, each of those starting with "awaited by ".
-[[nodiscard]] std::vector<std::string> describe_stack(std::span<const void* const> calls,
-                                                      std::span<const void* const> awaiters);
+/// The parts of a stack_trace, wherever they are kept.
+struct stack_parts {
+  std::span<const void* const> calls;
+  std::span<const void* const> awaiters;
+  const char* task_name = nullptr;
+  std::source_location spawn_site;
+};
+
+/// One text per frame: the calls, then the awaiters, each of those starting with "awaited by ", then
+/// "task NAME spawned by FUNCTION at FILE:LINE".
+[[nodiscard]] std::vector<std::string> describe_stack(const stack_parts& stack);
 
 }  // namespace tandem
