@@ -25,7 +25,7 @@ class stack_trace {
   /// where max_calls do not suffice. In a task it ends with the running coroutine: what is below belongs to the
   /// scheduler, and the awaiters tell how the task came here.
   ///
-  /// Memory: never allocates. Costs about a microsecond.
+  /// Memory: never allocates. Costs about a tenth of a microsecond for each call that is taken.
   [[nodiscard]] static stack_trace capture(std::size_t skip = 0) noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return calls_ == 0 && awaiters_ == 0; }
