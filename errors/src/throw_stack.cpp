@@ -111,8 +111,9 @@ namespace __cxxabiv1 {
 
 // Weak: a program that has a __cxa_throw of its own keeps it, and a statically linked C++ library its own; there are no
 // throw stacks then. Visible from outside: shared libraries, the C++ library included, shall find it.
-extern "C" [[noreturn, gnu::weak, gnu::visibility("default")]] void __cxa_throw(void* exception, std::type_info* type,
-                                                                                void (*destroy)(void*)) {
+extern "C" [[gnu::noreturn, gnu::weak, gnu::visibility("default")]] void __cxa_throw(void* exception,
+                                                                                    std::type_info* type,
+                                                                                    void (*destroy)(void*)) {
   // malloc, as operator new may throw; without memory there is no stack, but the exception still flies.
   void* memory = tandem::enabled.load(std::memory_order_relaxed) ? std::malloc(sizeof(tandem::throw_note)) : nullptr;
   if (memory != nullptr) {
