@@ -4,10 +4,13 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+
+#include <tandem/errors/detail/utf8.hpp>
+
+#include "printable.hpp"
 
 namespace tandem {
 namespace {
@@ -54,12 +57,7 @@ constexpr bool is_letter_or_digit(char c) noexcept {
 // What was typed, fit for a line of a terminal: whatever it was, the answer is short and printable.
 std::string quoted(std::string_view typed) {
   constexpr std::size_t most = 24;
-  std::string text = "'";
-  for (const char c : typed.substr(0, most)) {
-    if (c >= ' ' && c <= '~') text += c;
-    else fmt::format_to(std::back_inserter(text), "\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return text + (typed.size() > most ? "...'" : "'");
+  return fmt::format("'{}{}'", internal::printable(typed.substr(0, most)), typed.size() > most ? "..." : "");
 }
 
 std::unexpected<error> refuse(std::string_view typed, std::string_view why) {
@@ -87,8 +85,10 @@ std::string short_code(const error& e) {
 result<std::string> normalise_code(std::string_view typed) {
   if (typed.empty()) return fail(errc::invalid_argument, "a code has four characters, and here is none");
   if (const auto odd = std::ranges::find_if_not(typed, is_letter_or_digit); odd != typed.end()) {
+    const auto place = static_cast<std::size_t>(odd - typed.begin());
+    const std::size_t length = std::max<std::size_t>(detail::utf8_length(typed, place), 1);
     return refuse(typed, fmt::format("{} is neither a letter A to Z nor a digit; type the four characters alone",
-                                     quoted({odd, 1})));
+                                     quoted(typed.substr(place, length))));
   }
   if (typed.size() != code_length) {
     return refuse(typed, fmt::format("it has {} characters and a code has four", typed.size()));

@@ -54,6 +54,77 @@ TEST(ErrorFormat, PrintsTheStackOfALocalErrorInTheLongForm) {
   EXPECT_NE(text.find("\n    stack:\n      0 "), std::string::npos) << text;
 }
 
+error foreign_root(const char* message, std::vector<std::string> frames) {
+  layer_data root;
+  root.message = message;
+  root.code = errc::internal;
+  root.frames = std::move(frames);
+  return add_layer(error(), std::move(root));
+}
+
+// Below a line that starts with the messages and the codes, which other tests pin.
+std::string without_first_line(const std::string& text) { return text.substr(text.find('\n') + 1); }
+
+error joined(std::vector<error> causes, std::size_t left_out = 0) {
+  layer_data join;
+  join.left_out = left_out;
+  return add_layer(std::move(causes), std::move(join));
+}
+
+TEST(ErrorFormat, PrintsCausesAsATree) {
+  const error inner = joined({foreign_root("b", {}), foreign_root("c", {})}, 3);
+  layer_data outer;
+  outer.message = "cannot stop";
+  const error e = add_layer(joined({foreign_root("a", {}), inner, known_chain()}), outer);
+  EXPECT_EQ(without_first_line(fmt::format("{:+}", e)),
+            "  cannot stop\n"
+            "  3 causes\n"
+            "  ├─ a [internal]\n"
+            "  ├─ 5 causes\n"
+            "  │  ├─ b [internal]\n"
+            "  │  ├─ c [internal]\n"
+            "  │  └─ and 3 more\n"
+            "  └─ cannot read\n"
+            "       at load (src/load.cpp:12)\n"
+            "       path=a.txt\n"
+            "     no such file [not_found]\n"
+            "       at open_file (src/open.cpp:30)\n"
+            "       on storage-1\n"
+            "       stack:\n"
+            "         0 open_file at src/open.cpp:30\n"
+            "         1 awaited by load at src/load.cpp:12");
+}
+
+TEST(ErrorFormat, DoesNotRepeatFramesThatTheStackBeforeEndsWithToo) {
+  const error e = joined({foreign_root("a", {"read", "serve", "main"}), foreign_root("b", {"write", "serve", "main"}),
+                          foreign_root("c", {"write", "serve", "main"}), foreign_root("d", {"alone"})});
+  EXPECT_EQ(without_first_line(fmt::format("{:+}", e)),
+            "  4 causes\n"
+            "  ├─ a [internal]\n"
+            "  │    stack:\n"
+            "  │      0 read\n"
+            "  │      1 serve\n"
+            "  │      2 main\n"
+            "  ├─ b [internal]\n"
+            "  │    stack:\n"
+            "  │      0 write\n"
+            "  │      … 2 frames as above\n"
+            "  ├─ c [internal]\n"
+            "  │    stack:\n"
+            "  │      … 3 frames as above\n"
+            "  └─ d [internal]\n"
+            "       stack:\n"
+            "         0 alone");
+}
+
+TEST(ErrorFormat, IndentsDeepJoinsOnlySoFar) {
+  error e = foreign_root("root", {});
+  for (int i = 0; i < 500; ++i) e = joined({foreign_root("x", {}), std::move(e)});
+  const std::string text = fmt::format("{:+}", e);
+  EXPECT_LT(text.size(), 2000u * 100);
+  EXPECT_NE(text.find("root [internal]"), std::string::npos);
+}
+
 TEST(ErrorFormat, NamesNoError) {
   EXPECT_EQ(fmt::format("{}", error()), "no error");
   EXPECT_EQ(fmt::format("{:+}", error()), "no error");

@@ -68,7 +68,8 @@ TEST(NormaliseCode, RejectsWhatCannotBeACodeAndSaysWhy) {
       {"30EVX", "5 characters"},
       {"30E ", "' ' is neither"},
       {"30-V", "'-' is neither"},
-      {"30\xC3\x89", "\\xc3"},
+      {"30\u00c9", "'\u00c9' is neither"},
+      {"30E\xC3", "'\\xc3' is neither"},
       {{"30\0V", 4}, "\\x00"},
       {"ZZZZ", "MH33"},
   };
