@@ -52,8 +52,8 @@ void report_kind_collisions() noexcept {
   try {
     for (const kind_collision& c : kind_collisions()) {
       fmt::print(stderr,
-                 "tandem: the error kinds {} and {} have the same short code {}; rename the newer one, or nobody can tell "
-                 "from the code which it was\n",
+                 "tandem: the error kinds {} and {} have the same short code {}; rename the newer one, or nobody can "
+                 "tell from the code which it was\n",
                  c.first_key, c.second_key, c.code);
     }
   } catch (const std::exception& problem) {

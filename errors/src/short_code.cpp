@@ -26,7 +26,8 @@ constinit std::atomic<code_hash> installed_hash{nullptr};
 std::uint32_t md5_head(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_md5(), nullptr) != 1) {
-    throw error_exception(make_error(errc::unimplemented, "libcrypto refuses MD5; install another hash with set_code_hash()"));
+    throw error_exception(
+        make_error(errc::unimplemented, "libcrypto refuses MD5; install another hash with set_code_hash()"));
   }
   std::uint32_t head = 0;
   for (std::size_t i = 0; i < 4; ++i) head = head << 8 | digest[i];

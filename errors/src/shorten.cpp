@@ -16,8 +16,8 @@ namespace tandem::internal {
 namespace {
 
 std::size_t bytes_held(const foreign_texts& texts) {
-  std::size_t bytes = sizeof(foreign_texts) + texts.file.capacity() + texts.function.capacity() + texts.node.capacity() +
-                      texts.kind_key.capacity() + texts.received.capacity() +
+  std::size_t bytes = sizeof(foreign_texts) + texts.file.capacity() + texts.function.capacity() +
+                      texts.node.capacity() + texts.kind_key.capacity() + texts.received.capacity() +
                       texts.frames.capacity() * sizeof(std::string);
   for (const std::string& frame : texts.frames) bytes += frame.capacity();
   return bytes;

@@ -42,7 +42,9 @@ TEST(KindRegistry, ReportsBothNamesAndTheCodeOnOneLine) {
   const kind one(one_key, errc::internal);
   const kind other(other_key, errc::internal);
   const std::string line = report();
-  for (const char* part : {one_key, other_key, their_code, "rename"}) EXPECT_NE(line.find(part), std::string::npos) << line;
+  for (const char* part : {one_key, other_key, their_code, "rename"}) {
+    EXPECT_NE(line.find(part), std::string::npos) << line;
+  }
   EXPECT_EQ(line.find('\n'), line.size() - 1);
 }
 

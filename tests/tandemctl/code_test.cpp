@@ -1,5 +1,6 @@
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -12,7 +13,9 @@ constexpr const char* documented = "Access denied for user 'db_user'@'127.0.0.1'
 
 struct printing {
   std::string out;
-  friend bool operator==(const tool_result& r, const printing& p) { return r.status == 0 && r.out == p.out && r.err.empty(); }
+  friend bool operator==(const tool_result& r, const printing& p) {
+    return r.status == 0 && r.out == p.out && r.err.empty();
+  }
 };
 
 TEST(TandemctlCode, PrintsTheCodeOfAText) { EXPECT_EQ(run_tandemctl({"code", documented}), printing{"30EV\n"}); }
@@ -50,8 +53,9 @@ TEST(TandemctlCode, RefusesWithAdviceWhatCannotBeACode) {
 }
 
 TEST(TandemctlCode, RefusesToDoNothingOrTwoThings) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"code"}, {"code", "a", "b"}, {"code", "a", "--normalise", "30ev"}, {"code", "--normalise"}, {"code", "--wrong"}}) {
+  const std::vector<std::vector<std::string>> cases{
+      {"code"}, {"code", "a", "b"}, {"code", "a", "--normalise", "30ev"}, {"code", "--normalise"}, {"code", "--wrong"}};
+  for (const auto& arguments : cases) {
     const tool_result result = run_tandemctl(arguments);
     EXPECT_EQ(result.status, 2);
     EXPECT_EQ(result.out, "");

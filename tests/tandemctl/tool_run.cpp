@@ -46,7 +46,8 @@ tool_result run_tandemctl(std::vector<std::string> arguments, std::string_view i
   }
   int status = 0;
   waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), content_of(out.get()), content_of(err.get())};
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return {code, content_of(out.get()), content_of(err.get())};
 }
 
 }  // namespace tandem

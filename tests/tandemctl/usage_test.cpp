@@ -1,4 +1,5 @@
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -19,7 +20,9 @@ TEST(Tandemctl, PrintsHelpThatNamesItsCommands) {
 TEST(Tandemctl, PrintsHelpForACommand) {
   const tool_result help = run_tandemctl({"code", "--help"});
   EXPECT_EQ(help.status, 0);
-  for (const char* part : {"TEXT", "--normalise", "stdin", "newline"}) EXPECT_TRUE(contains(help.out, part)) << help.out;
+  for (const char* part : {"TEXT", "--normalise", "stdin", "newline"}) {
+    EXPECT_TRUE(contains(help.out, part)) << help.out;
+  }
 }
 
 TEST(Tandemctl, PrintsItsVersion) {

@@ -57,7 +57,8 @@ int print_normal_form(const std::string& typed) {
 }  // namespace
 
 command add_code(CLI::App& tool) {
-  CLI::App* const parser = tool.add_subcommand("code", "Print the short code of an error's text, or the normal form of a code");
+  CLI::App* const parser = tool.add_subcommand(
+      "code", "Print the short code of an error's text, or the normal form of a code");
   const auto arguments = std::make_shared<code_arguments>();
   CLI::Option* const text = parser->add_option(
       "TEXT", arguments->text,
@@ -66,12 +67,14 @@ command add_code(CLI::App& tool) {
       "Put -- before a text that starts with a dash");
   CLI::Option* const typed = parser->add_option(
       "--normalise,--normalize", arguments->typed,
-      "Print the code that a person typed in its normal form (3oev: 30EV); exit with 2 if nothing can have it as its code");
+      "Print the code that a person typed in its normal form (3oev: 30EV);\n"
+      "exit with 2 if nothing can have it as its code");
   typed->type_name("CODE");
   text->type_name("");
   return {parser, [arguments, text, typed]() -> int {
             if (text->count() + typed->count() != 1) {
-              fmt::print(stderr, "tandemctl: code needs either a text (\"-\" for stdin) or --normalise CODE; try --help\n");
+              fmt::print(stderr,
+                         "tandemctl: code needs either a text (\"-\" for stdin) or --normalise CODE; try --help\n");
               return refused;
             }
             return typed->count() > 0 ? print_normal_form(arguments->typed) : print_code_of(std::move(arguments->text));

@@ -32,8 +32,8 @@ int refuse_command(std::string_view typed, const std::vector<std::string>& names
 }
 
 int run(int argc, char** argv) {
-  CLI::App tool("Looks at what tandem programs leave behind.\nExits with 0, 1 if something outside went wrong, 2 for wrong "
-                "arguments.", "tandemctl");
+  CLI::App tool("Looks at what tandem programs leave behind.\n"
+                "Exits with 0, 1 if something outside went wrong, 2 for wrong arguments.", "tandemctl");
   tool.set_version_flag("--version", "tandemctl " TANDEM_VERSION, "Print the version and exit");
   tool.require_subcommand(1);
   const std::vector<command> commands{add_code(tool)};

@@ -39,8 +39,8 @@ struct code_entry {
 
 /// Maps short codes back to errors.
 ///
-/// Bounded in codes and in bytes per code: when it is full, the code that was not seen for longest goes, and counts from
-/// one if it comes back.
+/// Bounded in codes and in bytes per code: when it is full, the code that was not seen for longest goes, and counts
+/// from one if it comes back.
 /// Owns:    shares of the errors, their payloads included, until a newer one with the code comes or the code goes.
 /// Threads: every member may be called from any thread at any time. Nothing is formatted, looked up or destroyed under
 ///          the lock.
@@ -70,14 +70,14 @@ class code_journal {
   /// The journal as JSON, one line for each entry, in the order of snapshot():
   ///
   ///   {"evicted":0,"codes":[
-  ///   {"code":"30EV","count":2,"first_seen":"2024-05-01T12:00:00.000Z","last_seen":…,"message":…,"errc":…,"kind":…,
-  ///    "shortened":true,"layers":[{"message":…,"errc":…,"kind":…,"file":…,"line":…,"function":…,"node":…,
-  ///    "fields":[{"key":…,"value":…}],"stack":[…],"causes":[[layers…]…],"causes_left_out":…}…]}
+  ///   {"code":"30EV","count":2,"first_seen":"2024-05-01T12:00:00.000Z","last_seen":…,"message":…,"errc":…,
+  ///    "kind":…,"shortened":true,"layers":[{"message":…,"errc":…,"kind":…,"file":…,"line":…,"function":…,
+  ///    "node":…,"fields":[{"key":…,"value":…}],"stack":[…],"causes":[[layers…]…],"causes_left_out":…}…]}
   ///   ]}
   ///
   /// Layers stand outermost first. What a layer or an entry lacks is left out. Sensitive values read "(sensitive)", and
-  /// what is not UTF-8 becomes U+FFFD. Joins below more than 32 others have their causes counted only. Looks up the names
-  /// of stacks: this is for diagnosis, not for every request.
+  /// what is not UTF-8 becomes U+FFFD. Joins below 32 others have their causes counted only. Looks up the names of
+  /// stacks: this is for diagnosis, not for every request.
   [[nodiscard]] std::string dump_json() const;
   void dump_json(std::ostream& out) const;
 

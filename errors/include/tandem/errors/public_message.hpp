@@ -6,8 +6,8 @@
 
 namespace tandem {
 
-/// All that a stranger is told: a text fixed beforehand and the short code, "internal error, code 30EV". The text is the
-/// public_text() that is declared for the outermost kind of the chain, without its full stop, or else that of
+/// All that a stranger is told: a text fixed beforehand and the short code, "internal error, code 30EV". The text is
+/// the public_text() that is declared for the outermost kind of the chain, without its full stop, or else that of
 /// set_public_text(). Messages, fields, sites and nodes of the error do not get out. "no error" for no error.
 ///
 /// Records the error in process_journal(), so that the code can be looked up (code_journal.hpp).

@@ -33,9 +33,9 @@ namespace tandem {
 /// 20 bits are used.
 using code_hash = std::uint32_t (*)(std::string_view text);
 
-/// Makes short_code() use `hash` in this process; null brings MD5 back. For programs whose codes must agree with those of
-/// another system, or whose libcrypto refuses MD5. Call it at start-up, before the first runtime is made and before a
-/// code was given out: codes that are already known to somebody would mean something else afterwards.
+/// Makes short_code() use `hash` in this process; null brings MD5 back. For programs whose codes must agree with those
+/// of another system, or whose libcrypto refuses MD5. Call it at start-up, before the first runtime is made and before
+/// a code was given out: codes that are already known to somebody would mean something else afterwards.
 ///
 /// A text for which `hash` throws gets its code from MD5, as reporting an error must not fail.
 /// Threads: any; `hash` is called by many at once.
