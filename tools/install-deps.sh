@@ -25,6 +25,7 @@ build=(
   libgtest-dev
   libprotobuf-dev
   libssl-dev
+  nlohmann-json3-dev
 )
 test=(
   'node>=18=nodejs'

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/completion.hpp>

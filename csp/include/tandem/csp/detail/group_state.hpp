@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <tandem/csp/detail/waiters.hpp>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/pool.hpp>
