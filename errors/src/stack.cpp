@@ -1,6 +1,6 @@
-// The unwinder walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a copy
-// of the debug information for every thread that prints, and names the caller instead of the function where a call was
-// inlined.
+// The unwinder walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a
+// copy of the debug information for every thread that prints, and names the caller instead of the function where a call
+// was inlined.
 #include <tandem/errors/stack.hpp>
 
 #include <unwind.h>

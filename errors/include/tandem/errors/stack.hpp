@@ -62,8 +62,8 @@ struct task_trace {
   const void* scheduler_frame = nullptr;
 };
 
-/// Describes the running task, if there is one. Called on the thread whose stack is taken; must neither allocate nor make
-/// errors.
+/// Describes the running task, if there is one. Called on the thread whose stack is taken; must neither allocate nor
+/// make errors.
 using task_walk = void (*)(task_trace& out) noexcept;
 
 /// Makes every later capture() ask `walk` about the running task; null turns that off. The runtime calls it once.
