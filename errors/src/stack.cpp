@@ -1,6 +1,6 @@
-// unwind.hpp walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a copy
-// of the debug information for every thread that prints, and names the caller instead of the function where a call was
-// inlined.
+// unwind.hpp walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a
+// copy of the debug information for every thread that prints, and names the caller instead of the function where a call
+// was inlined.
 #include <tandem/errors/stack.hpp>
 
 #include <algorithm>
