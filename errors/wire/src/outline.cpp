@@ -1,6 +1,8 @@
 #include "outline.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -9,12 +11,17 @@
 namespace tandem::internal {
 namespace {
 
-// The layers of a branch, and the one that ends it.
-std::size_t length_of(layer_view branch, layer_view& end) noexcept {
+// How many layers stood where this one tells of layers that were elided: it is no layer to be sent.
+std::optional<std::uint32_t> elided_at(const layer_view& layer) {
+  return layer.next() ? elided_by(layer) : std::nullopt;
+}
+
+// The number of layers of a branch, and the one that ends it.
+std::size_t length_of(layer_view branch, layer_view& end) {
   std::size_t length = 0;
   for (; branch; branch = branch.next()) {
     end = branch;
-    ++length;
+    length += elided_at(branch) ? 0 : 1;
   }
   return length;
 }
@@ -60,12 +67,13 @@ class outliner {
     std::size_t around = which.around;
     std::size_t skipped = 0;
     std::size_t at = 0;
-    for (layer_view layer = which.first; layer; layer = layer.next(), ++at) {
-      if (const auto elided = elided_by(layer); elided && layer != end) {
+    for (layer_view layer = which.first; layer; layer = layer.next()) {
+      if (const auto elided = elided_at(layer)) {
         skipped += *elided;
         continue;
       }
       candidate c{layer, around, skipped, roots_, std::min(2 * at, 2 * (length - 1 - at) + 1)};
+      ++at;
       c.has_identity = layer.has_own_code() || !layer.kind_key().empty();
       c.ends_branch = layer == end;
       if (!is_worth_it(c)) {

@@ -117,5 +117,18 @@ TEST(ErrorHop, JoinsErrorsOfSeveralNodes) {
   EXPECT_EQ(across(join(*got, make_error(errc::aborted, "mine"))).message(), "[from the future: root; mine]");
 }
 
+TEST(ErrorHop, FindsRoomForAsManyLayersAsCameHoweverManyWereElidedBetween) {
+  constexpr wire_options small{.max_bytes = 4096, .audience = wire_audience::node};
+  Error full;
+  for (int i = 0; i < 4096 / 64; ++i) {
+    full.add_layers()->set_message("x");
+    full.add_elided(i > 0 ? 1 : 0);
+  }
+  const std::string bytes = full.SerializeAsString();
+  const auto got = decode(bytes, small);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(encode_error(*got, small), bytes);
+}
+
 }  // namespace
 }  // namespace tandem
