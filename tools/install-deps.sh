@@ -25,6 +25,7 @@ build=(
   libgtest-dev
   libprotobuf-dev
   libssl-dev
+  libunwind8
   nlohmann-json3-dev
 )
 fuzz=(
