@@ -119,6 +119,13 @@ TEST(StackTrace, IsNamedFromManyThreadsAtOnce) {
   }
 }
 
+// Under ThreadSanitizer an unwinder that keeps something for each thread can crash the process here.
+TEST(StackTrace, LetsTheThreadThatTookItEnd) {
+  std::size_t calls = 0;
+  std::thread([&] { calls = take_stack_here(0).calls().size(); }).join();
+  EXPECT_GT(calls, 0u);
+}
+
 TEST(DescribeAddress, NamesWhatALibraryExportsThatWasLoadedLate) {
   (void)describe_address(reinterpret_cast<const void*>(&take_stack_here));  // libbacktrace looks for libraries now
   void* const library = dlopen(ERRORS_TEST_LATE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
