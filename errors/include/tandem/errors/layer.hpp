@@ -55,6 +55,8 @@ class layer_view {
   [[nodiscard]] std::uint32_t line() const noexcept;
   /// The bytes that the layer was received as; empty for layers of this process.
   [[nodiscard]] std::string_view received() const noexcept;
+  /// The short code that came with the layer; empty unless it is the outermost of an error that was received.
+  [[nodiscard]] std::string_view short_code() const noexcept;
   /// The process that added the layer; empty for this one.
   [[nodiscard]] std::string_view node() const noexcept;
 
@@ -89,6 +91,9 @@ struct layer_data {
   std::vector<std::string> frames;
   /// The bytes that the layer was received as, kept for whoever sends it on: they may say more than is known here.
   std::string received;
+  /// With the outermost layer of a received error: the short code its sender gave, valid as long as nothing is wrapped
+  /// around it. Empty: to be computed.
+  std::string short_code;
   std::size_t left_out = 0;
 };
 
