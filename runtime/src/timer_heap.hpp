@@ -28,6 +28,12 @@ class timer_heap {
     return time_point(duration(next_due_.load(std::memory_order_relaxed)));  // stale is fine: see worker::park
   }
 
+  /// next_due(), exactly: sees every timer added before.
+  [[nodiscard]] time_point first_due() noexcept {
+    const std::lock_guard hold(lock_);
+    return next_due();
+  }
+
  private:
   struct entry {
     time_point when;

@@ -52,7 +52,7 @@ void worker::overflow(queue_item item) noexcept {
 
 queue_item worker::next_local() noexcept {
   if (++tick % fairness_period == 0) {
-    if (timers.next_due() != no_deadline) timers.fire_due(owner->now());
+    owner->fire_due(*this, helped_, false);
     if (const queue_item item = owner->take_injected(*this)) {
       slice = slice_length;
       return item;
@@ -80,7 +80,7 @@ void worker::run() noexcept {
 }
 
 queue_item worker::find_elsewhere() noexcept {
-  if (timers.next_due() != no_deadline && timers.fire_due(owner->now()) > 0) return next_local();
+  if (owner->fire_due(*this, helped_, true) > 0) return next_local();
   if (const queue_item item = search()) return item;
   // A timer or an item may have come in the meantime; park() looks for items once more before it sleeps.
   park();
@@ -136,7 +136,10 @@ queue_item worker::search() noexcept {
     }
     nap = nap * 2 < longest_nap ? nap * 2 : longest_nap;
     if ((found = owner->take_injected(*this))) break;
-    if (timers.next_due() <= owner->now()) break;
+    if (owner->fire_due(*this, helped_, true) > 0) {
+      found = next_local();
+      break;
+    }
     found = try_steal(*busiest, before, steady_now() - start);
     dry = busiest->ring.look().size == 0 ? dry + 1 : 0;
   }
@@ -157,10 +160,13 @@ void worker::park() noexcept {
   bool work = owner->stop_.load(std::memory_order_acquire) || owner->rest_asked_.load(std::memory_order_acquire);
   for (unsigned i = 0; i < owner->worker_count() && !work; ++i) work = owner->worker_at(i).ring.look().size > 0;
   // Other threads may have armed a timer here; they unpark us after that, so a stale next_due() only costs a turn.
-  if (!work) sleeper.park(timers.next_due());
-  const std::lock_guard hold(owner->inject_lock_);
-  std::erase(owner->idle_, this);
-  owner->idle_count_.store(static_cast<unsigned>(owner->idle_.size()), std::memory_order_seq_cst);
+  if (!work) sleeper.park(owner->keep_time(*this));
+  {
+    const std::lock_guard hold(owner->inject_lock_);
+    std::erase(owner->idle_, this);
+    owner->idle_count_.store(static_cast<unsigned>(owner->idle_.size()), std::memory_order_seq_cst);
+  }
+  owner->stop_keeping_time(*this);
 }
 
 }  // namespace tandem::detail
