@@ -29,19 +29,9 @@ bool tick_arm::attempt() noexcept {
 }
 
 commit tick_arm::enlist(selection& own, std::uint32_t arm, task_record& task) {
-  using enlisted = tandem::detail::tick_source::enlisted;
-  switch (source_.enlist(own, arm, task, tick_)) {
-    case enlisted::waiting:
-      return commit::waiting;
-    case enlisted::taken:
-      return commit::won;
-    case enlisted::busy:
-      busy_ = own.decide(arm);
-      return busy_ ? commit::won : commit::lost;
-    case enlisted::lost:
-      break;
-  }
-  return commit::lost;
+  if (source_.enlist(own, arm, task)) return commit::waiting;
+  busy_ = own.decide(arm);
+  return busy_ ? commit::won : commit::lost;
 }
 
 void tick_arm::delist(bool) noexcept {

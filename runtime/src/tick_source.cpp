@@ -16,19 +16,28 @@ tick_source::due_timer::due_timer(tick_source& s) noexcept
 
 tick_source::tick_source() noexcept : clock_(current_scheduler()), node_(*this) {}
 
-time_point tick_source::clock_now() const noexcept { return clock_ ? clock_->now() : tandem::now(); }
+tick_source::tick_source(duration in, duration period) noexcept : tick_source() {
+  active_ = true;
+  set_when(deadline_after(clock_now(), in));
+  period_ = period;
+}
+
+time_point tick_source::clock_now() const noexcept {
+  const scheduler* const clock = clock_.load(std::memory_order_relaxed);  // constant once set, and outlives us
+  return clock ? clock->now() : tandem::now();
+}
 
 tick tick_source::consume() noexcept {
   tick out{when_, 0};
   if (period_ == duration::zero()) {
-    active_ = false;
+    set_inactive();
     return out;
   }
   if (const time_point now = clock_now(); now > when_) {
     out.missed = static_cast<std::uint64_t>((now - when_) / period_);
     out.when += period_ * static_cast<duration::rep>(out.missed);
   }
-  when_ = deadline_after(out.when, period_);  // on the grid, however late we are
+  set_when(deadline_after(out.when, period_));  // on the grid, however late we are
   return out;
 }
 
@@ -46,13 +55,13 @@ bool tick_source::restart(time_point first, duration period) {
   const std::lock_guard hold(lock_);
   settle();
   const bool was_active = active_;
-  active_ = false;
+  set_inactive();
   if (waiting_) {
-    arm_timer(*clock_, node_, first);
+    arm_timer(*clock_.load(std::memory_order_relaxed), node_, first);
     listed_ = true;
   }
   active_ = true;
-  when_ = first;
+  set_when(first);
   period_ = period;
   return was_active;
 }
@@ -60,40 +69,39 @@ bool tick_source::restart(time_point first, duration period) {
 bool tick_source::stop() noexcept {
   const std::lock_guard hold(lock_);
   settle();
-  return std::exchange(active_, false);
+  const bool was_active = active_;
+  set_inactive();
+  return was_active;
 }
 
-bool tick_source::is_due() noexcept {
-  const std::lock_guard hold(lock_);
-  return free() && due();
+bool tick_source::may_be_due() const noexcept {
+  // Relaxed: what happened before is seen whatever the order, and the rest is checked under the lock.
+  const time_point hint{duration(hint_.load(std::memory_order_relaxed))};
+  return hint != no_deadline && hint <= clock_now();
 }
 
 std::optional<tick> tick_source::try_take() noexcept {
+  if (!may_be_due()) return std::nullopt;
   const std::lock_guard hold(lock_);
-  if (!free() || !due()) return std::nullopt;
+  if (!free() || !active_ || when_ > clock_now()) return std::nullopt;
   return consume();
 }
 
-tick_source::enlisted tick_source::enlist(selection& own, std::uint32_t arm, task_record& task, tick& now_due) {
+bool tick_source::enlist(selection& own, std::uint32_t arm, task_record& task) {
   const std::lock_guard hold(lock_);
-  if (!free()) return enlisted::busy;
-  clock_ = task.owner;
-  if (due()) {
-    if (!own.decide(arm)) return enlisted::lost;
-    now_due = consume();
-    return enlisted::taken;
-  }
+  if (!free()) return false;
+  clock_.store(task.owner, std::memory_order_relaxed);
   waiting_ = &own;
   arm_ = arm;
-  if (!active_) return enlisted::waiting;
+  if (!active_) return true;
   try {
-    arm_timer(*clock_, node_, when_);
+    arm_timer(*task.owner, node_, when_);
   } catch (...) {
     waiting_ = nullptr;
     throw;
   }
   listed_ = true;
-  return enlisted::waiting;
+  return true;
 }
 
 std::optional<tick> tick_source::leave() noexcept {
@@ -131,20 +139,16 @@ bool tick_wait::start(task_record& task) {
     return false;
   }
   try {
-    switch (source_.enlist(selection_, arm_tick, task, tick_)) {
-      case tick_source::enlisted::waiting:
-        stage_ = stage::waiting;
-        return selection_.park();
-      case tick_source::enlisted::busy:
-        if (selection_.decide(arm_tick)) stage_ = stage::busy;
-        return false;
-      default:
-        return false;
+    if (source_.enlist(selection_, arm_tick, task)) {
+      stage_ = stage::waiting;
+      return selection_.park();
     }
   } catch (...) {
     end_wait(task);
     throw;
   }
+  if (selection_.decide(arm_tick)) stage_ = stage::busy;
+  return false;
 }
 
 result<tick> tick_wait::finish() {

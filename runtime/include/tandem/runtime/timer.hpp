@@ -36,11 +36,11 @@ class timer {
   /// Stopped.
   timer() noexcept = default;
   /// Due after `in`; zero or less: at once. A duration too long for the clock is never due, and yet active.
-  explicit timer(duration in) { reset(in); }
+  explicit timer(duration in) noexcept : source_(in, duration::zero()) {}
   explicit timer(time_point when) { reset(when); }
 
   /// Waits for the tick, and takes it.
-  /// Suspends: unless the tick is due.
+  /// Suspends: unless the tick is due when it looks.
   /// Cancel:   safe; on error the tick was not taken.
   /// Errors:   errc::cancelled, errc::deadline_exceeded; errc::failed_precondition if another task waits already.
   ///           Throws std::bad_alloc if the wait cannot be kept; the timer is as it was.

@@ -179,7 +179,7 @@ class [[nodiscard]] tick_arm final : public select_arm {
   tick_arm(const tick_arm&) = delete;
   tick_arm& operator=(const tick_arm&) = delete;
 
-  [[nodiscard]] bool may_be_ready() const noexcept override { return source_.is_due(); }
+  [[nodiscard]] bool may_be_ready() const noexcept override { return source_.may_be_due(); }
   [[nodiscard]] bool attempt() noexcept override;
   [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) override;
   void delist(bool settled) noexcept override;

@@ -1,5 +1,6 @@
 // The common part of timer and ticker: a deadline, perhaps a period, and at most one wait.
 #pragma once
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,8 @@ class tick_source {
  public:
   /// Stopped. Its clock is that of the runtime it is made on, or else that of the first task that waits.
   tick_source() noexcept;
+  /// As after restart(deadline_after(clock_now(), in), period).
+  tick_source(duration in, duration period) noexcept;
   /// Nobody may wait.
   ~tick_source() = default;
   tick_source(const tick_source&) = delete;
@@ -37,16 +40,15 @@ class tick_source {
   bool stop() noexcept;
   [[nodiscard]] time_point clock_now() const noexcept;
 
-  /// Is a tick due that nobody waits for?
-  [[nodiscard]] bool is_due() noexcept;
+  /// False: no tick is due. Looks without a lock, but misses nothing that happened before.
+  [[nodiscard]] bool may_be_due() const noexcept;
   /// The tick that is due, unless somebody waits for it.
   [[nodiscard]] std::optional<tick> try_take() noexcept;
 
-  /// `waiting`: `own` may be decided for `arm` from now on, and leave() must follow. `taken`: `own` was decided for `arm`
-  /// and `now_due` is the tick. `lost`: another arm of `own` was faster. `busy`: somebody waits already.
-  enum class enlisted : std::uint8_t { waiting, taken, lost, busy };
+  /// From now on `own` may be decided for `arm`, and leave() must follow. False: somebody waits already. A tick that is
+  /// due comes as soon as a worker looks at its timers.
   /// Errors: throws std::bad_alloc; nobody waits then.
-  [[nodiscard]] enlisted enlist(selection& own, std::uint32_t arm, task_record& task, tick& now_due);
+  [[nodiscard]] bool enlist(selection& own, std::uint32_t arm, task_record& task);
   /// Ends the wait. The tick, if `own` was decided for it. When it returns, nobody touches `own` any more.
   std::optional<tick> leave() noexcept;
 
@@ -56,8 +58,15 @@ class tick_source {
     tick_source* source;
   };
 
-  bool due() const noexcept { return active_ && when_ <= clock_now(); }
   bool free() const noexcept { return !waiting_ && !received_; }
+  void set_when(time_point when) noexcept {
+    when_ = when;
+    hint_.store(when.time_since_epoch().count(), std::memory_order_relaxed);  // see may_be_due()
+  }
+  void set_inactive() noexcept {
+    active_ = false;
+    hint_.store(no_deadline.time_since_epoch().count(), std::memory_order_relaxed);
+  }
   tick consume() noexcept;
   void settle() noexcept;
 
@@ -66,9 +75,10 @@ class tick_source {
   bool listed_ = false;  // the node was put into a heap and not yet disarmed
   bool ticked_ = false;  // G2
   std::uint32_t arm_ = 0;
-  scheduler* clock_;  // written under lock_ before anybody waits; null: the steady clock
-  time_point when_{};
+  std::atomic<scheduler*> clock_;  // written under lock_ before anybody waits; null: the steady clock
+  time_point when_ = no_deadline;
   duration period_{};
+  std::atomic<duration::rep> hint_{no_deadline.time_since_epoch().count()};  // when_ if active, for a look without lock_
   selection* waiting_ = nullptr;
   std::optional<tick> received_;  // for the waiter, who has not left yet
   due_timer node_;
