@@ -17,8 +17,8 @@ using tandem::duration;
 using tandem::task;
 using tandem::time_point;
 
-// A timer is put into the heap when a task begins to wait for it; the wait is then given up, as a select does whose other
-// arm was faster, and the timer is stopped.
+// A timer is put into the heap when a task begins to wait for it; the wait is then given up, as a select does whose
+// other arm was faster, and the timer is stopped.
 void cancel(unsigned threads) {
   const std::int64_t n = count(5'000'000);
   tandem::runtime runtime({.workers = threads});

@@ -7,7 +7,8 @@ import sys
 
 HELP = """Checks, in the tree below ROOT, that #include lines keep to the design:
 
-  - a module includes only the modules below it (errors < runtime < sync < csp, resilience, cron < actors < cluster < app);
+  - a module includes only the modules below it (errors < runtime < sync < csp, resilience, cron < actors < cluster
+    < app);
   - a public header (MODULE/include) includes no library but those its module is meant to show: CAF is shown by
     actors, Protobuf by cluster; Asio, gRPC and CAF also by the headers made for it (tandem/runtime/asio.hpp,
     tandem/actors/caf.hpp, tandem/cluster/grpc.hpp), which no other header includes;

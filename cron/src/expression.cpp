@@ -129,11 +129,13 @@ class cron_parser {
       if (fields.size() == 1 && fields[0] == nickname) fields = split(meaning, " ");
     if (!fields.empty() && fields[0].front() == '@')
       return fail(errc::invalid_argument,
-                  fmt::format("cron: \"{}\" is not known; write @hourly, @daily, @weekly, @monthly, @yearly or five fields",
+                  fmt::format("cron: \"{}\" is not known; write @hourly, @daily, @weekly, @monthly, @yearly or five "
+                              "fields",
                               original));
     if (fields.size() != 5)
       return fail(errc::invalid_argument,
-                  fmt::format("cron: \"{}\" has {} fields; write five: minute, hour, day of month, month, day of week{}",
+                  fmt::format("cron: \"{}\" has {} fields; write five: minute, hour, day of month, month, day of "
+                              "week{}",
                               original, fields.size(), fields.size() == 6 ? " (there are no seconds)" : ""));
     cron_expression out;
     TANDEM_TRY_ASSIGN(out.minutes_, parse_field(minute_field, fields[0]));

@@ -82,8 +82,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   void arm(timer_node& node, time_point when);
 
-  /// Fires what is due in the heap of `self`, and what is overdue in the next other heap (`helped` counts them round) or,
-  /// if `all`, in all of them. Gives the number of timers fired.
+  /// Fires what is due in the heap of `self`, and what is overdue in the next other heap (`helped` counts them round)
+  /// or, if `all`, in all of them. Gives the number of timers fired.
   std::size_t fire_due(worker& self, unsigned& helped, bool all) noexcept;
 
   [[nodiscard]] time_point now() const noexcept {

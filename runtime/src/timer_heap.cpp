@@ -39,8 +39,8 @@ std::size_t timer_heap::fire_due(time_point now) noexcept {
   }
 }
 
-// A burst of timers must not keep its memory for ever. Halving at a quarter full leaves room both ways, so that the cost
-// of a copy is spread over as many removals. When there is no memory for less memory, the old one stays.
+// A burst of timers must not keep its memory for ever. Halving at a quarter full leaves room both ways, so that the
+// cost of a copy is spread over as many removals. When there is no memory for less memory, the old one stays.
 void timer_heap::shrink() noexcept {
   try {
     std::vector<entry> smaller;

@@ -47,7 +47,7 @@ TEST(CronExpression, RefusesWhatItDoesNotUnderstandAndSaysWhatToWrite) {
   for (const refusal r : std::vector<refusal>{
            {"", "has 0 fields; write five"},
            {"* * * *", "has 4 fields"},
-           {"0 */5 * * * *", "has 6 fields; write five: minute, hour, day of month, month, day of week (there are no seconds)"},
+           {"0 */5 * * * *", "has 6 fields; write five: minute, hour, day of month, month, day of week (there are no"},
            {"@reboot", "write @hourly, @daily"},
            {"60 * * * *", "minute \"60\": write a number from 0 to 59, a range, or *"},
            {"* 24 * * *", "hour \"24\""},

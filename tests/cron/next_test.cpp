@@ -96,7 +96,8 @@ TEST(CronNext, AWildcardFollowsTheClockOnTheWall) {
 
 TEST(CronNext, MidnightsThatDoNotExistComeToo) {
   // Santiago: 2024-09-08 00:00 became 01:00, at 04:00 UTC.
-  EXPECT_EQ(moments("@daily", "America/Santiago", utc(2024, 9, 7, 12), 2), (times{utc(2024, 9, 8, 4), utc(2024, 9, 9, 3)}));
+  EXPECT_EQ(moments("@daily", "America/Santiago", utc(2024, 9, 7, 12), 2),
+            (times{utc(2024, 9, 8, 4), utc(2024, 9, 9, 3)}));
 }
 
 TEST(CronNext, ADayThatWasSkippedAltogether) {

@@ -20,15 +20,17 @@ namespace tandem {
 /// | month        | 1-12, JAN-DEC            |
 /// | day of week  | 0-7 (0 and 7 are Sunday), SUN-SAT |
 ///
-/// A field is a list, `a,b,c`, of `*`, values and ranges `a-b`; `*` and ranges may have a step: `*/5`, `8-18/2`. Letters may
-/// be of either case. Instead of fields: `@yearly` or `@annually`, `@monthly`, `@weekly`, `@daily` or `@midnight`, `@hourly`.
+/// A field is a list, `a,b,c`, of `*`, values and ranges `a-b`; `*` and ranges may have a step: `*/5`, `8-18/2`.
+/// Letters may be of either case. Instead of fields: `@yearly` or `@annually`, `@monthly`, `@weekly`, `@daily` or
+/// `@midnight`, `@hourly`.
 ///
-/// Days:    if both day fields are restricted, a day that matches either of them will do ("0 0 13 * FRI" is each 13th and
-///          each Friday). A field that begins with `*` is not restricted; then a day must match both.
-/// Changes: when the clocks change, an expression whose minute or hour begins with `*` follows the clock on the wall: what
-///          it shows twice, matches twice, and what it skips does not match. Any other names moments of the day, each of
-///          which comes once a day: one that is skipped comes right after the gap, one that the clock shows twice comes
-///          the first time. So "30 2 * * *" runs every day of the year, and "*/10 * * * *" every ten minutes.
+/// Days:    if both day fields are restricted, a day that matches either of them will do ("0 0 13 * FRI" is each 13th
+///          and each Friday). A field that begins with `*` is not restricted; then a day must match both.
+/// Changes: when the clocks change, an expression whose minute or hour begins with `*` follows the clock on the wall:
+///          what it shows twice, matches twice, and what it skips does not match. Any other names moments of the day,
+///          each of which comes once a day: one that is skipped comes right after the gap, one that the clock shows
+///          twice comes the first time. So "30 2 * * *" runs every day of the year, and "*/10 * * * *" every ten
+///          minutes.
 class cron_expression {
  public:
   /// Errors: errc::invalid_argument, saying which field is wrong and what to write; also for an expression that matches

@@ -19,7 +19,8 @@ class time_zone {
   /// Errors: errc::not_found.
   [[nodiscard]] static result<time_zone> find(std::string_view name);
 
-  /// What the environment variable TZ or else /etc/localtime says; UTC if neither can be read. Reads files as find() does.
+  /// What the environment variable TZ or else /etc/localtime says; UTC if neither can be read. Reads files as find()
+  /// does.
   [[nodiscard]] static time_zone local();
 
   [[nodiscard]] std::string name() const;

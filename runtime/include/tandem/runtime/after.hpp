@@ -5,7 +5,8 @@
 
 namespace tandem {
 
-/// A moment, fixed when it is made. `co_await after(1s)` is sleep_for(1s); a named one is a limit that several waits share:
+/// A moment, fixed when it is made. `co_await after(1s)` is sleep_for(1s); a named one is a limit that several waits
+/// share:
 ///
 /// ```
 /// const after late(1s);

@@ -20,12 +20,13 @@ struct cron_point {
 
 /// A wall clock schedule, received point by point: `while (auto point = co_await hourly.next()) clean_up();`
 ///
-/// | what happened since the last point           | next() gives                                                     |
-/// |----------------------------------------------|------------------------------------------------------------------|
-/// | nothing is due yet                           | the next point, when it comes                                    |
-/// | points came: the reader was slow, the process stopped, or the clock was set forward | the latest of them, at once; the ones before it are counted in `missed` |
-/// | the clock was set back by up to 3 hours      | the point after the last one: no point comes twice               |
-/// | the clock was set back further               | the first point from the new time on                             |
+/// | what happened since the last point      | next() gives                                                        |
+/// |-----------------------------------------|---------------------------------------------------------------------|
+/// | nothing is due yet                      | the next point, when it comes                                       |
+/// | points came: the reader was slow, or    | the latest of them, at once; those before it are counted in         |
+/// | the clock was set forward               | `missed`                                                            |
+/// | the clock was set back by up to 3 hours | the point after the last one: no point comes twice                  |
+/// | the clock was set back further          | the first point from the new time on                                |
 ///
 /// So a clock that jumps neither floods the reader nor makes it skip its work.
 ///

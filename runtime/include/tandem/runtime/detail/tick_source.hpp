@@ -21,8 +21,8 @@ namespace tandem::detail {
 /// (G1) Guarded by lock_: everything but what G2 names. Lock order: lock_, then a timer heap's.
 /// (G2) waiting_ and arm_ are written under lock_ while the node is in no heap, and read by fire under the heap's lock;
 ///      ticked_ is written by fire under the heap's lock, and read under lock_ after the node has been disarmed.
-/// (G3) A tick is received when its waiter's selection is claimed, or taken under lock_. Whoever takes lock_ first makes
-///      sure that the node has fired completely or will not fire: then he knows which of the two it was.
+/// (G3) A tick is received when its waiter's selection is claimed, or taken under lock_. Whoever takes lock_ first
+///      makes sure that the node has fired completely or will not fire: then he knows which of the two it was.
 class tick_source {
  public:
   /// Stopped. Its clock is that of the runtime it is made on, or else that of the first task that waits.
