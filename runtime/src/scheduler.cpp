@@ -127,11 +127,21 @@ std::size_t scheduler::fire_due(worker& self, unsigned& helped, bool all) noexce
   return fired;
 }
 
+bool scheduler::anything_due(const worker& self) const noexcept {
+  const time_point now = this->now();
+  return std::any_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<worker>& w) {
+    return w->timers.next_due() <= (w.get() == &self ? now : now - overdue_after);
+  });
+}
+
 time_point scheduler::keep_time(worker& self) noexcept {
   const time_point own = self.timers.next_due();
   worker* nobody = nullptr;
+  const bool keeps_already = keeper_.load(std::memory_order_relaxed) == &self;  // nobody else writes our name
   // T3. Reads what stop_keeping_time() stored: the last keeper's reset of watched_ comes before our writes (T1).
-  if (worker_count() == 1 || !keeper_.compare_exchange_strong(nobody, &self, std::memory_order_seq_cst)) return own;
+  if (!keeps_already &&
+      (worker_count() == 1 || !keeper_.compare_exchange_strong(nobody, &self, std::memory_order_seq_cst)))
+    return own;
   const auto earliest_of_others = [&](auto look) {
     time_point earliest = no_deadline;
     for (const auto& w : workers_)

@@ -157,6 +157,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   //      after it let go. Both seq_cst: the sleeper becomes the keeper, or the other sees it and wakes it.
   [[nodiscard]] time_point keep_time(worker& self) noexcept;
   void stop_keeping_time(worker& self) noexcept;
+  [[nodiscard]] bool anything_due(const worker& self) const noexcept;  // for fire_due(self, …, true)
   void wake_a_keeper(const worker* except) noexcept;
   std::atomic<worker*> keeper_{nullptr};
   std::atomic<duration::rep> watched_{no_deadline.time_since_epoch().count()};  // the others' earliest known deadline

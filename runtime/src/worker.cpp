@@ -164,7 +164,9 @@ void worker::park() noexcept {
   bool work = owner->stop_.load(std::memory_order_acquire) || owner->rest_asked_.load(std::memory_order_acquire);
   for (unsigned i = 0; i < owner->worker_count() && !work; ++i) work = owner->worker_at(i).ring.look().size > 0;
   // Other threads may have armed a timer here; they unpark us after that, so a stale next_due() only costs a turn.
-  if (!work) sleeper.park(owner->keep_time(*this));
+  // A keeper whose worker fired its timers itself sleeps on.
+  if (!work)
+    while (!sleeper.park(owner->keep_time(*this)) && !owner->anything_due(*this)) {}
   {
     const std::lock_guard hold(owner->inject_lock_);
     std::erase(owner->idle_, this);
