@@ -7,7 +7,8 @@ import sys
 
 HELP = """Checks, in the tree below ROOT, that #include lines keep to the design:
 
-  - a module includes only the modules below it (errors < runtime < sync < csp, resilience < actors < cluster < app);
+  - a module includes only the modules below it (errors < runtime < sync < csp, resilience, cron < actors < cluster
+    < app);
   - a public header (MODULE/include) includes no library but those its module is meant to show: CAF is shown by
     actors, Protobuf by cluster; Asio, gRPC and CAF also by the headers made for it (tandem/runtime/asio.hpp,
     tandem/actors/caf.hpp, tandem/cluster/grpc.hpp), which no other header includes;
@@ -16,13 +17,13 @@ HELP = """Checks, in the tree below ROOT, that #include lines keep to the design
 """
 
 BELOW = {"errors": [], "runtime": ["errors"], "sync": ["errors", "runtime"], "csp": ["errors", "runtime", "sync"],
-         "resilience": ["errors", "runtime", "sync"],
+         "resilience": ["errors", "runtime", "sync"], "cron": ["errors", "runtime"],
          "testing": ["errors", "runtime", "sync", "csp", "resilience", "actors", "cluster"],
          "actors": ["errors", "runtime", "sync", "csp", "resilience"],
          "cluster": ["errors", "runtime", "sync", "csp", "resilience", "actors"],
          "app": ["errors", "runtime", "sync", "csp", "resilience", "actors", "cluster"]}
 LIBRARIES = {"CAF": r"caf/", "gRPC": r"grpc(pp|\+\+)?/", "Protobuf": r"google/protobuf/|.*\.pb\.h$",
-             "Asio": r"(boost/)?asio(/|\.hpp$)"}
+             "Asio": r"(boost/)?asio(/|\.hpp$)", "Abseil": r"absl/"}
 SHOWN = {"actors": {"CAF"}, "cluster": {"Protobuf"}}
 INTEROP = {"tandem/runtime/asio.hpp": {"Asio"}, "tandem/actors/caf.hpp": {"CAF"},
            "tandem/cluster/grpc.hpp": {"gRPC", "Protobuf"}}

@@ -15,6 +15,7 @@ build=(
   grpc_cpp_plugin=protobuf-compiler-grpc
   pkg-config=pkg-config
   ca-certificates
+  libabsl-dev
   libasio-dev
   libbenchmark-dev
   libboost-dev

@@ -22,4 +22,25 @@ commit timeout_arm::enlist(selection& own, std::uint32_t arm, task_record& task)
 
 void timeout_arm::delist(bool) noexcept { tandem::detail::disarm_timer(timer_); }
 
+bool tick_arm::attempt() noexcept {
+  const std::optional<tick> due = source_.try_take();
+  if (due) tick_ = *due;
+  return due.has_value();
+}
+
+commit tick_arm::enlist(selection& own, std::uint32_t arm, task_record& task) {
+  if (source_.enlist(own, arm, task)) return commit::waiting;
+  busy_ = own.decide(arm);
+  return busy_ ? commit::won : commit::lost;
+}
+
+void tick_arm::delist(bool) noexcept {
+  if (const std::optional<tick> received = source_.leave()) tick_ = *received;
+}
+
+tick_arm::outcome tick_arm::take() const {
+  if (busy_) return fail(tandem::detail::someone_else_waits());
+  return tick_;
+}
+
 }  // namespace tandem::csp::detail

@@ -18,7 +18,7 @@ long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
 
 }  // namespace
 
-void parker::park(time_point deadline) noexcept {
+bool parker::park(time_point deadline) noexcept {
   std::uint32_t seen = empty_;
   // Acquire: what the waker did before unpark() is visible here.
   if (state_.compare_exchange_strong(seen, parked_, std::memory_order_acquire, std::memory_order_acquire)) {
@@ -33,7 +33,7 @@ void parker::park(time_point deadline) noexcept {
       if (r == -1 && errno == ETIMEDOUT) break;
     }
   }
-  state_.exchange(empty_, std::memory_order_acquire);
+  return state_.exchange(empty_, std::memory_order_acquire) == notified_;
 }
 
 void parker::unpark() noexcept {

@@ -9,8 +9,9 @@ namespace tandem::detail {
 
 class parker {
  public:
-  /// Sleeps until unpark() or `deadline` (steady clock). Consumes a pending unpark().   Threads: the owner only.
-  void park(time_point deadline) noexcept;
+  /// Sleeps until unpark() or `deadline` (steady clock). Consumes a pending unpark(), and tells if there was one.
+  /// Threads: the owner only.
+  bool park(time_point deadline) noexcept;
   void unpark() noexcept;
 
  private:

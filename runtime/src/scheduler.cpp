@@ -11,6 +11,10 @@ namespace {
 
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
+// A worker that is this late with its timers is taken to be held up by a task; others fire them then. Sooner would only
+// take tasks away from a worker that is about to run them.
+constexpr duration overdue_after = std::chrono::milliseconds(1);
+
 }  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
@@ -95,9 +99,79 @@ void scheduler::arm(timer_node& node, time_point when) {
   if (when == no_deadline) return;
   worker_base* const here = tls_worker;
   const bool mine = here && here->owner == this;
-  worker& home = *workers_[mine ? here->index : 0];
-  const bool first = home.timers.add(node, when);
-  if (first && !mine) home.sleeper.unpark();
+  // Stale: any heap will do, the counter only spreads them.
+  worker& home = *workers_[mine ? here->index : next_home_.fetch_add(1, std::memory_order_relaxed) % worker_count()];
+  if (!home.timers.add(node, when)) return;
+  if (!mine) home.sleeper.unpark();
+  if (when.time_since_epoch().count() >= watched_.load(std::memory_order_relaxed)) return;  // T2
+  if (worker* const keeper = keeper_.load(std::memory_order_relaxed)) {
+    keeper->sleeper.unpark();
+  } else if (idle_count_.load(std::memory_order_relaxed) != 0) {
+    wake_a_keeper(nullptr);
+  }
+}
+
+std::size_t scheduler::fire_due(worker& self, unsigned& helped, bool all) noexcept {
+  time_point now{};  // read at most once, and only if there is a timer at all
+  const auto fire = [&](worker& w, duration grace) -> std::size_t {
+    const time_point due = w.timers.next_due();
+    if (due == no_deadline) return 0;
+    if (now == time_point{}) now = this->now();
+    return now - grace >= due ? w.timers.fire_due(now) : 0;
+  };
+  std::size_t fired = fire(self, duration::zero());
+  for (unsigned i = all ? worker_count() : 2; i > 1; --i) {
+    helped = helped + 1 < worker_count() ? helped + 1 : 0;
+    if (worker& other = *workers_[helped]; &other != &self) fired += fire(other, overdue_after);
+  }
+  return fired;
+}
+
+bool scheduler::anything_due(const worker& self) const noexcept {
+  const time_point now = this->now();
+  return std::any_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<worker>& w) {
+    return w->timers.next_due() <= (w.get() == &self ? now : now - overdue_after);
+  });
+}
+
+time_point scheduler::keep_time(worker& self) noexcept {
+  const time_point own = self.timers.next_due();
+  worker* nobody = nullptr;
+  const bool keeps_already = keeper_.load(std::memory_order_relaxed) == &self;  // nobody else writes our name
+  // T3. Reads what stop_keeping_time() stored: the last keeper's reset of watched_ comes before our writes (T1).
+  if (!keeps_already &&
+      (worker_count() == 1 || !keeper_.compare_exchange_strong(nobody, &self, std::memory_order_seq_cst)))
+    return own;
+  const auto earliest_of_others = [&](auto look) {
+    time_point earliest = no_deadline;
+    for (const auto& w : workers_)
+      if (w.get() != &self) earliest = std::min(earliest, look(w->timers));
+    return earliest;
+  };
+  time_point others = earliest_of_others([](timer_heap& h) { return h.next_due(); });
+  watched_.store(others.time_since_epoch().count(), std::memory_order_relaxed);
+  const time_point exact = earliest_of_others([](timer_heap& h) { return h.first_due(); });  // T2
+  if (exact < others) {
+    others = exact;  // whoever arms meanwhile compares with a later time, which costs at most a wake
+    watched_.store(others.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  return std::min(own, others < no_deadline - overdue_after ? others + overdue_after : no_deadline);
+}
+
+void scheduler::stop_keeping_time(worker& self) noexcept {
+  if (keeper_.load(std::memory_order_relaxed) != &self) return;  // nobody else writes our name
+  watched_.store(no_deadline.time_since_epoch().count(), std::memory_order_relaxed);  // T1
+  keeper_.store(nullptr, std::memory_order_seq_cst);                                  // T3
+  if (idle_count_.load(std::memory_order_seq_cst) == 0) return;
+  const auto armed = [](const std::unique_ptr<worker>& w) { return w->timers.first_due() != no_deadline; };  // T2
+  if (std::any_of(workers_.begin(), workers_.end(), armed)) wake_a_keeper(&self);
+}
+
+void scheduler::wake_a_keeper(const worker* except) noexcept {
+  const std::lock_guard hold(inject_lock_);
+  const auto chosen = std::find_if(idle_.begin(), idle_.end(), [&](const worker* w) { return w != except; });
+  // It finds nothing to do and no keeper, and becomes it. The one asleep for longest is the last that work would wake.
+  if (chosen != idle_.end()) (*chosen)->sleeper.unpark();
 }
 
 void arm_timer(scheduler& s, timer_node& node, time_point when) { s.arm(node, when); }

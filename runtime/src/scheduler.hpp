@@ -14,6 +14,7 @@
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/worker.hpp>
 #include <tandem/runtime/runtime.hpp>
+#include <tandem/runtime/wall_clock.hpp>
 
 #include "blocking_pool.hpp"
 #include "context_state.hpp"
@@ -25,7 +26,7 @@ namespace tandem::detail {
 
 /// One worker: a thread (or, under simulation, the test's thread) with its queue and timers.
 ///
-/// (K1) next_ and the inherited fields are touched by the worker's thread only.
+/// (K1) next_, helped_ and the inherited fields are touched by the worker's thread only.
 struct worker : worker_base {
   /// Runs until the scheduler stops.
   void run() noexcept;
@@ -50,6 +51,7 @@ struct worker : worker_base {
   void overflow(queue_item item) noexcept;
 
   queue_item next_ = 0;  // the LIFO slot: what this worker made runnable last
+  unsigned helped_ = 0;  // whose timers this worker looked at last while it was busy
 };
 
 /// Everything the workers of one runtime share. Kept in memory by contexts and threads, so that late timers and
@@ -80,8 +82,17 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   void arm(timer_node& node, time_point when);
 
+  /// Fires what is due in the heap of `self`, and what is overdue in the next other heap (`helped` counts them round)
+  /// or, if `all`, in all of them. Gives the number of timers fired.
+  std::size_t fire_due(worker& self, unsigned& helped, bool all) noexcept;
+
   [[nodiscard]] time_point now() const noexcept {
     return how_ == mode::threads ? time_point(std::chrono::steady_clock::now()) : virtual_now;
+  }
+
+  [[nodiscard]] wall_time wall_now() const noexcept {
+    if (how_ == mode::threads) return wall_time(std::chrono::system_clock::now());
+    return virtual_epoch + virtual_now.time_since_epoch();
   }
 
   void add_live(task_record& task) noexcept;
@@ -101,6 +112,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   foreign_host host{nullptr, nullptr, nullptr};  // set once, before the first foreign item
   time_point virtual_now{};                      // simulation only, written by the test's thread
+  wall_time virtual_epoch{};                     // the wall time at virtual_now zero; likewise
 
  private:
   friend struct worker;
@@ -135,6 +147,21 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::atomic<unsigned> idle_count_{0};        // written under inject_lock_
   std::atomic<unsigned> searching_{0};         // workers awake and looking for work
   std::atomic<worker*> napping_{nullptr};      // a searcher asleep between two looks
+
+  // The timekeeper: of the workers asleep, the one that also sees to the heaps of workers that are busy for long.
+  // (T1) The keeper alone writes watched_, and resets it to no_deadline before it lets go of keeper_.
+  // (T2) keeper_ and watched_ are written before the heaps are looked at under their locks, and read after a timer was
+  //      put into a heap under its lock. So the keeper that comes or goes sees the timer, or whoever armed it sees the
+  //      change, and wakes a sleeper if the new timer is earlier than what is watched.
+  // (T3) A worker announces itself in idle_count_ before it tries to become the keeper; a keeper that goes looks there
+  //      after it let go. Both seq_cst: the sleeper becomes the keeper, or the other sees it and wakes it.
+  [[nodiscard]] time_point keep_time(worker& self) noexcept;
+  void stop_keeping_time(worker& self) noexcept;
+  [[nodiscard]] bool anything_due(const worker& self) const noexcept;  // for fire_due(self, …, true)
+  void wake_a_keeper(const worker* except) noexcept;
+  std::atomic<worker*> keeper_{nullptr};
+  std::atomic<duration::rep> watched_{no_deadline.time_since_epoch().count()};  // the others' earliest known deadline
+  std::atomic<unsigned> next_home_{0};  // heap of the next timer armed from outside of the workers
 
   std::vector<std::unique_ptr<live_shard>> live_;  // the vector is constant
 

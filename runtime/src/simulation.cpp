@@ -19,11 +19,15 @@ class playing_worker {
 
 }  // namespace
 
+void set_wall_clock(scheduler& s, wall_time t) noexcept { s.virtual_epoch = t - s.virtual_now.time_since_epoch(); }
+wall_time wall_clock_of(const scheduler& s) noexcept { return s.wall_now(); }
+
 std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed) {
   auto made = std::make_shared<scheduler>(1, 1, scheduler::mode::manual);
   made->worker_at(0).random = seed == 0 ? 1 : seed;
   // Not zero, so that a deadline computed backwards from now is still a point in time.
   made->virtual_now = time_point(std::chrono::hours(24));
+  set_wall_clock(*made, std::chrono::sys_days(std::chrono::year(2000) / 1 / 1));
   return made;
 }
 

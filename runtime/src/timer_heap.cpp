@@ -1,5 +1,7 @@
 #include "timer_heap.hpp"
 
+#include <new>
+
 namespace tandem::detail {
 
 bool timer_heap::add(timer_node& node, time_point when) {
@@ -37,9 +39,22 @@ std::size_t timer_heap::fire_due(time_point now) noexcept {
   }
 }
 
+// A burst of timers must not keep its memory for ever. Halving at a quarter full leaves room both ways, so that the
+// cost of a copy is spread over as many removals. When there is no memory for less memory, the old one stays.
+void timer_heap::shrink() noexcept {
+  try {
+    std::vector<entry> smaller;
+    smaller.reserve(heap_.capacity() / 2);
+    smaller.assign(heap_.begin(), heap_.end());
+    heap_.swap(smaller);
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 void timer_heap::remove_at(std::size_t i) noexcept {
   const entry last = heap_.back();
   heap_.pop_back();
+  if (heap_.capacity() > kept_capacity && heap_.size() < heap_.capacity() / 4) [[unlikely]] shrink();
   if (i == heap_.size()) return;
   place(i, last);
   sift_up(i);

@@ -28,6 +28,12 @@ class timer_heap {
     return time_point(duration(next_due_.load(std::memory_order_relaxed)));  // stale is fine: see worker::park
   }
 
+  /// next_due(), exactly: sees every timer added before.
+  [[nodiscard]] time_point first_due() noexcept {
+    const std::lock_guard hold(lock_);
+    return next_due();
+  }
+
  private:
   struct entry {
     time_point when;
@@ -40,6 +46,8 @@ class timer_heap {
     e.node->position = static_cast<std::uint32_t>(i);
   }
   void remove_at(std::size_t i) noexcept;
+  void shrink() noexcept;
+  static constexpr std::size_t kept_capacity = 1024;  // not worth giving back
   void note_next() noexcept {
     const time_point next = heap_.empty() ? no_deadline : heap_.front().when;
     next_due_.store(next.time_since_epoch().count(), std::memory_order_relaxed);

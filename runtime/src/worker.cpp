@@ -1,5 +1,7 @@
 #include <array>
 
+#include <sys/prctl.h>
+
 #include "scheduler.hpp"
 
 namespace tandem::detail {
@@ -52,7 +54,7 @@ void worker::overflow(queue_item item) noexcept {
 
 queue_item worker::next_local() noexcept {
   if (++tick % fairness_period == 0) {
-    if (timers.next_due() != no_deadline) timers.fire_due(owner->now());
+    owner->fire_due(*this, helped_, false);
     if (const queue_item item = owner->take_injected(*this)) {
       slice = slice_length;
       return item;
@@ -70,6 +72,8 @@ queue_item worker::next_local() noexcept {
 
 void worker::run() noexcept {
   tls_worker = this;
+  // The kernel rounds a thread's sleeps up by 50 us unless asked not to. Refused: timers are that much later.
+  (void)prctl(PR_SET_TIMERSLACK, 1UL);
   while (!owner->stop_.load(std::memory_order_acquire)) {
     owner->rest_if_asked();
     queue_item item = next_local();
@@ -80,7 +84,7 @@ void worker::run() noexcept {
 }
 
 queue_item worker::find_elsewhere() noexcept {
-  if (timers.next_due() != no_deadline && timers.fire_due(owner->now()) > 0) return next_local();
+  if (owner->fire_due(*this, helped_, true) > 0) return next_local();
   if (const queue_item item = search()) return item;
   // A timer or an item may have come in the meantime; park() looks for items once more before it sleeps.
   park();
@@ -136,7 +140,10 @@ queue_item worker::search() noexcept {
     }
     nap = nap * 2 < longest_nap ? nap * 2 : longest_nap;
     if ((found = owner->take_injected(*this))) break;
-    if (timers.next_due() <= owner->now()) break;
+    if (owner->fire_due(*this, helped_, true) > 0) {
+      found = next_local();
+      break;
+    }
     found = try_steal(*busiest, before, steady_now() - start);
     dry = busiest->ring.look().size == 0 ? dry + 1 : 0;
   }
@@ -157,10 +164,15 @@ void worker::park() noexcept {
   bool work = owner->stop_.load(std::memory_order_acquire) || owner->rest_asked_.load(std::memory_order_acquire);
   for (unsigned i = 0; i < owner->worker_count() && !work; ++i) work = owner->worker_at(i).ring.look().size > 0;
   // Other threads may have armed a timer here; they unpark us after that, so a stale next_due() only costs a turn.
-  if (!work) sleeper.park(timers.next_due());
-  const std::lock_guard hold(owner->inject_lock_);
-  std::erase(owner->idle_, this);
-  owner->idle_count_.store(static_cast<unsigned>(owner->idle_.size()), std::memory_order_seq_cst);
+  // A keeper whose worker fired its timers itself sleeps on.
+  if (!work)
+    while (!sleeper.park(owner->keep_time(*this)) && !owner->anything_due(*this)) {}
+  {
+    const std::lock_guard hold(owner->inject_lock_);
+    std::erase(owner->idle_, this);
+    owner->idle_count_.store(static_cast<unsigned>(owner->idle_.size()), std::memory_order_seq_cst);
+  }
+  owner->stop_keeping_time(*this);
 }
 
 }  // namespace tandem::detail

@@ -35,12 +35,10 @@ sim_runtime::~sim_runtime() {
 }
 
 void sim_runtime::advance(duration d) {
-  const time_point end = now() + d;
+  const time_point end = deadline_after(now(), d);
   run_until_idle();
-  while (detail::next_timer(*core_) <= end) {
-    detail::move_clock(*core_, detail::next_timer(*core_));
-    run_until_idle();
-  }
+  while (detail::next_timer(*core_) <= end && step_to_next_timer()) run_until_idle();
+  if (end == no_deadline) return;  // that moment never comes
   detail::move_clock(*core_, end);
   run_until_idle();
 }

@@ -37,6 +37,29 @@ TEST(Sleep, AnEndlessOneEndsOnlyByItsContext) {
   EXPECT_EQ(sim.run(with_timeout(1s, endless())).error().code(), errc::deadline_exceeded);
 }
 
+TEST(Sleep, AdvancingByMoreThanTheClockHoldsRunsToTheLastDeadline) {
+  sim_runtime sim;
+  const time_point start = sim.now();
+  auto far = sim.spawn([]() -> task<result<void>> { co_return co_await sleep_for(1000h); });
+  auto never = sim.spawn([]() -> task<result<void>> { co_return co_await sleep_for(duration::max()); });
+  sim.advance(duration::max());
+  EXPECT_TRUE(far.done());
+  EXPECT_FALSE(never.done());
+  EXPECT_EQ(sim.now(), start + 1000h);
+  sim.advance(duration::min());  // never backwards
+  EXPECT_EQ(sim.now(), start + 1000h);
+}
+
+TEST(Sleep, DeadlinesNeverOverflow) {
+  constexpr time_point day = time_point(24h);
+  EXPECT_EQ(deadline_after(day, duration::max()), no_deadline);
+  EXPECT_EQ(deadline_after(day, duration::min()), day + duration::min());
+  EXPECT_EQ(deadline_after(time_point(-24h), duration::min()), time_point::min());
+  EXPECT_EQ(deadline_after(no_deadline, 1ns), no_deadline);
+  EXPECT_EQ(deadline_after(time_point::min(), -1ns), time_point::min());
+  EXPECT_EQ(deadline_after(day, -1ns), day - 1ns);
+}
+
 // Against the obvious model: whatever the order of arming and cancelling, the rest fires in order of deadline.
 TEST(Sleep, ManyOfThemEndInOrderOfTheirDeadlines) {
   sim_runtime sim;

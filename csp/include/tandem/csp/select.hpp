@@ -14,8 +14,11 @@
 #include <tandem/csp/detail/arms.hpp>
 #include <tandem/csp/detail/select_core.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/after.hpp>
 #include <tandem/runtime/task.hpp>
+#include <tandem/runtime/ticker.hpp>
 #include <tandem/runtime/time.hpp>
+#include <tandem/runtime/timer.hpp>
 
 namespace tandem::csp {
 
@@ -150,6 +153,16 @@ template <std::copy_constructible T>
 /// An arm of select() that is chosen `limit` from now if no other was before; a limit of zero or less, if no other is
 /// ready. Yields timed_out.
 [[nodiscard]] inline auto on_timeout(duration limit) noexcept { return detail::timeout_arm(deadline_in(limit)); }
+
+/// on_timeout() for a moment that several selects, or other waits, share.
+[[nodiscard]] inline auto on_timeout(const after& moment) noexcept { return detail::timeout_arm(moment.when()); }
+
+/// An arm of select() that receives the tick of a timer. Yields result<tick>; its only error is errc::failed_precondition,
+/// if another task, or another arm of this select, waits for the timer already.
+[[nodiscard]] inline auto on_tick(timer& from) noexcept { return detail::tick_arm(from.source()); }
+
+/// An arm of select() that receives the next tick of a ticker. Yields what the arm of a timer yields.
+[[nodiscard]] inline auto on_tick(ticker& from) noexcept { return detail::tick_arm(from.source()); }
 
 /// on_timeout() for a point in time.
 [[nodiscard]] inline auto on_deadline(time_point when) noexcept { return detail::timeout_arm(when); }

@@ -13,10 +13,15 @@ inline constexpr time_point no_deadline = time_point::max();
 /// Now on the clock of the runtime the caller runs on; outside of one, now on the steady clock.
 [[nodiscard]] time_point now() noexcept;
 
-/// now() + `d`, without overflow: a huge duration gives no_deadline.
-[[nodiscard]] inline time_point deadline_in(duration d) noexcept {
-  const time_point start = now();
-  return d >= no_deadline - start ? no_deadline : start + d;
+/// `start` + `d`, without overflow: too late gives no_deadline, too early time_point::min().
+[[nodiscard]] constexpr time_point deadline_after(time_point start, duration d) noexcept {
+  const duration since = start.time_since_epoch();
+  if (d > duration::zero() && since > duration::max() - d) return no_deadline;
+  if (d < duration::zero() && since < duration::min() - d) return time_point::min();
+  return start + d;
 }
+
+/// now() + `d`, without overflow: a huge duration gives no_deadline.
+[[nodiscard]] inline time_point deadline_in(duration d) noexcept { return deadline_after(now(), d); }
 
 }  // namespace tandem

@@ -14,6 +14,7 @@
 #include <tandem/runtime/spawn.hpp>
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/time.hpp>
+#include <tandem/runtime/wall_clock.hpp>
 
 namespace tandem::testing {
 
@@ -46,6 +47,7 @@ class sim_runtime {
   std::size_t run_until_idle() noexcept { return detail::run_until_idle(*core_); }
 
   /// Moves the clock forward by `d`, running what becomes due at each deadline in between, and then until idle.
+  /// A `d` of less than zero moves nothing; one too long for the clock runs to the last deadline, as run_to_end() does.
   void advance(duration d);
 
   /// Runs, and moves the clock to the next deadline whenever everything waits, until no timer is left.
@@ -80,6 +82,11 @@ class sim_runtime {
     handle.detach();
     return outcome;
   }
+
+  /// Sets the virtual wall clock, forward or back, as an administrator would: timers and now() notice nothing. It
+  /// starts at 2000-01-01 00:00 UTC and goes on with the virtual clock.
+  void set_wall_clock(wall_time t) noexcept { detail::set_wall_clock(*core_, t); }
+  [[nodiscard]] wall_time wall_now() const noexcept { return detail::wall_clock_of(*core_); }
 
   [[nodiscard]] time_point now() const noexcept { return detail::clock_of(*core_); }
   [[nodiscard]] std::size_t live_tasks() const noexcept { return detail::live_task_count(*core_); }

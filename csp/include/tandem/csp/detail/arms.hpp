@@ -1,4 +1,4 @@
-// The arms of select(): receive, send, and a limit of time.
+// The arms of select(): receive, send, a tick, and a limit of time.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -7,7 +7,9 @@
 
 #include <tandem/csp/detail/select_core.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/tick_source.hpp>
 #include <tandem/runtime/detail/timer.hpp>
+#include <tandem/runtime/tick.hpp>
 #include <tandem/runtime/time.hpp>
 
 namespace tandem::csp::detail {
@@ -166,6 +168,27 @@ class [[nodiscard]] timeout_arm final : public select_arm {
   selection* select_ = nullptr;
   std::uint32_t arm_ = 0;
   select_timer timer_;
+};
+
+/// Receives from a timer or a ticker.
+class [[nodiscard]] tick_arm final : public select_arm {
+ public:
+  using outcome = result<tick>;
+
+  explicit tick_arm(tandem::detail::tick_source& source) noexcept : source_(source) {}
+  tick_arm(const tick_arm&) = delete;
+  tick_arm& operator=(const tick_arm&) = delete;
+
+  [[nodiscard]] bool may_be_ready() const noexcept override { return source_.may_be_due(); }
+  [[nodiscard]] bool attempt() noexcept override;
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) override;
+  void delist(bool settled) noexcept override;
+  [[nodiscard]] outcome take() const;
+
+ private:
+  tandem::detail::tick_source& source_;
+  tick tick_;
+  bool busy_ = false;
 };
 
 /// What a won otherwise arm yields.
