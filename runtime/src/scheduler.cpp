@@ -9,10 +9,19 @@ namespace {
 
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
+// Threads take numbers in blocks, so that a spawn costs no shared write.
+std::uint64_t next_task_id() noexcept {
+  constexpr std::uint64_t block = 1024;
+  static std::atomic<std::uint64_t> next_block{0};
+  thread_local std::uint64_t last = 0;
+  if (last % block == 0) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;  // only uniqueness counts
+  return ++last;
+}
+
 }  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
-    : how_(how), root_(new context_state(*this)), blocking_(blocking_threads) {
+    : how_(how), root_(new cancel_scope(*this)), blocking_(blocking_threads) {
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<worker>());
     worker& w = *workers_.back();
@@ -146,7 +155,9 @@ std::string scheduler::describe_live(std::size_t limit) const {
     const std::lock_guard hold(shard->lock);
     all += shard->count;
     for (const task_record* t = shard->first; t && listed < limit; t = t->live_next, ++listed)
-      text += fmt::format("{}{} ({}:{})", listed ? ", " : "", t->name, t->site.file_name(), t->site.line());
+      text += fmt::format("{}{}{} ({}:{})", listed ? ", " : "", t->name.load(std::memory_order_relaxed),
+                          t->background.load(std::memory_order_relaxed) ? " in the background" : "",
+                          t->site.file_name(), t->site.line());
   }
   if (all > listed) text += fmt::format(" and {} more", all - listed);
   return text;
@@ -203,14 +214,18 @@ task_record::task_record(scheduler& s, context_state* inherited, const char* tas
       }),
       owner(&s),
       context(inherited),
-      spawn_context(inherited),
+      counts_context(inherited && inherited != &s.root()),
       name(task_name),
-      site(spawn_site) {
-  if (spawn_context) retain(*spawn_context);
+      site(spawn_site),
+      id(next_task_id()) {
+  if (counts_context) retain(*context);
 }
 
-task_record::~task_record() {
-  if (spawn_context) release(*spawn_context);
+task_record::~task_record() { leave_context(); }
+
+void task_record::leave_context() noexcept {
+  if (context_state* const outermost = std::exchange(context, nullptr); counts_context && outermost)
+    release(*outermost);
 }
 
 }  // namespace tandem::detail

@@ -1,4 +1,4 @@
-// select: waits for several channel operations at once and performs exactly one of them.
+// select: waits for several channel operations, joins and limits of time at once and performs exactly one of them.
 #pragma once
 #include <array>
 #include <bit>
@@ -14,6 +14,7 @@
 #include <tandem/csp/detail/arms.hpp>
 #include <tandem/csp/detail/select_core.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/spawn.hpp>
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/time.hpp>
 
@@ -145,6 +146,16 @@ template <class T>
 template <std::copy_constructible T>
 [[nodiscard]] auto on_send(const sender<T>& into, const std::type_identity_t<T>& value) {
   return detail::send_copy_arm<T>(into.target(), value);
+}
+
+/// An arm of select() that joins: it is chosen when the task of `handle` has ended, and leaves the handle empty. Yields
+/// what handle.join() does. Never chosen if the handle is empty, the caller's own, or another task is joining by it.
+/// ```
+/// auto first = co_await select(on_join(download), on_recv(interrupts), on_timeout(30s));
+/// ```
+template <class T>
+[[nodiscard]] auto on_join(join_handle<T>& handle) noexcept {
+  return detail::join_arm<typename join_handle<T>::value_type>(handle.target());
 }
 
 /// An arm of select() that is chosen `limit` from now if no other was before; a limit of zero or less, if no other is

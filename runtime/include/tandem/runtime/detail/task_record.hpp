@@ -1,5 +1,6 @@
 // The root record of a spawned task: what the scheduler, contexts and channels know about it.
 #pragma once
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <source_location>
@@ -41,30 +42,34 @@ struct task_record : job {
 
   std::coroutine_handle<> resume_point;  // the innermost suspended coroutine
   scheduler* owner;
-  context_state* context;  // borrowed from the enclosing scope or from `spawn_context`
-  context_state* spawn_context;  // a counted reference, released when the task ends
+  context_state* context;  // borrowed from the enclosing scope; outermost: the task's own share, see leave_context()
 
   // The wait in progress (R2).
   void (*cancel_wait)(task_record&) noexcept = nullptr;
   void* operation = nullptr;
   wait_node node;
 
-  // Membership in a context's list of waits; guarded by the lock of `enlisted_in`.
-  context_state* enlisted_in = nullptr;  // written by the task itself
+  // Membership in the list of waits of the context's scope; guarded by its lock.
   task_record* wait_previous = nullptr;
   task_record* wait_next = nullptr;
-  bool wait_linked = false;
 
   // Membership in the scheduler's list of live tasks; guarded by the shard's lock.
   task_record* live_previous = nullptr;
   task_record* live_next = nullptr;
   unsigned live_shard = 0;
 
-  const char* name;
-  std::source_location site;
+  bool wait_linked = false;               // as wait_next
+  bool enlisted = false;                  // the wait in progress is, or was, on that list; written by the task itself
+  const bool counts_context;              // the outermost context is a share; a runtime's root needs no counting
+  std::atomic<bool> background{false};    // nobody will join it; written by whoever let go, read by reports
+  std::atomic<const char*> name;          // changed by join_handle::detach(), read by reports; always a literal
+  const std::source_location site;
+  const std::uint64_t id;
 
  protected:
   ~task_record();
+  /// Gives the share of the outermost context back, which the task is under again when it has ended. Once.
+  void leave_context() noexcept;
 };
 
 /// The task running on this worker. The caller must be one.
@@ -76,6 +81,13 @@ void make_ready(task_record& task) noexcept;
 
 /// Puts the running task at the back of its worker's queue. It must suspend right after.
 void yield_to_others(task_record& task) noexcept;
+
+/// Lets go of `task`, which runs on in the background; with a name, reports call it that.
+inline void let_go(task_record& task, const char* name) noexcept {
+  // relaxed: both are for reports, which may come before or after.
+  if (name) task.name.store(name, std::memory_order_relaxed);
+  task.background.store(true, std::memory_order_relaxed);
+}
 
 /// Announces that `task` is about to wait, and how to end that wait: `cancel` may be called once, on any thread, until
 /// end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both cases.
