@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/completion.hpp>
@@ -61,7 +62,7 @@ bool cancel_task(completion_base* what, const context& own, error cause);
 
 /// A spawned task: its record, its result, and the end of its outermost coroutine, in one object.
 template <class T>
-class spawned final : public completion<plain_value_t<T>>, public task_record, public root_continuation {
+class spawned final : public completion<plain_value_t<T>>, public task_record {
   using value = plain_value_t<T>;
   using untaken = completion_base::untaken;
 
@@ -75,10 +76,7 @@ class spawned final : public completion<plain_value_t<T>>, public task_record, p
   }
 
   void start(task<T> body) noexcept {
-    const auto frame = body.release();
-    frame.promise().record = this;
-    frame.promise().root = this;
-    resume_point = frame;
+    begin_with(*this, body.release(), &ended);
     add_live_task(*this);
     schedule_new(*this);
   }
@@ -86,8 +84,13 @@ class spawned final : public completion<plain_value_t<T>>, public task_record, p
   [[nodiscard]] task_record* completing_task() noexcept override { return this; }
 
  private:
-  void finished(std::coroutine_handle<> ended) noexcept override {
-    const auto frame = std::coroutine_handle<promise<T>>::from_address(ended.address());
+  static after_end ended(promise_base& outermost) noexcept {
+    auto& self = static_cast<spawned&>(*outermost.record);
+    self.finish(std::coroutine_handle<promise<T>>::from_promise(static_cast<promise<T>&>(outermost)));
+    return after_end::nothing;
+  }
+
+  void finish(std::coroutine_handle<promise<T>> frame) noexcept {
     std::optional<result<value>> outcome;
     try {
       if constexpr (std::is_void_v<T>) {
@@ -169,7 +172,7 @@ class [[nodiscard]] join_operation : public awaitable_base {
 
 template <class F>
 std::invoke_result_t<F&> keep_alive(F function) {
-  co_return co_await function();
+  co_return co_await function().unlisted();
 }
 
 }  // namespace detail
