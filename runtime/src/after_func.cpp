@@ -19,8 +19,8 @@ std::shared_ptr<scheduler> runtime_for_call(const context& ctx) {
   }
   if (scheduler* const here = current_scheduler()) return here->shared_from_this();
   throw std::logic_error(
-      "tandem: after_func() needs a runtime to call the function on; derive the context from runtime::root_context() or "
-      "call after_func() in a task");
+      "tandem: after_func() needs a runtime to call the function on; derive the context from runtime::root_context() "
+      "or call after_func() in a task");
 }
 
 bool still_runs(const scheduler& s) noexcept { return !s.stopped(); }

@@ -83,17 +83,18 @@ class after_handle {
   detail::after_call* call_ = nullptr;
 };
 
-/// Calls `function()` once, in a background task of its own, when `ctx` is over; at once if it is already. `function` gives
-/// nothing, or a task to be run. The task is under a context that never ends and has no values, so that it can clean up:
-/// give the function what it needs. It is destroyed uncalled when stop() says so, when `ctx` is gone without having been
-/// over, or if the runtime has stopped. Shutdown ends contexts first, and then waits for the calls as for any task.
+/// Calls `function()` once, in a background task of its own, when `ctx` is over; at once if it is already. `function`
+/// gives nothing, or a task to be run. The task is under a context that never ends and has no values, so that it can
+/// clean up: give the function what it needs. It is destroyed uncalled when stop() says so, when `ctx` is gone
+/// without having been over, or if the runtime has stopped. Shutdown ends contexts first, and then waits for the
+/// calls as for any task.
 ///
 /// The function must not own `ctx` or a source of it, which would keep both of them for as long as `ctx` is not over.
 ///
 /// Owns:    `function`, whether or not the handle is kept.
 /// Threads: any. Runs on the runtime of `ctx`, or if that has none, on the caller's.
-/// Errors:  throws std::bad_alloc, and std::logic_error if neither has one. Those of `function` are reported as those of a
-///          task that nobody joins.
+/// Errors:  throws std::bad_alloc, and std::logic_error if neither has one. Those of `function` are reported as those
+///          of a task that nobody joins.
 template <class F>
   requires std::invocable<F&> && (task_function<F&> || std::is_void_v<std::invoke_result_t<F&>>)
 after_handle after_func(const context& ctx, F function,

@@ -1,5 +1,6 @@
-// The implicit context of a task: its deadline, whether it was cancelled, and values that travel with it. It is inherited
-// at spawn and co_await. with_context.hpp runs a piece of a task under another one; after_func.hpp reacts to its end.
+// The implicit context of a task: its deadline, whether it was cancelled, and values that travel with it. It is
+// inherited at spawn and co_await. with_context.hpp runs a piece of a task under another one; after_func.hpp reacts
+// to its end.
 #pragma once
 #include <type_traits>
 #include <utility>
@@ -17,7 +18,8 @@ class context_key;
 /// its context is over; tasks started in between inherit the context.
 ///
 /// A context ends once, for the reason that came first: its own cancel() or deadline, or the end of its parent, whose
-/// reason it then has. What comes later changes nothing. An operation that took effect before it noticed reports success.
+/// reason it then has. What comes later changes nothing. An operation that took effect before it noticed reports
+/// success.
 ///
 /// Owns:    a share of the context; copies are cheap and refer to the same one.
 /// Threads: every member may be called from any thread.
@@ -103,8 +105,8 @@ template <class T>
 /// Threads: every member may be called from any thread.
 class cancel_source {
  public:
-  /// A child of `parent`: it is over when its parent is, when cancel() is called, or when `deadline` passes; in that last
-  /// case `cause`, if there is one, is attached to errc::deadline_exceeded.
+  /// A child of `parent`: it is over when its parent is, when cancel() is called, or when `deadline` passes; in that
+  /// last case `cause`, if there is one, is attached to errc::deadline_exceeded.
   /// Errors: throws std::bad_alloc, and std::logic_error for a deadline where neither `parent` nor the caller has a
   ///         runtime to keep the timer.
   explicit cancel_source(const context& parent, time_point deadline = no_deadline, error cause = {});

@@ -17,8 +17,8 @@ struct escaped_exception {
 /// must not block; when it returns, the program goes on as if the task had ended well.
 using escape_handler = void (*)(const escaped_exception&) noexcept;
 
-/// Installs the handler for the whole process and gives the one before; null installs the default again, which prints the
-/// report to stderr and aborts: nobody knows what state the exception left behind.
+/// Installs the handler for the whole process and gives the one before; null installs the default again, which prints
+/// the report to stderr and aborts: nobody knows what state the exception left behind.
 /// Threads: any. Escapes at the same time may still go to the handler before.
 escape_handler set_escape_handler(escape_handler handler) noexcept;
 

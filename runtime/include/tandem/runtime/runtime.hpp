@@ -52,7 +52,8 @@ inline task<void> capture_outcome(task<void> body, std::exception_ptr& exception
 /// Threads: every member may be called from any thread, except where said otherwise.
 class runtime {
  public:
-  /// Starts the workers.   Errors: throws std::system_error if no thread can be started.
+  /// Starts the workers. The first runtime of a process calls report_kind_collisions().
+  /// Errors: throws std::system_error if no thread can be started.
   explicit runtime(const runtime_options& options = {});
 
   /// shutdown() with the limit of the options, if that was not done before; what it could not end goes to stderr.

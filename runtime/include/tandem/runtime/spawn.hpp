@@ -219,14 +219,14 @@ class [[nodiscard]] join_handle {
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(target_); }
 
   /// Ends the context of the task, and of all that it started under it, with errc::cancelled and `cause` attached (as
-  /// cancel_source::cancel()). The task ends when it has noticed; join() waits for that. A task that has not run yet runs
-  /// up to its first wait.
-  /// True if this call ended the context; false if it was over, the task has ended, or the handle is empty.
+  /// cancel_source::cancel()). The task ends when it has noticed; join() waits for that. A task that has not run yet
+  /// runs up to its first wait. True if this call ended the context; false if it was over, the task has ended, or the
+  /// handle is empty.
   /// Errors: throws std::logic_error if the task was not spawned with spawn_options::cancellable().
   bool cancel(error cause = {}) const { return detail::cancel_task(target_.get(), own_context_, std::move(cause)); }
 
-  /// Lets the task run on unjoined, on purpose: in the background, where reports and shutdown still find it, under `name`
-  /// if there is one (a literal). Does nothing to an empty handle.
+  /// Lets the task run on unjoined, on purpose: in the background, where reports and shutdown still find it, under
+  /// `name` if there is one (a literal). Does nothing to an empty handle.
   void detach(const char* name = nullptr) noexcept {
     if (target_ && !target_->is_ready())
       if (detail::task_record* const left = target_->completing_task()) detail::let_go(*left, name);

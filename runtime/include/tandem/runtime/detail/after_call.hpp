@@ -9,8 +9,8 @@ namespace tandem::detail {
 
 /// Counted: one share for the handle, one for the list of the scope it waits for, while it is on it.
 ///
-/// (A1) Whoever claims the call, and only he, may launch it: the one that ends the scope, or the one that stops the call
-///      and so does nothing with it.
+/// (A1) Whoever claims the call, and only he, may launch it: the one that ends the scope, or the one that stops the
+///      call and so does nothing with it.
 class after_call : public pooled {
  public:
   after_call(const after_call&) = delete;

@@ -13,8 +13,8 @@ struct context_value;
 
 /// A context is a chain of such nodes, innermost first: scopes, which end, and values.
 ///
-/// (N1) A node holds a share of its parent, which release() drops after deleting the node. So `scope` and `values`, which
-///      are the node itself or above it, live as long as the node does.
+/// (N1) A node holds a share of its parent, which release() drops after deleting the node. So `scope` and `values`,
+///      which are the node itself or above it, live as long as the node does.
 struct context_state : pooled {
   std::atomic<std::uint32_t> shares{1};
   context_state* const parent;         // null at the top
