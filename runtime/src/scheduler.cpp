@@ -219,18 +219,18 @@ task_record::task_record(scheduler& s, context_state* inherited, const char* tas
     : job(&run_task),
       owner(&s),
       context(inherited),
-      counts_context(inherited && inherited != &s.root()),
       name(task_name),
       site(spawn_site),
-      id(next_task_id()) {
+      id(next_task_id()) {}
+
+void task_record::hold_context() noexcept {
+  counts_context = context && context != &owner->root();
   if (counts_context) retain(*context);
 }
 
-task_record::~task_record() { leave_context(); }
-
 void task_record::leave_context() noexcept {
-  if (context_state* const outermost = std::exchange(context, nullptr); counts_context && outermost)
-    release(*outermost);
+  if (std::exchange(counts_context, false)) release(*context);
+  context = nullptr;
 }
 
 }  // namespace tandem::detail

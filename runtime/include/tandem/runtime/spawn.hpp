@@ -68,9 +68,12 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
 
  public:
   spawned(scheduler& s, context_state* inherited, const char* task_name, std::source_location where) noexcept
-      : task_record(s, inherited, task_name, where) {}
+      : task_record(s, inherited, task_name, where) {
+    hold_context();
+  }
 
   ~spawned() override {
+    leave_context();
     if (this->if_untaken_ != untaken::nothing)
       report_unobserved(*this, this->outcome_.error(), this->if_untaken_ == untaken::escalate);
   }

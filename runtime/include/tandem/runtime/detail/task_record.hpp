@@ -44,7 +44,7 @@ struct task_record : job {
   std::coroutine_handle<> resume_point;  // the innermost suspended coroutine
   promise_base* innermost = nullptr;     // the innermost coroutine, suspended or not, for stacks (R1)
   scheduler* owner;
-  context_state* context;  // borrowed from the enclosing scope; outermost: the task's own share, see leave_context()
+  context_state* context;  // borrowed from the enclosing scope, or the share of hold_context()
 
   // The wait in progress (R2).
   void (*cancel_wait)(task_record&) noexcept = nullptr;
@@ -62,15 +62,17 @@ struct task_record : job {
 
   bool wait_linked = false;               // as wait_next
   bool enlisted = false;                  // the wait in progress is, or was, on that list; written by the task itself
-  const bool counts_context;              // the outermost context is a share; a runtime's root needs no counting
+  bool counts_context = false;            // see hold_context()
   std::atomic<bool> background{false};    // nobody will join it; written by whoever let go, read by reports
   std::atomic<const char*> name;          // changed by join_handle::detach(), read by reports; always a literal
   const std::source_location site;
   const std::uint64_t id;
 
  protected:
-  ~task_record();
-  /// Gives the share of the outermost context back, which the task is under again when it has ended. Once.
+  ~task_record() = default;
+  /// Takes a share of the context the task starts under; a runtime's root needs no counting, as it outlives its tasks.
+  void hold_context() noexcept;
+  /// Gives the share back. The task has ended, or never ran, so it is under that context. Once is enough, twice harmless.
   void leave_context() noexcept;
 };
 
