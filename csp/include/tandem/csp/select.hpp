@@ -46,7 +46,7 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
     const bool in_slice = tandem::detail::spend_slice();
     if (!in_slice && tandem::csp::detail::context_over(current_task())) [[unlikely]] {
       winner_ = select_core::context_over;
-      return true;
+      return false;  // await_suspend() lets others run, even if the caller's loop ignores the outcome
     }
     winner_ = try_ready_arms(indices());
     if (winner_ == select_core::undecided) winner_ = otherwise_position();
@@ -57,7 +57,7 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
   bool await_suspend(std::coroutine_handle<P> coroutine) {
     task_record& task = *coroutine.promise().record;
     task.resume_point = coroutine;
-    if (winner_ != select_core::undecided) {  // it took effect; only the slice is used up
+    if (winner_ != select_core::undecided) {  // it took effect, or is over; only the slice is used up
       tandem::detail::yield_to_others(task);
       return true;
     }
