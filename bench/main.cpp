@@ -77,7 +77,8 @@ int main(int argc, char** argv) {
   bench::add_error_jobs(jobs);
 #endif
   bench::add_csp_jobs(jobs);
-  bench::add_runtime_jobs(jobs);
+  bench::add_task_jobs(jobs);
+  bench::add_timer_jobs(jobs);
 #if defined(TANDEM_BENCH_ACTORS)
   bench::add_actor_jobs(jobs);
 #endif

@@ -73,7 +73,8 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
 
 // Others may have got a ref from the constructor that failed, and sent to it.
 void cell::abandon() noexcept {
-  ended_ = make_error(errc::unavailable, std::string("actor ") + record_.name + " was never started: its constructor threw");
+  ended_ = make_error(errc::unavailable,
+                      std::string("actor ") + record_.name.load() + " was never started: its constructor threw");
   envelope_list queued = mailbox_.close(ended_);
   while (!queued.empty()) undeliverable(*this, *queued.pop(), ended_);
   cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);  // a ref may outlive the system
@@ -272,7 +273,7 @@ error cell::end_reason() noexcept {
 void cell::finish(const error& reason, caf::error caf_reason) noexcept {
   ended_once_ = true;
   set_live(false);
-  ended_ = describe_end(record_.name, reason);
+  ended_ = describe_end(record_.name.load(), reason);
   envelope_list queued = mailbox_.close(ended_);
   // First, so that a link finds nobody and reports dead letters by itself: its threads must not run users' handlers.
   home_.remove(*this);

@@ -11,6 +11,30 @@ timeout_arm::select_timer::select_timer(timeout_arm& a) noexcept
       }),
       arm(&a) {}
 
+join_arm_base::join_arm_base(tandem::detail::completion_base* what) noexcept
+    : completion_waiter([](completion_waiter& self) noexcept {
+        // Under the completion's lock, which delist() takes before the arm can end.
+        auto& arm = static_cast<join_arm_base&>(self);
+        arm.select_->claim_and_wake(arm.arm_);
+      }),
+      what_(what) {}
+
+commit join_arm_base::enlist(selection& own, std::uint32_t arm, task_record& task) {
+  if (!what_) return commit::waiting;
+  // A select in the task itself would wait for its own end: never, as long as no other arm is chosen.
+  if (what_->completing_task() == &task) return commit::waiting;
+  select_ = &own;
+  arm_ = arm;
+  using registration = tandem::detail::completion_base::registration;
+  // Occupied: whoever joins there will take the result, so there will be none for this arm.
+  if (what_->add_waiter(*this) != registration::ready) return commit::waiting;
+  return own.decide(arm) ? commit::won : commit::lost;
+}
+
+void join_arm_base::delist(bool) noexcept {
+  if (what_) what_->remove_waiter(*this);
+}
+
 commit timeout_arm::enlist(selection& own, std::uint32_t arm, task_record& task) {
   // No time at all: nothing was ready a moment ago, so this arm has won.
   if (when_ <= now()) return own.decide(arm) ? commit::won : commit::lost;

@@ -38,7 +38,7 @@ bool group_state::try_reserve() noexcept {
 error group_state::launch(group_body body) noexcept {
   if (context().is_over()) return context().why();  // the body goes here, while its slot still holds the group (G1)
   try {
-    spawn(std::move(body.run), spawn_options(body.name, context()), body.where).detach();
+    spawn(std::move(body.run), spawn_options(body.name, context()), body.where).disown();
     return {};
   } catch (...) {
     return from_exception(std::current_exception());

@@ -27,17 +27,22 @@ bool completion_wait::start(task_record& task, completion_base* what, time_point
   };
   if (!begin_wait(task, on_cancel, this)) {
     (void)selection_.decide(arm_context);
-    return false;
+    if (spend_slice()) return false;
+    yield_to_others(task);
+    return true;
   }
-  if (what_ && !what_->add_waiter(*this)) {
-    (void)selection_.decide(arm_completed);
-    return false;
+  if (what_) {
+    using registration = completion_base::registration;
+    if (const registration now = what_->add_waiter(*this); now != registration::registered) {
+      (void)selection_.decide(now == registration::ready ? arm_completed : arm_occupied);
+      return false;
+    }
   }
   if (limit != no_deadline) {
     try {
       arm_timer(*task.owner, timer_, limit);
     } catch (...) {  // nothing may keep a pointer to a wait that never was
-      if (what_) what_->remove_waiter();
+      if (what_) what_->remove_waiter(*this);
       end_wait(task);
       throw;
     }
@@ -47,13 +52,15 @@ bool completion_wait::start(task_record& task, completion_base* what, time_point
 
 completion_wait::ended completion_wait::finish() noexcept {
   disarm_timer(timer_);
-  if (what_) what_->remove_waiter();
+  if (what_) what_->remove_waiter(*this);
   end_wait(selection_.owner());
   switch (selection_.decided()) {
     case arm_completed:
       return ended::completed;
     case arm_limit:
       return ended::limit;
+    case arm_occupied:
+      return ended::occupied;
     default:
       return ended::context;
   }
@@ -67,9 +74,9 @@ void block_until_ready(completion_base& what) noexcept {
           }) {}
     parker sleeper;
   } waiter;
-  if (!what.add_waiter(waiter)) return;
+  if (what.add_waiter(waiter) != completion_base::registration::registered) return;
   while (!what.is_ready()) waiter.sleeper.park(no_deadline);
-  what.remove_waiter();  // the waker is done with `waiter` once it has released the lock
+  what.remove_waiter(waiter);  // the waker is done with `waiter` once it has released the lock
 }
 
 }  // namespace tandem::detail

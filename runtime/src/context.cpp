@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include <tandem/runtime/detail/task_record.hpp>
+#include <tandem/runtime/this_task.hpp>
 
 #include "context_state.hpp"
 #include "scheduler.hpp"
@@ -33,183 +34,103 @@ bool try_retain(context_state& state) noexcept {
   return false;
 }
 
-context_state::deadline_timer::deadline_timer(context_state& s) noexcept
-    // Under the heap's lock: a share keeps the context alive until the job has run. No share left: it is being
-    // destroyed, and its destructor waits for the heap's lock.
-    : timer_node([](timer_node& node) noexcept -> job* {
-        context_state& owner = *static_cast<deadline_timer&>(node).state;
-        return try_retain(owner) ? &owner.expire_ : nullptr;
-      }),
-      state(&s) {}
+const context_value* find_value(const context_state* state, const void* key) noexcept {
+  const context_value* at = state ? state->values : nullptr;
+  while (at && at->key != key) at = at->parent ? at->parent->values : nullptr;
+  return at;
+}
 
-context_state::deadline_job::deadline_job(context_state& s) noexcept
-    : job([](job& self) noexcept {
-        context_state& owner = *static_cast<deadline_job&>(self).state;
-        owner.cancel(error_of(errc::deadline_exceeded));
-        release(owner);
-      }),
-      state(&s) {}
+error cancelled_because(error cause) noexcept {
+  if (!cause) return error_of(errc::cancelled);
+  if (cause.code() == errc::cancelled || cause.code() == errc::deadline_exceeded) return cause;
+  try {
+    return wrap(std::move(cause), errc::cancelled, "cancelled");
+  } catch (...) {  // no memory to say why; that it is over matters more
+    return error_of(errc::cancelled);
+  }
+}
 
 namespace {
 
-std::shared_ptr<scheduler> scheduler_for_deadline() {
-  scheduler* const here = current_scheduler();
-  if (!here) {
-    throw std::logic_error(
-        "tandem: a context with a deadline needs a runtime to keep its timer; derive it from runtime::root_context() "
-        "or make it in a task");
-  }
-  return here->shared_from_this();
-}
+// A node without an end, for the values above it.
+struct endless final : context_state {
+  explicit endless(context_value& above) noexcept : context_state(&above, nullptr, &above) { retain(above); }
+};
+
+cancel_scope* scope_of(const task_record& task) noexcept { return task.context ? task.context->scope : nullptr; }
 
 }  // namespace
-
-context_state::context_state(scheduler& root_owner) noexcept
-    : enlists(false), deadline(no_deadline), parent(nullptr), root_of(&root_owner), timer_(*this), expire_(*this) {}
-
-context_state::context_state(context_state* parent_or_null, time_point end_time)
-    : enlists(true), deadline(end_time), parent(parent_or_null), timer_(*this), expire_(*this) {
-  if (parent) {
-    const std::lock_guard hold(parent->lock);
-    if (parent->deadline < deadline) deadline = parent->deadline;  // the parent's own timer serves it
-    // A root that is over may have outlived its scheduler. One that is not cannot: shutdown ends it first, and needs
-    // this lock for that.
-    if (!parent->is_over()) home = parent->root_of ? parent->root_of->shared_from_this() : parent->home;
-  }
-  // Before anything points here, because this may throw. A timer that fires at once finds a context like any other.
-  if (end_time != no_deadline && deadline == end_time && !(parent && parent->is_over())) {
-    if (!home) home = scheduler_for_deadline();
-    home->arm(timer_, end_time);
-  }
-  if (!parent) return;
-  retain(*parent);
-  {
-    const std::lock_guard hold(parent->lock);
-    if (!parent->is_over()) {
-      next_sibling = parent->first_child;
-      if (next_sibling) next_sibling->previous_sibling = this;
-      parent->first_child = this;
-      return;
-    }
-  }
-  end(parent->why);
-}
-
-context_state::~context_state() {
-  disarm_timer(timer_);
-  if (!parent) return;
-  const std::lock_guard hold(parent->lock);
-  if (previous_sibling) previous_sibling->next_sibling = next_sibling;
-  if (next_sibling) next_sibling->previous_sibling = previous_sibling;
-  if (parent->first_child == this) parent->first_child = next_sibling;
-}
-
-bool context_state::end(const error& cause) noexcept {
-  const std::lock_guard hold(lock);
-  if (is_over()) return false;
-  why = cause;
-  over.store(true, std::memory_order_release);
-  return true;
-}
-
-void context_state::end_waits() noexcept {
-  const std::lock_guard hold(lock);
-  while (task_record* task = first_wait) {
-    first_wait = task->wait_next;
-    if (first_wait) first_wait->wait_previous = nullptr;
-    task->wait_linked = false;
-    task->cancel_wait(*task);
-  }
-}
-
-bool context_state::cancel(error cause) noexcept {
-  if (!end(cause)) return false;
-  // A worklist instead of recursion: a chain of contexts may be a million deep.
-  context_state* pending = this;
-  retain(*this);
-  while (pending) {
-    context_state& current = *pending;
-    pending = std::exchange(current.next_cancelled, nullptr);
-    current.end_waits();
-    {
-      const std::lock_guard hold(current.lock);
-      for (context_state* child = current.first_child; child; child = child->next_sibling) {
-        // The child may be losing its last share, but it cannot go away: its destructor needs our lock. If it was over
-        // already, its own canceller walks it; if no share is left, nobody waits under it.
-        if (child->end(cause) && try_retain(*child)) {
-          child->next_cancelled = pending;
-          pending = child;
-        }
-      }
-    }
-    release(current);
-  }
-  return true;
-}
-
-bool context_state::enlist(task_record& task) noexcept {
-  const std::lock_guard hold(lock);
-  if (is_over()) return false;
-  task.wait_previous = nullptr;
-  task.wait_next = first_wait;
-  if (first_wait) first_wait->wait_previous = &task;
-  first_wait = &task;
-  task.wait_linked = true;
-  return true;
-}
-
-void context_state::delist(task_record& task) noexcept {
-  const std::lock_guard hold(lock);
-  if (!task.wait_linked) return;
-  if (task.wait_previous) task.wait_previous->wait_next = task.wait_next;
-  if (task.wait_next) task.wait_next->wait_previous = task.wait_previous;
-  if (first_wait == &task) first_wait = task.wait_next;
-  task.wait_linked = false;
-}
 
 bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* operation) noexcept {
   task.cancel_wait = cancel;
   task.operation = operation;
-  context_state* const context = task.context;
-  if (!context) return true;
-  if (!context->enlists) return !context->is_over();
-  task.enlisted_in = context;
-  return context->enlist(task);
+  cancel_scope* const scope = scope_of(task);
+  if (!scope) return true;
+  if (!scope->enlists) return !scope->is_over();
+  task.enlisted = true;
+  return scope->enlist(task);
 }
 
 void end_wait(task_record& task) noexcept {
-  if (context_state* const context = std::exchange(task.enlisted_in, nullptr)) context->delist(task);
+  // The task was suspended meanwhile, so its context is still the one it began to wait under.
+  if (std::exchange(task.enlisted, false)) scope_of(task)->delist(task);
   task.cancel_wait = nullptr;
 }
 
-bool context_enlists(const task_record& task) noexcept { return task.context && task.context->enlists; }
+bool context_enlists(const task_record& task) noexcept {
+  const cancel_scope* const scope = scope_of(task);
+  return scope && scope->enlists;
+}
 
-bool context_over(const task_record& task) noexcept { return task.context && task.context->is_over(); }
+bool context_over(const task_record& task) noexcept {
+  const cancel_scope* const scope = scope_of(task);
+  return scope && scope->is_over();
+}
 
 error context_error(const task_record& task) {
-  return task.context && task.context->is_over() ? task.context->why : error_of(errc::cancelled);
+  const cancel_scope* const scope = scope_of(task);
+  return scope && scope->is_over() ? scope->why : error_of(errc::cancelled);
 }
 
 }  // namespace detail
 
-bool context::is_over() const noexcept { return state_ && state_->is_over(); }
+namespace {
 
-error context::why() const { return is_over() ? state_->why : error{}; }
+const detail::cancel_scope* scope_of(const detail::context_state* state) noexcept {
+  return state ? state->scope : nullptr;
+}
 
-time_point context::deadline() const noexcept { return state_ ? state_->deadline : no_deadline; }
+}  // namespace
 
-cancel_source::cancel_source(const tandem::context& parent, time_point deadline)
-    : child_(new detail::context_state(parent.state(), deadline)) {}
+bool context::is_over() const noexcept {
+  const detail::cancel_scope* const scope = scope_of(state_);
+  return scope && scope->is_over();
+}
+
+error context::why() const { return is_over() ? state_->scope->why : error{}; }
+
+time_point context::deadline() const noexcept {
+  const detail::cancel_scope* const scope = scope_of(state_);
+  return scope ? scope->deadline : no_deadline;
+}
+
+context without_cancel(const context& parent) {
+  const detail::context_state* const state = parent.state();
+  if (!state || !state->values) return {};
+  // Below the value, not below `parent`: scopes in between are of no use to it, and need not be kept in memory.
+  return context(new detail::endless(*state->values));
+}
+
+cancel_source::cancel_source(const tandem::context& parent, time_point deadline, error cause)
+    : child_(new detail::cancel_scope(
+          parent.state(), deadline,
+          cause ? wrap(std::move(cause), errc::deadline_exceeded, "the deadline passed")
+                : error_of(errc::deadline_exceeded))) {}
 
 cancel_source::cancel_source() : cancel_source(this_task::context()) {}
 
 bool cancel_source::cancel(error cause) const noexcept {
-  if (!cause) {
-    cause = error_of(errc::cancelled);
-  } else if (cause.code() != errc::cancelled && cause.code() != errc::deadline_exceeded) {
-    cause = wrap(std::move(cause), errc::cancelled, "cancelled");
-  }
-  return child_.state()->cancel(std::move(cause));
+  return child_.state()->scope->cancel(detail::cancelled_because(std::move(cause)));
 }
 
 namespace this_task {

@@ -1,12 +1,13 @@
-// The shared state behind a context, and how cancelling it reaches the waits and contexts below.
+// The part of a context that can end, and how its end reaches the waits, calls and contexts below.
 #pragma once
 #include <atomic>
 #include <cstdint>
 #include <memory>
 
 #include <tandem/errors/error.hpp>
+#include <tandem/runtime/detail/after_call.hpp>
+#include <tandem/runtime/detail/context_node.hpp>
 #include <tandem/runtime/detail/job.hpp>
-#include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/timer.hpp>
 #include <tandem/runtime/time.hpp>
@@ -17,57 +18,70 @@ class scheduler;
 struct task_record;
 
 /// (X1) `over` goes from false to true once, under `lock`; `why` is written before and constant after.
-/// (X2) The lists are guarded by `lock`. A wait is on the list from begin_wait() until it is cancelled or ends.
-/// (X3) Lock order: parent before child; under a context's lock, cancel_wait functions take channel locks and nothing
-///      else.
-/// (X4) A child holds a share of its parent, which release() drops after deleting the child; the parent's list of
-///      children does not count.
-struct context_state : pooled {
+/// (X2) The lists are guarded by `lock`. Nothing is added to a list of a scope that is over, so whoever made it over
+///      empties them in short turns of the lock, and others may leave them in between.
+/// (X3) Lock order: the scope above before the one below; under a scope's lock, cancel_wait functions take channel
+///      locks and nothing else.
+/// (X4) The list of children holds no shares: a child leaves it in its destructor, or is taken off by
+///      the canceller, under the lock of the scope above either way.
+struct cancel_scope final : context_state {
   /// A runtime's root. Nobody cancels it but shutdown, which finds the waits in the table of live tasks: so a wait
   /// right below it costs no lock, and it does not enlist.
-  explicit context_state(scheduler& root_owner) noexcept;
+  explicit cancel_scope(scheduler& root_owner) noexcept;
 
   /// A child of `parent_or_null`.   Errors: throws std::logic_error for a deadline with no runtime in sight.
-  context_state(context_state* parent_or_null, time_point end_time);
-  ~context_state();
+  cancel_scope(context_state* parent_or_null, time_point end_time, error said_at_deadline);
+  ~cancel_scope() override;
 
-  bool cancel(error cause) noexcept;
+  bool cancel(const error& cause) noexcept;
 
   bool enlist(task_record& task) noexcept;
   void delist(task_record& task) noexcept;
 
+  /// Takes a share of `call` until the end of the scope or remove(). False: the scope is over.
+  [[nodiscard]] bool add(after_call& call) noexcept;
+  /// True if the list gave its share of `call` to the caller.
+  [[nodiscard]] bool remove(after_call& call) noexcept;
+
   [[nodiscard]] bool is_over() const noexcept { return over.load(std::memory_order_acquire); }
 
-  std::atomic<std::uint32_t> shares{1};
   const bool enlists;
+  bool listed = false;  // on the list of `above`; guarded by its lock, as are the siblings
   spin_lock lock;
   std::atomic<bool> over{false};  // release store pairs with is_over(): a true answer makes `why` visible (X1)
   error why;
+  const error at_deadline;  // why it will be over if its own deadline passes; dropped outside of all locks
   time_point deadline;
 
-  context_state* const parent;
+  cancel_scope* const above;           // the nearest scope above; null: none, or what is above never ends
   scheduler* const root_of = nullptr;  // set for a root only
-  // Keeps the timer's heap in memory. Null for a root, for orphans, and below a context that is over.
+  // Keeps the timer's heap in memory. Null for a root, for orphans, and below a scope that is over.
   std::shared_ptr<scheduler> home;
-  context_state* first_child = nullptr;
-  context_state* previous_sibling = nullptr;  // guarded by the parent's lock, as is next_sibling
-  context_state* next_sibling = nullptr;
+  cancel_scope* first_child = nullptr;
+  cancel_scope* previous_sibling = nullptr;
+  cancel_scope* next_sibling = nullptr;
   task_record* first_wait = nullptr;
-  context_state* next_cancelled = nullptr;  // used by the one thread that made this context over
+  after_call* first_call = nullptr;
+  cancel_scope* next_cancelled = nullptr;  // used by the one thread that made this scope over
 
  private:
-  /// Makes the context over. False if it was.
+  /// Makes the scope over. False if it was.
   bool end(const error& cause) noexcept;
-  /// Cancels every wait on the list.
-  void end_waits() noexcept;
+  /// Leaves the list of `above`, whose lock the caller holds.
+  void unlink() noexcept;
+
+  // One short turn of the lock each. True if there may be more to do.
+  bool end_some_waits() noexcept;
+  bool end_some_children(cancel_scope*& pending) noexcept;
+  bool start_a_call() noexcept;
 
   struct deadline_timer : timer_node {
-    explicit deadline_timer(context_state& s) noexcept;
-    context_state* state;
+    explicit deadline_timer(cancel_scope& s) noexcept;
+    cancel_scope* scope;
   };
   struct deadline_job : job {
-    explicit deadline_job(context_state& s) noexcept;
-    context_state* state;
+    explicit deadline_job(cancel_scope& s) noexcept;
+    cancel_scope* scope;
   };
   deadline_timer timer_;
   deadline_job expire_;

@@ -54,22 +54,6 @@ void submit_blocking(scheduler& s, job& work) {
   }
 }
 
-bool ended_by_context(const task_record& task, const error& what) noexcept {
-  const context_state* const context = task.spawn_context;
-  return context && context->is_over() && (what.is(errc::cancelled) || what.is(errc::deadline_exceeded));
-}
-
-void report_unobserved(const task_record& task, const error& what, bool escaped_exception) noexcept {
-  const char* const how = escaped_exception ? "was ended by an exception" : "failed";
-  try {
-    fmt::print(stderr, "tandem: task {} ({}:{}) {}, and nobody joined it: {:+}\n", task.name, task.site.file_name(),
-               task.site.line(), how, what);
-  } catch (...) {  // no memory for the text
-    std::fprintf(stderr, "tandem: task %s %s, and nobody joined it\n", task.name, how);
-  }
-  if (escaped_exception) std::abort();
-}
-
 }  // namespace detail
 
 runtime::runtime(const runtime_options& options)

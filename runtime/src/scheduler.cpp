@@ -14,11 +14,19 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 // A worker that is this late with its timers is taken to be held up by a task; others fire them then. Sooner would only
 // take tasks away from a worker that is about to run them.
 constexpr duration overdue_after = std::chrono::milliseconds(1);
+// Threads take numbers in blocks, so that a spawn costs no shared write.
+std::uint64_t next_task_id() noexcept {
+  constexpr std::uint64_t block = 1024;
+  static std::atomic<std::uint64_t> next_block{0};
+  thread_local std::uint64_t last = 0;
+  if (last % block == 0) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;  // only uniqueness counts
+  return ++last;
+}
 
 }  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
-    : how_(how), root_(new context_state(*this)), blocking_(blocking_threads) {
+    : how_(how), root_(new cancel_scope(*this)), blocking_(blocking_threads) {
   install_task_walk();
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<worker>());
@@ -223,7 +231,9 @@ std::string scheduler::describe_live(std::size_t limit) const {
     const std::lock_guard hold(shard->lock);
     all += shard->count;
     for (const task_record* t = shard->first; t && listed < limit; t = t->live_next, ++listed)
-      text += fmt::format("{}{} ({}:{})", listed ? ", " : "", t->name, t->site.file_name(), t->site.line());
+      text += fmt::format("{}{}{} ({}:{})", listed ? ", " : "", t->name.load(std::memory_order_relaxed),
+                          t->background.load(std::memory_order_relaxed) ? " in the background" : "",
+                          t->site.file_name(), t->site.line());
   }
   if (all > listed) text += fmt::format(" and {} more", all - listed);
   return text;
@@ -282,14 +292,18 @@ task_record::task_record(scheduler& s, context_state* inherited, const char* tas
     : job(&run_task),
       owner(&s),
       context(inherited),
-      spawn_context(inherited),
       name(task_name),
-      site(spawn_site) {
-  if (spawn_context) retain(*spawn_context);
+      site(spawn_site),
+      id(next_task_id()) {}
+
+void task_record::hold_context() noexcept {
+  counts_context = context && context != &owner->root();
+  if (counts_context) retain(*context);
 }
 
-task_record::~task_record() {
-  if (spawn_context) release(*spawn_context);
+void task_record::leave_context() noexcept {
+  if (std::exchange(counts_context, false)) release(*context);
+  context = nullptr;
 }
 
 }  // namespace tandem::detail

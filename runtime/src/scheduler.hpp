@@ -103,7 +103,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   [[nodiscard]] unsigned worker_count() const noexcept { return static_cast<unsigned>(workers_.size()); }
   [[nodiscard]] worker& worker_at(unsigned i) noexcept { return *workers_[i]; }
-  [[nodiscard]] context_state& root() noexcept { return *root_; }
+  [[nodiscard]] cancel_scope& root() noexcept { return *root_; }
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
@@ -135,7 +135,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   const mode how_;
   std::vector<std::unique_ptr<worker>> workers_;  // constant after construction
   std::vector<std::thread> threads_;              // touched by the starting and the stopping thread
-  context_state* root_;                           // constant; the scheduler's own share
+  cancel_scope* root_;                            // constant; the scheduler's own share
 
   // Injection and parking. Pairing W1: whoever adds work makes it visible, then looks at idle_count_ and searching_;
   // whoever goes idle announces that, then looks at all queues once more. Both with a seq_cst fence in between, so at

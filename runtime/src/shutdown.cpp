@@ -54,7 +54,7 @@ void scheduler::end_waits_below_root() noexcept {
   for (const auto& shard : live_) {
     const std::lock_guard hold(shard->lock);
     for (task_record* t = shard->first; t; t = t->live_next)
-      if (t->context == root_ && t->cancel_wait) t->cancel_wait(*t);
+      if (t->context && t->context->scope == root_ && t->cancel_wait) t->cancel_wait(*t);
   }
 }
 

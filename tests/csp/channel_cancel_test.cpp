@@ -194,5 +194,28 @@ TEST(ChannelCancel, ConservesValuesWhereverItStrikes) {
   }
 }
 
+// Such a loop cannot be ended, but it must not keep the worker to itself.
+TEST(ChannelCancel, ALoopThatIgnoresCancelledOperationsLetsOthersRun) {
+  sim_runtime sim;
+  const cancel_source over(sim.root_context());
+  over.cancel();
+  auto [tx, rx] = make_channel<int>(0);
+  bool stop = false;
+  auto receives = [](const receiver<int>& in, bool& until) -> task<> {
+    while (!until) (void)co_await in.recv();
+  };
+  auto selects = [](const receiver<int>& in, bool& until) -> task<> {
+    while (!until) (void)co_await select(on_recv(in));
+  };
+  auto receiving = sim.spawn(receives(rx, stop), over.context());
+  auto selecting = sim.spawn(selects(rx, stop), over.context());
+  auto stopping = sim.spawn([&stop]() -> task<> {
+    stop = true;
+    co_return;
+  });
+  sim.run_until_idle();  // hangs if one of the loops never yields
+  EXPECT_TRUE(receiving.done() && selecting.done() && stopping.done());
+}
+
 }  // namespace
 }  // namespace tandem::csp

@@ -1,6 +1,8 @@
 #include <tandem/runtime/context.hpp>
 
 #include <memory>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -107,6 +109,68 @@ TEST(Context, ACancelReachesManyWaits) {
   sim.run_until_idle();
   for (auto& h : handles) EXPECT_EQ(sim.get(h).error().code(), errc::cancelled);
   EXPECT_EQ(sim.live_tasks(), 0U);
+}
+
+// What swaps the context puts it back, however the piece below ends; otherwise the waits after it would fail too.
+TEST(Context, IsTheOldOneAgainAfterAPieceThatWasCancelledOrThrew) {
+  sim_runtime sim;
+  auto throwing = []() -> task<result<void>> {
+    co_await yield();
+    throw std::runtime_error("boom");
+  };
+  auto body = [&throwing]() -> task<bool> {
+    const cancel_source over;
+    over.cancel();
+    EXPECT_EQ((co_await with_timeout(1s, nap(1h))).error().code(), errc::deadline_exceeded);
+    EXPECT_EQ((co_await with_context(over.context(), nap(1h))).error().code(), errc::cancelled);
+    bool thrown = false;
+    try {
+      (void)co_await with_timeout(1s, throwing());
+    } catch (const std::runtime_error&) {
+      thrown = true;
+    }
+    EXPECT_EQ(this_task::context().deadline(), no_deadline);
+    const auto slept = co_await sleep_for(10s);  // past all of the deadlines above
+    co_return thrown && slept.has_value();
+  };
+  EXPECT_TRUE(sim.run(body()).value());
+  EXPECT_EQ(sim.live_tasks(), 0U);
+}
+
+TEST(Context, OfSeveralReasonsTheFirstWinsAndStays) {
+  sim_runtime sim;
+  const cancel_source top(sim.root_context(), sim.now() + 2s);
+  const cancel_source child(top.context(), sim.now() + 1s, make_error(errc::overloaded, "took too long"));
+  const cancel_source sibling(top.context());
+  sibling.cancel(make_error(errc::unavailable, "not needed"));
+  sim.advance(1s);
+  EXPECT_EQ(child.context().why().code(), errc::deadline_exceeded);
+  EXPECT_TRUE(child.context().why().is(errc::overloaded));  // the cause given for the deadline
+  EXPECT_FALSE(top.context().is_over());
+  EXPECT_FALSE(child.cancel(make_error(errc::aborted, "too late")));
+  sim.advance(1s);
+  EXPECT_EQ(top.context().why().code(), errc::deadline_exceeded);
+  EXPECT_FALSE(top.context().why().is(errc::overloaded));
+  EXPECT_TRUE(child.context().why().is(errc::overloaded));
+  EXPECT_TRUE(sibling.context().why().is(errc::unavailable));
+}
+
+TEST(Context, AChildHasTheReasonOfItsParentAndCausesNest) {
+  sim_runtime sim;
+  const cancel_source top(sim.root_context());
+  const cancel_source child(top.context());
+  auto handle = sim.spawn(nap(1h), child.context());
+  sim.run_until_idle();
+  error cause = wrap(make_error(errc::not_found, "no such row"), errc::aborted, "rolled back");
+  top.cancel(std::move(cause));
+  sim.run_until_idle();
+  const auto ended = sim.get(handle);
+  EXPECT_EQ(ended.error().code(), errc::cancelled);
+  EXPECT_EQ(ended.error().message(), "cancelled: rolled back: no such row");
+  EXPECT_TRUE(ended.error().is(errc::aborted) && ended.error().is(errc::not_found));
+  const cancel_source elsewhere;  // a cancel that is passed on stays one layer
+  elsewhere.cancel(ended.error());
+  EXPECT_EQ(elsewhere.context().why().message(), ended.error().message());
 }
 
 TEST(Context, ADeadlineOutsideOfARuntimeIsRefusedWithAdvice) {

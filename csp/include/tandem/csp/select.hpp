@@ -1,4 +1,4 @@
-// select: waits for several channel operations at once and performs exactly one of them.
+// select: waits for several operations at once (channels, joins, ticks, limits of time) and performs exactly one.
 #pragma once
 #include <array>
 #include <bit>
@@ -15,6 +15,7 @@
 #include <tandem/csp/detail/select_core.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/after.hpp>
+#include <tandem/runtime/spawn.hpp>
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/ticker.hpp>
 #include <tandem/runtime/time.hpp>
@@ -48,7 +49,7 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
     const bool in_slice = tandem::detail::spend_slice();
     if (!in_slice && tandem::csp::detail::context_over(current_task())) [[unlikely]] {
       winner_ = select_core::context_over;
-      return true;
+      return false;  // await_suspend() lets others run, even if the caller's loop ignores the outcome
     }
     winner_ = try_ready_arms(indices());
     if (winner_ == select_core::undecided) winner_ = otherwise_position();
@@ -59,7 +60,7 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
   bool await_suspend(std::coroutine_handle<P> coroutine) {
     task_record& task = *coroutine.promise().record;
     task.resume_point = coroutine;
-    if (winner_ != select_core::undecided) {  // it took effect; only the slice is used up
+    if (winner_ != select_core::undecided) {  // it took effect, or is over; only the slice is used up
       tandem::detail::yield_to_others(task);
       return true;
     }
@@ -148,6 +149,16 @@ template <class T>
 template <std::copy_constructible T>
 [[nodiscard]] auto on_send(const sender<T>& into, const std::type_identity_t<T>& value) {
   return detail::send_copy_arm<T>(into.target(), value);
+}
+
+/// An arm of select() that joins: it is chosen when the task of `handle` has ended, and leaves the handle empty. Yields
+/// what handle.join() does. Never chosen if the handle is empty, the caller's own, or another task is joining by it.
+/// ```
+/// auto first = co_await select(on_join(download), on_recv(interrupts), on_timeout(30s));
+/// ```
+template <class T>
+[[nodiscard]] auto on_join(join_handle<T>& handle) noexcept {
+  return detail::join_arm<typename join_handle<T>::value_type>(handle.target());
 }
 
 /// An arm of select() that is chosen `limit` from now if no other was before; a limit of zero or less, if no other is

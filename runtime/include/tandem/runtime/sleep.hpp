@@ -1,8 +1,9 @@
-// Letting time, or other tasks, pass.
+// Letting time pass. yield(), which lets other tasks pass, is in this_task.hpp.
 #pragma once
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/detail/completion.hpp>
 #include <tandem/runtime/task.hpp>
+#include <tandem/runtime/this_task.hpp>
 #include <tandem/runtime/time.hpp>
 
 namespace tandem {
@@ -30,18 +31,6 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
   completion_wait wait_;
 };
 
-class [[nodiscard]] yield_operation : public awaitable_base {
- public:
-  bool await_ready() const noexcept { return false; }
-  template <std::derived_from<promise_base> P>
-  void await_suspend(std::coroutine_handle<P> self) const noexcept {
-    task_record& task = *self.promise().record;
-    task.resume_point = self;
-    yield_to_others(task);
-  }
-  void await_resume() const noexcept {}
-};
-
 }  // namespace detail
 
 /// Waits until `when` on the runtime's clock.
@@ -51,8 +40,5 @@ class [[nodiscard]] yield_operation : public awaitable_base {
 
 /// Waits for `d`; see sleep_until().
 [[nodiscard]] inline auto sleep_for(duration d) noexcept { return detail::sleep_operation(deadline_in(d)); }
-
-/// Goes to the back of the worker's queue. Never fails and does not look at the context.
-[[nodiscard]] inline auto yield() noexcept { return detail::yield_operation(); }
 
 }  // namespace tandem

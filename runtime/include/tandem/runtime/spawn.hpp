@@ -1,5 +1,6 @@
 // Starting tasks: spawn() and the handle to join them by.
 #pragma once
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <source_location>
@@ -11,7 +12,9 @@
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/completion.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
+#include <tandem/runtime/detail/worker.hpp>
 #include <tandem/runtime/task.hpp>
+#include <tandem/runtime/this_task.hpp>
 
 namespace tandem {
 
@@ -22,8 +25,17 @@ struct spawn_options {
   /*implicit*/ spawn_options(tandem::context c) noexcept : context(std::move(c)) {}
   spawn_options(const char* n, tandem::context c) noexcept : name(n), context(std::move(c)) {}
 
+  /// For a task with a context of its own below `context`, so that join_handle::cancel() can end it. This costs an
+  /// allocation, and a registration with that context at each of the task's waits: so it is for those who need it.
+  [[nodiscard]] static spawn_options cancellable(const char* name = "task") noexcept {
+    spawn_options made(name);
+    made.own_context = true;
+    return made;
+  }
+
   const char* name = "task";               ///< Shown in reports. Must outlive the task: a literal.
   std::optional<tandem::context> context;  ///< Default: the spawning task's; outside of tasks, the runtime's root.
+  bool own_context = false;                ///< See cancellable().
 };
 
 namespace detail {
@@ -31,28 +43,39 @@ namespace detail {
 void add_live_task(task_record& task) noexcept;
 void remove_live_task(task_record& task) noexcept;
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept;
+[[nodiscard]] context child_of(context_state* parent);
 void schedule_new(task_record& task) noexcept;
 
 /// True if `what` only says that the task's context is over: whoever ended that knows.
 [[nodiscard]] bool ended_by_context(const task_record& task, const error& what) noexcept;
 
-/// Tells somebody about an outcome nobody will join: an error is printed to stderr; an escaped exception is printed
-/// and aborts the process.
+/// Tells somebody about an outcome nobody will join: an error is printed to stderr; an escaped exception goes to the
+/// escape handler.
 void report_unobserved(const task_record& task, const error& what, bool escaped_exception) noexcept;
+
+/// Ends `own`, the context of the task that completes `what`, unless that has ended.
+/// Errors: throws std::logic_error without a context of its own.
+bool cancel_task(completion_base* what, const context& own, error cause);
+
+/// What a join that cannot be is told.
+[[nodiscard]] error join_refused(const char* why);
 
 /// A spawned task: its record, its result, and the end of its outermost coroutine, in one object.
 template <class T>
 class spawned final : public completion<plain_value_t<T>>, public task_record {
   using value = plain_value_t<T>;
+  using untaken = completion_base::untaken;
 
  public:
-  spawned(scheduler& s, context_state* inherited, const spawn_options& options, std::source_location where) noexcept
-      : task_record(s, inherited, options.name, where) {}
+  spawned(scheduler& s, context_state* inherited, const char* task_name, std::source_location where) noexcept
+      : task_record(s, inherited, task_name, where) {
+    hold_context();
+  }
 
   ~spawned() override {
-    if (this->taken_ || !this->outcome_ || *this->outcome_) return;
-    if (escaped_ || !ended_by_context(*this, this->outcome_->error()))
-      report_unobserved(*this, this->outcome_->error(), escaped_);
+    leave_context();
+    if (this->if_untaken_ != untaken::nothing)
+      report_unobserved(*this, this->outcome_.error(), this->if_untaken_ == untaken::escalate);
   }
 
   void start(task<T> body) noexcept {
@@ -60,6 +83,8 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
     add_live_task(*this);
     schedule_new(*this);
   }
+
+  [[nodiscard]] task_record* completing_task() noexcept override { return this; }
 
  private:
   static after_end ended(promise_base& outermost) noexcept {
@@ -77,17 +102,17 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
       } else {
         outcome.emplace(frame.promise().take());
       }
+      if (!*outcome && !ended_by_context(*this, outcome->error())) this->if_untaken_ = untaken::report;
     } catch (...) {
-      escaped_ = true;
+      this->if_untaken_ = untaken::escalate;
       outcome.emplace(fail(from_exception(std::current_exception())));
     }
     frame.destroy();
+    leave_context();
     remove_live_task(*this);
     this->complete(std::move(*outcome));
     this->release();
   }
-
-  bool escaped_ = false;  // written before complete(), read by the last owner
 };
 
 template <class T>
@@ -95,29 +120,56 @@ class [[nodiscard]] join_operation : public awaitable_base {
  public:
   join_operation(completion_ptr<T>& what, time_point limit) noexcept : what_(what), limit_(limit) {}
 
-  bool await_ready() const noexcept { return what_->is_ready(); }
+  bool await_ready() noexcept {
+    if (!what_) {
+      state_ = phase::empty;
+    } else if (what_->is_ready()) {
+      state_ = phase::ready;
+      return spend_slice();
+    } else if (what_->completing_task() == &current_task()) {
+      state_ = phase::oneself;
+    } else {
+      return false;
+    }
+    return true;
+  }
   template <std::derived_from<promise_base> P>
   bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
     task.resume_point = self;
-    waited_ = true;
+    if (state_ == phase::ready) {  // only the slice is used up
+      yield_to_others(task);
+      return true;
+    }
+    state_ = phase::waiting;
     return wait_.start(task, what_.get(), limit_);
   }
   result<T> await_resume() {
-    if (waited_) {
-      const auto ended = wait_.finish();
-      if (ended == completion_wait::ended::context) return fail(context_error(current_task()));
-      if (ended == completion_wait::ended::limit) return fail(error_of(errc::timed_out));
+    if (state_ == phase::empty)
+      return fail(join_refused("the handle is empty: it was joined, detached, or never had a task"));
+    if (state_ == phase::oneself) return fail(join_refused("a task cannot join itself"));
+    if (state_ == phase::waiting) {
+      switch (wait_.finish()) {
+        case completion_wait::ended::completed:
+          break;
+        case completion_wait::ended::context:
+          return fail(context_error(current_task()));
+        case completion_wait::ended::limit:
+          return fail(error_of(errc::timed_out));
+        case completion_wait::ended::occupied:
+          return fail(join_refused("another task is joining by this handle"));
+      }
     }
-    result<T> outcome = what_->take();
-    what_ = completion_ptr<T>();
-    return outcome;
+    const completion_ptr<T> ended = std::exchange(what_, completion_ptr<T>());
+    return ended->take();
   }
 
  private:
+  enum class phase : std::uint8_t { unknown, ready, waiting, empty, oneself };
+
   completion_ptr<T>& what_;
   time_point limit_;
-  bool waited_ = false;
+  phase state_ = phase::unknown;
   completion_wait wait_;
 };
 
@@ -131,21 +183,32 @@ std::invoke_result_t<F&> keep_alive(F function) {
 /// The right to wait for a spawned task, or for a call on the blocking pool.
 ///
 /// Owns:    a share of the result, not of the task: dropping the handle lets the task run on in the background, where
-///          shutdown still finds it. Its error is then printed to stderr; an exception that escapes it aborts.
+///          reports and shutdown still find it. Its error is then printed to stderr; an exception that escapes it goes
+///          to the escape handler, which aborts unless it was replaced.
 /// Threads: use one handle from one task at a time.
+///
+/// A handle is empty when default-constructed, moved from, joined or detached.
 template <class T>
 class [[nodiscard]] join_handle {
  public:
   using value_type = detail::plain_value_t<T>;
 
   join_handle() = default;
+  join_handle(join_handle&&) noexcept = default;
+  join_handle& operator=(join_handle other) noexcept {
+    std::swap(target_, other.target_);
+    std::swap(own_context_, other.own_context_);
+    return *this;
+  }
+  ~join_handle() { detach(); }
 
   /// Waits for the task to end and gives its result; an exception it threw arrives as an error. The handle is then
-  /// empty.
+  /// empty. csp::on_join() is the same as an arm of select().
   ///
   /// Suspends: until the task has ended and its frame is destroyed, or the caller's context is over.
   /// Cancel:   safe; the task is not cancelled by this, and the handle may be joined again.
-  /// Errors:   the task's own, errc::cancelled, errc::deadline_exceeded.
+  /// Errors:   the task's own, errc::cancelled, errc::deadline_exceeded; errc::failed_precondition for an empty handle,
+  ///           the caller's own, or one that another task is joining by.
   [[nodiscard]] auto join() noexcept { return detail::join_operation<value_type>(target_, no_deadline); }
 
   /// join(), for at most `limit`.   Errors: those of join(), and errc::timed_out; the handle may be joined again.
@@ -153,26 +216,51 @@ class [[nodiscard]] join_handle {
     return detail::join_operation<value_type>(target_, deadline_in(limit));
   }
 
-  /// True if join() would not wait. The handle must not be empty.
-  [[nodiscard]] bool done() const noexcept { return target_->is_ready(); }
+  /// True if join() would not wait.
+  [[nodiscard]] bool done() const noexcept { return !target_ || target_->is_ready(); }
+  /// False if the handle is empty.
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(target_); }
 
-  /// Lets the task run on unjoined, on purpose.
-  void detach() noexcept { target_ = {}; }
+  /// Ends the context of the task, and of all that it started under it, with errc::cancelled and `cause` attached (as
+  /// cancel_source::cancel()). The task ends when it has noticed; join() waits for that. A task that has not run yet
+  /// runs up to its first wait. True if this call ended the context; false if it was over, the task has ended, or the
+  /// handle is empty.
+  /// Errors: throws std::logic_error if the task was not spawned with spawn_options::cancellable().
+  bool cancel(error cause = {}) const { return detail::cancel_task(target_.get(), own_context_, std::move(cause)); }
 
-  /// Not for users.
-  explicit join_handle(detail::completion<value_type>* adopted) noexcept : target_(adopted) {}
+  /// Lets the task run on unjoined, on purpose: in the background, where reports and shutdown still find it, under
+  /// `name` if there is one (a literal). Does nothing to an empty handle.
+  void detach(const char* name = nullptr) noexcept {
+    if (target_ && !target_->is_ready())
+      if (detail::task_record* const left = target_->completing_task()) detail::let_go(*left, name);
+    disown();
+  }
+
+  /// Not for users: detach() for those who see to the task's end by themselves, so that it is not in the background.
+  void disown() noexcept {
+    target_ = {};
+    own_context_ = {};
+  }
+  explicit join_handle(detail::completion<value_type>* adopted, context own = {}) noexcept
+      : target_(adopted), own_context_(std::move(own)) {}
   [[nodiscard]] detail::completion_ptr<value_type>& target() noexcept { return target_; }
 
  private:
   detail::completion_ptr<value_type> target_;
+  context own_context_;  // of a cancellable task
 };
 
 namespace detail {
 template <class T>
 join_handle<T> spawn_on(scheduler& s, task<T> body, const spawn_options& options, std::source_location where) {
-  auto* made = new spawned<T>(s, context_for_spawn(s, options), options, where);
-  join_handle<T> handle(made);
+  context own;
+  context_state* under = context_for_spawn(s, options);
+  if (options.own_context) {
+    own = child_of(under);
+    under = own.state();
+  }
+  auto* made = new spawned<T>(s, under, options.name, where);
+  join_handle<T> handle(made, std::move(own));
   made->start(std::move(body));
   return handle;
 }

@@ -1,8 +1,11 @@
-// Running a piece of a task under another context: a tighter deadline, or one that can be cancelled.
+// Running a piece of a task under another context: a tighter deadline, one that can be cancelled, one with a value.
+// The task is under its own context again when the piece has ended, or was left by an exception.
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/task.hpp>
 
 namespace tandem {
@@ -45,6 +48,22 @@ template <class T>
 task<T> with_timeout(duration limit, task<T> body) {
   const cancel_source source(this_task::context(), deadline_in(limit));
   const detail::context_swap inside(source.context().state());
+  co_return co_await std::move(body);
+}
+
+/// `body`, run under the caller's context with `value` under `key`.
+template <class K, class T>
+task<T> with_value(const context_key<K>& key, std::type_identity_t<K> value, task<T> body) {
+  const context inner = with_value(this_task::context(), key, std::move(value));
+  const detail::context_swap inside(inner.state());
+  co_return co_await std::move(body);
+}
+
+/// `body`, run to its end even if the caller's context is over: for cleaning up. It keeps the values.
+template <class T>
+task<T> without_cancel(task<T> body) {
+  const context inner = without_cancel(this_task::context());
+  const detail::context_swap inside(inner.state());
   co_return co_await std::move(body);
 }
 

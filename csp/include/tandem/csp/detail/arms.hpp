@@ -1,4 +1,4 @@
-// The arms of select(): receive, send, a tick, and a limit of time.
+// The arms of select(): receive, send, join, a tick, and a limit of time.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include <tandem/csp/detail/select_core.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/completion.hpp>
 #include <tandem/runtime/detail/tick_source.hpp>
 #include <tandem/runtime/detail/timer.hpp>
 #include <tandem/runtime/tick.hpp>
@@ -139,6 +140,45 @@ template <class T>
 class [[nodiscard]] send_copy_arm final : private held_copy<T>, public send_arm_base<T> {
  public:
   send_copy_arm(channel<T>* where, const T& value) : held_copy<T>(value), send_arm_base<T>(where, this->copy) {}
+};
+
+/// The part of a join arm that does not depend on the type of the result.
+class join_arm_base : public select_arm, private tandem::detail::completion_waiter {
+ public:
+  join_arm_base(const join_arm_base&) = delete;
+  join_arm_base& operator=(const join_arm_base&) = delete;
+
+  [[nodiscard]] bool may_be_ready() const noexcept final { return what_ && what_->is_ready(); }
+  [[nodiscard]] bool attempt() noexcept final { return true; }  // what is ready stays ready until it is taken
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) final;
+  void delist(bool settled) noexcept final;
+
+ protected:
+  explicit join_arm_base(tandem::detail::completion_base* what) noexcept;
+  ~join_arm_base() = default;
+
+ private:
+  tandem::detail::completion_base* what_;  // null: never ready
+  selection* select_ = nullptr;
+  std::uint32_t arm_ = 0;
+};
+
+template <class T>
+class [[nodiscard]] join_arm final : public join_arm_base {
+ public:
+  using outcome = result<T>;
+
+  explicit join_arm(tandem::detail::completion_ptr<T>& handle) noexcept
+      : join_arm_base(handle.get()), handle_(handle) {}
+
+  /// Once, if this arm won; leaves the handle empty.
+  [[nodiscard]] outcome take() {
+    const tandem::detail::completion_ptr<T> ended = std::exchange(handle_, tandem::detail::completion_ptr<T>());
+    return ended->take();
+  }
+
+ private:
+  tandem::detail::completion_ptr<T>& handle_;
 };
 
 /// What a won timeout arm yields.

@@ -36,7 +36,7 @@ class operation : public tandem::detail::awaitable_base {
     // An operation that never waits must notice a cancel too: it does so once per slice.
     if (!in_slice && context_over(task)) [[unlikely]] {
       state_ = progress::over;
-      return true;
+      return false;  // await_suspend() lets others run, even if the caller's loop ignores the outcome
     }
     channel_base& channel = target();
     wait_node* to_wake = nullptr;

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include <tandem/errors/result.hpp>
@@ -12,6 +12,7 @@
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/timer.hpp>
+#include <tandem/runtime/detail/worker.hpp>
 
 namespace tandem::detail {
 
@@ -30,27 +31,37 @@ class completion_base : public pooled {
 
   void retain() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }  // the caller holds a share already
   void release() noexcept {
-    // Release orders this side's accesses before the delete; acquire lets the last one see them all.
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    // Release orders this side's accesses before the delete; acquire lets the last one see them all. Whoever holds the
+    // only share need not write it: nobody else can add one.
+    if (shares_.load(std::memory_order_acquire) == 1 || shares_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete this;
   }
 
-  /// Registers the one waiter. False if the result is there already; then `waiter` is not kept.
-  [[nodiscard]] bool add_waiter(completion_waiter& waiter) noexcept {
+  /// Registers the one waiter. It is not kept if the result is there already, or another waiter is.
+  enum class registration : std::uint8_t { registered, ready, occupied };
+  [[nodiscard]] registration add_waiter(completion_waiter& waiter) noexcept {
     const std::lock_guard hold(lock_);
-    if (ready_.load(std::memory_order_relaxed)) return false;
+    if (ready_.load(std::memory_order_relaxed)) return registration::ready;
+    if (waiter_) return registration::occupied;
     waiter_ = &waiter;
-    return true;
+    return registration::registered;
   }
   /// When it returns, the waiter has either been woken completely or will not be.
-  void remove_waiter() noexcept {
+  void remove_waiter(const completion_waiter& waiter) noexcept {
     const std::lock_guard hold(lock_);
-    waiter_ = nullptr;
+    if (waiter_ == &waiter) waiter_ = nullptr;
   }
 
   /// Acquire: a true answer makes the result visible (pairs with the release in publish()).
   [[nodiscard]] bool is_ready() const noexcept { return ready_.load(std::memory_order_acquire); }
 
+  /// The task that completes it, if it is one.
+  [[nodiscard]] virtual task_record* completing_task() noexcept { return nullptr; }
+
  protected:
+  /// What the last owner does with an outcome nobody took.
+  enum class untaken : std::uint8_t { nothing, report, escalate };
+
   completion_base() = default;
   virtual ~completion_base() = default;
 
@@ -62,7 +73,13 @@ class completion_base : public pooled {
 
  private:
   spin_lock lock_;
-  std::atomic<bool> ready_{false};         // written under lock_
+  std::atomic<bool> ready_{false};  // written under lock_
+
+ protected:
+  // Written by the completing side before publish(), by the waiting side after is_ready(), read by the last owner.
+  untaken if_untaken_ = untaken::nothing;
+
+ private:
   std::atomic<std::uint32_t> shares_{2};
   completion_waiter* waiter_ = nullptr;    // guarded by lock_
 };
@@ -85,20 +102,27 @@ class completion : public completion_base {
   static_assert(pool_aligned<T>, "a result cannot be aligned more strictly than operator new aligns");
 
  public:
+  completion() noexcept {}
+  ~completion() override {
+    if (is_ready()) std::destroy_at(&outcome_);
+  }
+
   /// The completing side, once. Wakes the waiter.
   void complete(result<T> outcome) noexcept {
-    outcome_.emplace(std::move(outcome));
+    std::construct_at(&outcome_, std::move(outcome));
     publish();
   }
   /// The waiting side, once, after is_ready().
   [[nodiscard]] result<T> take() noexcept {
-    taken_ = true;
-    return std::move(*outcome_);
+    if_untaken_ = untaken::nothing;
+    return std::move(outcome_);
   }
 
  protected:
-  std::optional<result<T>> outcome_;  // written before publish(), read after is_ready()
-  bool taken_ = false;                // waiting side only, until the last share is gone
+  // Exists from publish() on. In a union, because a flag of its own would cost eight bytes.
+  union {
+    result<T> outcome_;
+  };
 };
 
 /// Waits for a completion, for the caller's context, and for a limit of time: whichever comes first.
@@ -110,16 +134,18 @@ class completion_wait : public completion_waiter {
   completion_wait(const completion_wait&) = delete;
   completion_wait& operator=(const completion_wait&) = delete;
 
-  enum class ended : std::uint8_t { completed, context, limit };
+  enum class ended : std::uint8_t { completed, context, limit, occupied };
 
   /// True if the task must suspend; from then on it may be running elsewhere.
-  /// `what` may be null: then only time or the context end the wait.   Errors: throws std::bad_alloc.
+  /// `what` may be null: then only time or the context end the wait. `occupied`: somebody else waits for `what`.
+  /// A wait that fails at once spends the slice, so a loop of such waits lets others run.
+  /// Errors: throws std::bad_alloc.
   [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit);
   /// Called first thing when the task runs again.
   ended finish() noexcept;
 
  private:
-  static constexpr std::uint32_t arm_completed = 0, arm_context = 1, arm_limit = 2;
+  static constexpr std::uint32_t arm_completed = 0, arm_context = 1, arm_limit = 2, arm_occupied = 3;
 
   struct limit_timer : timer_node {
     explicit limit_timer(completion_wait& w) noexcept;

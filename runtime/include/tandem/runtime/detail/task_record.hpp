@@ -1,5 +1,6 @@
 // The root record of a spawned task: what the scheduler, contexts and channels know about it.
 #pragma once
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <source_location>
@@ -43,30 +44,36 @@ struct task_record : job {
   std::coroutine_handle<> resume_point;  // the innermost suspended coroutine
   promise_base* innermost = nullptr;     // the innermost coroutine, suspended or not, for stacks (R1)
   scheduler* owner;
-  context_state* context;  // borrowed from the enclosing scope or from `spawn_context`
-  context_state* spawn_context;  // a counted reference, released when the task ends
+  context_state* context;  // borrowed from the enclosing scope, or the share of hold_context()
 
   // The wait in progress (R2).
   void (*cancel_wait)(task_record&) noexcept = nullptr;
   void* operation = nullptr;
   wait_node node;
 
-  // Membership in a context's list of waits; guarded by the lock of `enlisted_in`.
-  context_state* enlisted_in = nullptr;  // written by the task itself
+  // Membership in the list of waits of the context's scope; guarded by its lock.
   task_record* wait_previous = nullptr;
   task_record* wait_next = nullptr;
-  bool wait_linked = false;
 
   // Membership in the scheduler's list of live tasks; guarded by the shard's lock.
   task_record* live_previous = nullptr;
   task_record* live_next = nullptr;
   unsigned live_shard = 0;
 
-  const char* name;
-  std::source_location site;
+  bool wait_linked = false;               // as wait_next
+  bool enlisted = false;                  // the wait in progress is, or was, on that list; written by the task itself
+  bool counts_context = false;            // see hold_context()
+  std::atomic<bool> background{false};    // nobody will join it; written by whoever let go, read by reports
+  std::atomic<const char*> name;          // changed by join_handle::detach(), read by reports; always a literal
+  const std::source_location site;
+  const std::uint64_t id;
 
  protected:
-  ~task_record();
+  ~task_record() = default;
+  /// Takes a share of the context the task starts under; a runtime's root needs no counting, as it outlives its tasks.
+  void hold_context() noexcept;
+  /// Gives the share back. The task has ended, or never ran, so it is under that context. Once is enough, twice harmless.
+  void leave_context() noexcept;
 };
 
 /// The task running on this worker. The caller must be one.
@@ -78,6 +85,13 @@ void make_ready(task_record& task) noexcept;
 
 /// Puts the running task at the back of its worker's queue. It must suspend right after.
 void yield_to_others(task_record& task) noexcept;
+
+/// Lets go of `task`, which runs on in the background; with a name, reports call it that.
+inline void let_go(task_record& task, const char* name) noexcept {
+  // relaxed: both are for reports, which may come before or after.
+  if (name) task.name.store(name, std::memory_order_relaxed);
+  task.background.store(true, std::memory_order_relaxed);
+}
 
 /// Announces that `task` is about to wait, and how to end that wait: `cancel` may be called once, on any thread, until
 /// end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both cases.

@@ -69,7 +69,7 @@ void fire(unsigned threads) {
 
 }  // namespace
 
-void add_runtime_jobs(std::vector<job>& jobs) {
+void add_timer_jobs(std::vector<job>& jobs) {
   jobs.push_back({"S3-cancel", cancel});
   jobs.push_back({"S3-fire", fire});
 }

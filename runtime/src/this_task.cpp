@@ -1,0 +1,31 @@
+#include <tandem/runtime/this_task.hpp>
+
+namespace tandem::this_task {
+namespace {
+
+const detail::task_record* running() noexcept { return detail::tls_worker ? detail::tls_worker->current : nullptr; }
+
+}  // namespace
+
+const char* name() noexcept {
+  const detail::task_record* const task = running();
+  return task ? task->name.load(std::memory_order_relaxed) : "";  // literals: whichever is read is complete
+}
+
+std::uint64_t id() noexcept {
+  const detail::task_record* const task = running();
+  return task ? task->id : 0;
+}
+
+bool cancelled() noexcept {
+  const detail::task_record* const task = running();
+  return task && detail::context_over(*task);
+}
+
+result<void> check() {
+  const detail::task_record* const task = running();
+  if (task && detail::context_over(*task)) return fail(detail::context_error(*task));
+  return {};
+}
+
+}  // namespace tandem::this_task
