@@ -76,17 +76,27 @@ void scheduler::inject_many(const queue_item* items, std::size_t n) noexcept {
 
 queue_item scheduler::take_injected(worker& self) noexcept {
   if (injected_size_.load(std::memory_order_relaxed) == 0) return 0;  // stale: found at the next look, or by park()
-  const std::lock_guard hold(inject_lock_);
-  if (injected_.empty()) return 0;
-  const queue_item first = injected_.front();
-  injected_.pop_front();
-  // A fair share of the rest, so that the lock is not taken for each item.
-  std::size_t more = std::min<std::size_t>(injected_.size() / workers_.size(), run_queue::capacity / 4);
-  while (more > 0 && self.ring.push(injected_.front())) {
+  queue_item first = 0;
+  bool others_wait = false;
+  {
+    const std::lock_guard hold(inject_lock_);
+    if (injected_.empty()) return 0;
+    first = injected_.front();
     injected_.pop_front();
-    --more;
+    others_wait = !injected_.empty();
+    // A fair share of the rest, so that the lock is not taken for each item.
+    std::size_t more = std::min<std::size_t>(injected_.size() / workers_.size(), run_queue::capacity / 4);
+    while (more > 0 && self.ring.push(injected_.front())) {
+      injected_.pop_front();
+      --more;
+    }
+    injected_size_.store(injected_.size(), std::memory_order_relaxed);
   }
-  injected_size_.store(injected_.size(), std::memory_order_relaxed);
+  // What came while somebody was searching woke nobody. If the item we leave with holds us up, the rest must not wait.
+  if (others_wait) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // W1, for what went into the ring
+    wake_a_thief();
+  }
   return first;
 }
 
