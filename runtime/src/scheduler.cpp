@@ -1,7 +1,5 @@
 #include "scheduler.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 namespace tandem::detail {
@@ -12,17 +10,23 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 }  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
-    : how_(how), root_(new context_state(*this)), blocking_(blocking_threads) {
-  for (unsigned i = 0; i < workers; ++i) {
+    : how_(how), hands_(make_workers(workers)), root_(new context_state(*this)), blocking_(blocking_threads) {
+  // One for each worker, and one for spawns from other threads.
+  for (unsigned i = 0; i <= workers; ++i) live_.push_back(std::make_unique<live_shard>());
+  sync::prepare_heavy_fence();
+}
+
+std::vector<seat*> scheduler::make_workers(unsigned n) {
+  std::vector<seat*> seats;
+  for (unsigned i = 0; i < n; ++i) {
     workers_.push_back(std::make_unique<worker>());
     worker& w = *workers_.back();
     w.owner = this;
     w.index = i;
     w.random = 2463534242U + i * 0x9e3779b9U;
-    live_.push_back(std::make_unique<live_shard>());
+    seats.push_back(&w);
   }
-  live_.push_back(std::make_unique<live_shard>());  // for spawns from other threads
-  idle_.reserve(workers);
+  return seats;
 }
 
 scheduler::~scheduler() { release(*root_); }
@@ -44,48 +48,10 @@ void scheduler::start_threads() {
   }
 }
 
-void scheduler::inject(queue_item item) noexcept { inject_many(&item, 1); }
-
-void scheduler::inject_many(const queue_item* items, std::size_t n) noexcept {
+void scheduler::inject(const queue_item* items, std::size_t n) noexcept {
   // Once an item is published its task may run, end, and be the last thing the runtime waited for.
   const std::shared_ptr<scheduler> keep = shared_from_this();
-  {
-    const std::lock_guard hold(inject_lock_);
-    injected_.insert(injected_.end(), items, items + n);
-    injected_size_.store(injected_.size(), std::memory_order_seq_cst);
-  }
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // W1
-  if (worker* const napper = napping_.load(std::memory_order_seq_cst)) napper->sleeper.unpark();
-  wake_a_thief();
-}
-
-queue_item scheduler::take_injected(worker& self) noexcept {
-  if (injected_size_.load(std::memory_order_relaxed) == 0) return 0;  // stale: found at the next look, or by park()
-  const std::lock_guard hold(inject_lock_);
-  if (injected_.empty()) return 0;
-  const queue_item first = injected_.front();
-  injected_.pop_front();
-  // A fair share of the rest, so that the lock is not taken for each item.
-  std::size_t more = std::min<std::size_t>(injected_.size() / workers_.size(), run_queue::capacity / 4);
-  while (more > 0 && self.ring.push(injected_.front())) {
-    injected_.pop_front();
-    --more;
-  }
-  injected_size_.store(injected_.size(), std::memory_order_relaxed);
-  return first;
-}
-
-void scheduler::wake_a_thief() noexcept {
-  if (idle_count_.load(std::memory_order_relaxed) == 0 || searching_.load(std::memory_order_relaxed) != 0) return;
-  worker* chosen = nullptr;
-  {
-    const std::lock_guard hold(inject_lock_);
-    if (idle_.empty()) return;
-    chosen = idle_.back();
-    idle_.pop_back();
-    idle_count_.store(static_cast<unsigned>(idle_.size()), std::memory_order_relaxed);
-  }
-  chosen->sleeper.unpark();
+  hands_.inject(items, n);
 }
 
 void scheduler::arm(timer_node& node, time_point when) {
@@ -157,7 +123,7 @@ void submit(scheduler& s, queue_item item) noexcept {
   if (here && here->owner == &s) {
     static_cast<worker*>(here)->push_next(item);
   } else {
-    s.inject(item);
+    s.inject(&item, 1);
   }
 }
 
@@ -181,7 +147,8 @@ void schedule_new(task_record& task) noexcept {
   if (here && here->owner == task.owner) {
     static_cast<worker*>(here)->push_back(item_of(task), true);
   } else {
-    task.owner->inject(item_of(task));
+    const queue_item item = item_of(task);
+    task.owner->inject(&item, 1);
   }
 }
 
