@@ -74,6 +74,7 @@ int unknown_job(const std::vector<bench::job>& jobs, std::string_view name) {
 int main(int argc, char** argv) {
   std::vector<bench::job> jobs;
   bench::add_csp_jobs(jobs);
+  bench::add_idle_jobs(jobs);
 #if defined(TANDEM_BENCH_ACTORS)
   bench::add_actor_jobs(jobs);
 #endif

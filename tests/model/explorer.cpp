@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t most_objects = 96;
 constexpr std::size_t stack_bytes = 256 * 1024;
+constexpr unsigned most_passed_over = 4;
+constexpr int delay_steps = 12;  // of a store that a mutation delays
 
 /// For each word, the oldest of its values that may still be read.
 struct view {
@@ -56,7 +58,7 @@ struct delayed_store {
   unsigned target = 0;
   std::uint64_t bits = 0;
   order with{};
-  bool due = false;
+  int steps_left = 0;
 };
 
 struct fiber {
@@ -67,6 +69,7 @@ struct fiber {
   bool blocked = false;  // asleep on a futex
   bool limited = false;  // and its sleep has a limit
   bool timed_out = false;
+  unsigned passed_over = 0;  // times that another one's limited sleep ended instead
   pending_step next;
   view now;        // what this thread has seen
   view on_acquire; // what an acquire fence would add
@@ -172,7 +175,7 @@ class explorer {
     note([&] { return fmt::format("= {:#x}", bits); });
     if (mutated(mutation::kind::delay, step::store, at)) {
       finish_late(true);
-      self().late = {true, target, bits, o, false};
+      self().late = {true, target, bits, o, delay_steps};
       return;
     }
     write(target, bits, o, nullptr);
@@ -432,13 +435,19 @@ class explorer {
         return -1;
       }
     }
+    // A sleep may also be over before the others are stuck.
+    const std::size_t awake = ready.size();
+    if (how_.preemptions >= 0 && preemptions_ < how_.preemptions)
+      for (unsigned i = 0; i < fibers_.size(); ++i)
+        if (fibers_[i]->blocked && fibers_[i]->limited) ready.push_back(i);
     const unsigned taken = choose(static_cast<unsigned>(ready.size()));
     const unsigned next = ready[taken];
+    if (taken >= awake) end_sleep(next);
     if (how_.preemptions < 0) {
       sleeping_.insert(sleeping_.end(), ready.begin(), ready.begin() + taken);
       std::erase_if(sleeping_, [&](unsigned i) { return dependent(fibers_[i]->next, fibers_[next]->next); });
     }
-    if (goes_on && next != *current_) ++preemptions_;
+    if (taken >= awake || (goes_on && next != *current_)) ++preemptions_;
     return static_cast<int>(next);
   }
 
@@ -453,13 +462,22 @@ class explorer {
       return give_up("nobody can go on: " + who);
     }
     if (++steps_ > how_.most_steps) return give_up("this does not end");
+    // Time passes for all of them: nobody sleeps on while another's limit comes again and again.
+    const auto overdue = std::ranges::find_if(limited, [&](unsigned i) { return fibers_[i]->passed_over == most_passed_over; });
+    if (overdue != limited.end()) limited = {*overdue};
     const unsigned i = limited[choose(static_cast<unsigned>(limited.size()))];
+    for (const unsigned other : limited) ++fibers_[other]->passed_over;
+    end_sleep(i);
+    sleeping_.clear();
+    return static_cast<int>(i);
+  }
+
+  void end_sleep(unsigned i) {
     fiber& f = *fibers_[i];
     f.blocked = false;
     f.timed_out = true;
+    f.passed_over = 0;
     for (word& w : words_) std::erase(w.sleepers, i);
-    sleeping_.clear();
-    return static_cast<int>(i);
   }
 
   int give_up(const std::string& why) {
@@ -480,7 +498,7 @@ class explorer {
     if (!current_) return o;
     remember(s.what, o, at);
     enter(s);
-    finish_late(false);
+    finish_late(s.what == step::wait);
     if (replaying_) {
       if (!result_.trace.empty()) result_.trace += '\n';
       result_.trace += fmt::format("{:10} {}:{:<4} {} {}", self().name, base(at.file_name()), at.line(), name_of(s.what),
@@ -513,14 +531,9 @@ class explorer {
            m.at.file == base(at.file_name());
   }
 
-  // A store that a mutation delays takes place before the second step after it.
   void finish_late(bool now) {
     delayed_store& late = self().late;
-    if (!late.any) return;
-    if (!now && !late.due) {
-      late.due = true;
-      return;
-    }
+    if (!late.any || (!now && --late.steps_left > 0)) return;
     late.any = false;
     write(late.target, late.bits, late.with, nullptr);
   }

@@ -39,7 +39,7 @@ struct mutation {
     drop,    // a fence or a wake does nothing
     relax,   // the operation orders nothing
     tear,    // the read-modify-write is a load and a store
-    delay,   // the store takes place after the fiber's next step
+    delay,   // the store takes place a dozen of the fiber's steps later, or before it sleeps or ends
     freeze,  // the load returns the word's first value
     blind,   // the futex sleeps whatever the word is
   };
@@ -48,13 +48,13 @@ struct mutation {
 };
 
 struct options {
-  /// A switch away from a fiber that could go on costs one of these. Negative: as many as there are, and orders that
-  /// differ only in independent steps are tried once (sleep sets).
+  /// A switch away from a fiber that could go on costs one of these, as does the end of a sleep while others could go
+  /// on. Negative: any number of switches, and orders that differ only in independent steps are tried once (sleep sets).
   int preemptions = 2;
   /// A load that returns an old value costs one of these. 0: sequential consistency.
   int old_values = 2;
-  /// A sleep with a limit of at most this much ends when nothing else can go on. Any other is for ever: somebody must
-  /// end it, or the execution fails as a deadlock.
+  /// A sleep with a limit of at most this much may end by itself, and does when nothing else can go on. Any other is for
+  /// ever: somebody must end it, or the execution fails as a deadlock.
   duration longest_sleep{-1};
   std::size_t most_executions = 5'000'000;
   std::size_t most_steps = 2'000;  // of one execution: more is a livelock

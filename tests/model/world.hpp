@@ -49,8 +49,9 @@ class items {
   std::size_t count_ = 0;
 };
 
-/// Explores, expects no failure, prints the trace of one, and tells on standard output what was tried.
-void expect_holds(const options& how, const scenario& what);
+/// Explores, expects no failure, prints the trace of one, and tells on standard output how much was tried.
+/// TANDEM_MODEL_PREEMPTIONS=n in the environment adds n to a bound on preemptions: for a long look by hand.
+void expect_holds(options how, const scenario& what);
 
 /// A scenario and the bounds within which it is explored.
 struct model {
