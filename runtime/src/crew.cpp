@@ -7,8 +7,8 @@
 namespace tandem::detail {
 namespace {
 
-// The reluctant thief: a task moves only if its worker does not get to it soon. Tasks that share a channel are faster on
-// one worker than on two, so a queue that is being worked off is left alone.
+// The reluctant thief: a task moves only if its worker does not get to it soon. Tasks that share a channel are faster
+// on one worker than on two, so a queue that is being worked off is left alone.
 constexpr duration first_look = std::chrono::microseconds(10);
 constexpr duration longest_nap = std::chrono::milliseconds(1);
 constexpr duration worth_moving = std::chrono::microseconds(50);  // a queue this long in time is shared
@@ -113,7 +113,8 @@ queue_item crew::steal(seat& self, const look& before, duration window) noexcept
 // True if this worker may go on searching: false if another one naps already (W3).
 bool crew::nap(seat& self, time_point until) noexcept {
   seat* nobody = nullptr;
-  if (!napping_.compare_exchange_strong(nobody, &self, std::memory_order_relaxed, std::memory_order_relaxed)) return false;
+  if (!napping_.compare_exchange_strong(nobody, &self, std::memory_order_relaxed, std::memory_order_relaxed))
+    return false;
   sync::atomic_thread_fence(std::memory_order_seq_cst);  // W3
   if (injected_size_.load(std::memory_order_relaxed) == 0) self.sleeper.park(std::min(self.next_due(), until));
   napping_.store(nullptr, std::memory_order_relaxed);  // a late unpark() only costs a turn
@@ -130,7 +131,8 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
     const look before = rounds++ % 2 == 0 ? find_busiest(self, random) : look_at(another(self, random));
     const time_point start = sync::clock_now();
     if (window <= first_look) {
-      while (sync::clock_now() - start < window && injected_size_.load(std::memory_order_relaxed) == 0) sync::spin_pause();
+      while (sync::clock_now() - start < window && injected_size_.load(std::memory_order_relaxed) == 0)
+        sync::spin_pause();
     } else if (!nap(self, start + window)) {
       break;
     }

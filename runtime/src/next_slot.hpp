@@ -11,8 +11,8 @@ namespace tandem::detail {
 /// Threads: put() and take() are the owner's, the rest is anyone's.
 ///
 /// (N1) item_ is written by the owner only. A thief leaves the item where it is and notes in stolen_ that it has it.
-/// (N2) Owner: empty item_, light fence, look at claimed_. Thief: set claimed_, heavy fence, look at item_. At least one
-///      of them sees the other: a thief that reads an item has made the owner settle() for that item, under the lock.
+/// (N2) Owner: empty item_, light fence, look at claimed_. Thief: set claimed_, heavy fence, look at item_. At least
+///      one of them sees the other: a thief that reads an item has made the owner settle() for it, under the lock.
 /// (N3) claimed_ stays set after a theft until the owner has settled; no second thief starts before that.
 class next_slot {
  public:

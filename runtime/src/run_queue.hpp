@@ -35,7 +35,8 @@ class run_queue {
     for (;;) {
       if (head == tail_.load(std::memory_order_relaxed)) return 0;
       const queue_item item = slots_[head % capacity].load(std::memory_order_relaxed);
-      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_acquire)) return item;
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_acquire))
+        return item;
     }
   }
 

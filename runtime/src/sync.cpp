@@ -12,8 +12,8 @@ namespace tandem::detail::sync {
 namespace {
 
 long futex(atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* until) noexcept {
-  return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), operation | FUTEX_PRIVATE_FLAG, value, until, nullptr,
-                 FUTEX_BITSET_MATCH_ANY);
+  return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), operation | FUTEX_PRIVATE_FLAG, value, until,
+                 nullptr, FUTEX_BITSET_MATCH_ANY);
 }
 
 }  // namespace

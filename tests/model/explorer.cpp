@@ -323,7 +323,7 @@ class explorer {
       }
       seq_cst_ = {};
       for (auto& part : w.threads) add_fiber(part);
-      for (current_ = 0; *current_ < fibers_.size() && !abandoned_; current_ = *current_ + 1) enter_fiber(*current_, main_);
+      for (unsigned i = 0; i < fibers_.size() && !abandoned_; ++i) enter_fiber(i, main_);
       current_.reset();
       starting_ = false;
       if (!abandoned_) run();
@@ -463,7 +463,8 @@ class explorer {
     }
     if (++steps_ > how_.most_steps) return give_up("this does not end");
     // Time passes for all of them: nobody sleeps on while another's limit comes again and again.
-    const auto overdue = std::ranges::find_if(limited, [&](unsigned i) { return fibers_[i]->passed_over == most_passed_over; });
+    const auto overdue =
+        std::ranges::find_if(limited, [&](unsigned i) { return fibers_[i]->passed_over == most_passed_over; });
     if (overdue != limited.end()) limited = {*overdue};
     const unsigned i = limited[choose(static_cast<unsigned>(limited.size()))];
     for (const unsigned other : limited) ++fibers_[other]->passed_over;
@@ -501,8 +502,8 @@ class explorer {
     finish_late(s.what == step::wait);
     if (replaying_) {
       if (!result_.trace.empty()) result_.trace += '\n';
-      result_.trace += fmt::format("{:10} {}:{:<4} {} {}", self().name, base(at.file_name()), at.line(), name_of(s.what),
-                                   s.what == step::pause || s.what == step::heavy_fence ? "" : name_of(o));
+      result_.trace += fmt::format("{:10} {}:{:<4} {} {}", self().name, base(at.file_name()), at.line(),
+                                   name_of(s.what), s.what == step::pause ? "" : name_of(o));
       if (s.target != no_object) result_.trace += fmt::format(" #{}", s.target);
     }
     return mutated(mutation::kind::relax, s.what, at) ? order::relaxed : o;

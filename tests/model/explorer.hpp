@@ -1,7 +1,7 @@
 // Runs a small scenario of the runtime's real code in every order that its threads could take, and some more.
 //
-// Threads are fibers; each operation on one of the model's atomics (tandem_model/sync.hpp) is a step before which another
-// fiber may go on. explore() repeats the scenario depth first over all such choices.
+// Threads are fibers; each operation on one of the model's atomics (tandem_model/sync.hpp) is a step before which
+// another fiber may go on. explore() repeats the scenario depth first over all such choices.
 //
 // Memory is that of C++, by views: every store is kept, and a load may return any value that is not older than what its
 // fiber has seen; acquire, release and seq_cst operations and fences hand views on. Simplified: a store is the newest
@@ -49,12 +49,12 @@ struct mutation {
 
 struct options {
   /// A switch away from a fiber that could go on costs one of these, as does the end of a sleep while others could go
-  /// on. Negative: any number of switches, and orders that differ only in independent steps are tried once (sleep sets).
+  /// on. Negative: any number of switches, and of orders that differ only in independent steps one (sleep sets).
   int preemptions = 2;
   /// A load that returns an old value costs one of these. 0: sequential consistency.
   int old_values = 2;
-  /// A sleep with a limit of at most this much may end by itself, and does when nothing else can go on. Any other is for
-  /// ever: somebody must end it, or the execution fails as a deadlock.
+  /// A sleep with a limit of at most this much may end by itself, and does when nothing else can go on. Any other is
+  /// for ever: somebody must end it, or the execution fails as a deadlock.
   duration longest_sleep{-1};
   std::size_t most_executions = 5'000'000;
   std::size_t most_steps = 2'000;  // of one execution: more is a livelock

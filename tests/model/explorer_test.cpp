@@ -51,14 +51,14 @@ void message_passing(world& w, order store, order load) {
 
 TEST(Explorer, SeesStoresPassLaterLoadsUnlessFencesOrSeqCstForbidIt) {
   const options how{.preemptions = -1};
-  EXPECT_NE(explore(how, [](world& w) { store_buffering(w, memory_order_release, memory_order_acquire, false); }).failure, "");
-  EXPECT_EQ(explore(how, [](world& w) { store_buffering(w, memory_order_relaxed, memory_order_relaxed, true); }).failure, "");
-  EXPECT_EQ(explore(how, [](world& w) { store_buffering(w, memory_order_seq_cst, memory_order_seq_cst, false); }).failure, "");
+  const auto failure = [](const options& within, order stores, order loads, bool fences) {
+    return explore(within, [=](world& w) { store_buffering(w, stores, loads, fences); }).failure;
+  };
+  EXPECT_NE(failure(how, memory_order_release, memory_order_acquire, false), "");
+  EXPECT_EQ(failure(how, memory_order_relaxed, memory_order_relaxed, true), "");
+  EXPECT_EQ(failure(how, memory_order_seq_cst, memory_order_seq_cst, false), "");
   // Interleavings alone do not show it.
-  const options interleavings{.preemptions = -1, .old_values = 0};
-  EXPECT_EQ(explore(interleavings, [](world& w) {
-              store_buffering(w, memory_order_relaxed, memory_order_relaxed, false);
-            }).failure, "");
+  EXPECT_EQ(failure({.preemptions = -1, .old_values = 0}, memory_order_relaxed, memory_order_relaxed, false), "");
 }
 
 TEST(Explorer, SeesUnorderedAccessesToWhatAFlagPublishes) {

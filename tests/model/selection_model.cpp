@@ -89,7 +89,8 @@ void facing_selects(world& w, int third_parties) {
     check(low == 0 || s->claimed == 1, "a select that nobody decided");
     check(s->claimed + (low == 0) == 1, "decided twice");
     for (std::size_t i = 0; i < 2; ++i)
-      if (s->words[i].decided() >= 0) check(s->woken[i] == (s->parked[i] ? 1 : 0), "parked and not woken, or the reverse");
+      if (s->words[i].decided() >= 0)
+        check(s->woken[i] == (s->parked[i] ? 1 : 0), "parked and not woken, or the reverse");
   });
 }
 

@@ -22,7 +22,9 @@ int main(int argc, char** argv) {
   CLI::App app("Runs one primitive of tandem against its invariants until the time is over.");
   app.footer(list);
   app.add_option("--seconds", how.seconds, "how long")->capture_default_str()->check(CLI::Range(1, 86'400));
-  app.add_option("--workers", how.workers, "workers of each runtime")->capture_default_str()->check(CLI::Range(1, 1024));
+  app.add_option("--workers", how.workers, "workers of each runtime")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   app.add_option("--seed", how.seed, "of the first round; each further one adds 1")->capture_default_str();
   app.add_option("--primitive", name, "what to run")->required()->check(CLI::IsMember(names));
   CLI11_PARSE(app, argc, argv);
