@@ -36,8 +36,8 @@ cell::record::record(cell& c)
   run = [](tandem::detail::job& j) noexcept { static_cast<record&>(j).self.turn(); };
 }
 
-void cell::record::finished(std::coroutine_handle<> ended) noexcept {
-  const auto frame = std::coroutine_handle<promise<error>>::from_address(ended.address());
+tandem::detail::after_end cell::record::ended(tandem::detail::promise_base& handler) noexcept {
+  const auto frame = std::coroutine_handle<promise<error>>::from_promise(static_cast<promise<error>&>(handler));
   try {
     resuming->failure = frame.promise().take();
   } catch (...) {
@@ -45,6 +45,7 @@ void cell::record::finished(std::coroutine_handle<> ended) noexcept {
   }
   frame.destroy();
   resuming->finished = true;
+  return tandem::detail::after_end::nothing;
 }
 
 cell::cell(caf::actor_config& config, system_impl& home, spawn_actor_options options, const actor_kind& kind)
@@ -208,7 +209,7 @@ cell::turn_end cell::run_turn() noexcept {
 }
 
 // False if a handler is suspended.
-bool cell::handle_next() noexcept {
+TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next() noexcept {
   envelope_ptr message = batch_.pop();
   if (++taken_ >= mailbox_.report_every()) mailbox_.report(std::exchange(taken_, 0));
   const time_point deadline = message->deadline();
@@ -228,18 +229,15 @@ bool cell::handle_next() noexcept {
     message_context_.emplace(own_context_->context(), deadline);
     record_.context = message_context_->context().state();
   }
-  auto& handler = outcome.running.promise();
-  handler.record = &record_;
-  handler.root = &record_;
-  record_.resume_point = outcome.running;
+  begin_with(record_, outcome.running, &record::ended);
   handling_ = true;
   return resume_handler();
 }
 
-bool cell::resume_handler() noexcept {
+TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  record_.resume_point.resume();
+  tandem::detail::resume_directly(record_.resume_point);
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;

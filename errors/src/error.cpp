@@ -91,12 +91,16 @@ class layer_draft {
     return std::move(*this).finish();
   }
 
+  static void count_left_out(layer& join, std::size_t more) noexcept {
+    join.extras->left_out = std::min(join.extras->left_out + more, most_left_out);
+  }
+
   static void add_cause(layer& join, error&& cause) {
     const layer& added = *top_of(cause);
     join.codes |= added.codes;
     join.traced |= added.traced;
     if (join.roots + added.roots > max_joined_roots) {
-      join.extras->left_out += added.roots;
+      count_left_out(join, added.roots);
       return;
     }
     join.roots += added.roots;
@@ -171,8 +175,13 @@ template <std::size_t... Number>
 constexpr std::array<immortal_layer, sizeof...(Number)> make_immortals(std::index_sequence<Number...>) noexcept {
   return {immortal_layer(static_cast<errc>(Number))...};
 }
+#if defined(__clang__) && defined(_GLIBCXX_RELEASE) && _GLIBCXX_RELEASE < 13
+// clang does not evaluate this std::string at compile time: there, these layers are no errors before main().
+std::array<immortal_layer, immortal_count> immortals = make_immortals(std::make_index_sequence<immortal_count>());
+#else
 constinit std::array<immortal_layer, immortal_count> immortals =
     make_immortals(std::make_index_sequence<immortal_count>());
+#endif
 
 // What is put before a part of a message that is already there.
 void separate(std::string& text, bool& first) {
@@ -376,7 +385,7 @@ error join(std::vector<error> causes, std::source_location where) {
     }
     const internal::layer& nested = *top_of(*next);
     for (const error& e : nested.causes()) layer_draft::add_cause(join, error(e));
-    join.extras->left_out += nested.extras->left_out;
+    layer_draft::count_left_out(join, nested.extras->left_out);
     join.codes |= nested.codes;
   }
   return joined;
@@ -404,7 +413,7 @@ layer_draft draft_of(layer_data data, errc code, bool own_code) {
                                                            std::move(data.kind_key), std::move(data.frames), std::move(data.received));
   draft->kind_key = foreign->kind_key;
   draft.extras().foreign = std::move(foreign);
-  draft.extras().left_out = data.left_out;
+  draft.extras().left_out = std::min(data.left_out, internal::most_left_out);
   draft->message = std::move(data.message);
   draft->fields = std::move(data.fields);
   draft->line = data.line;

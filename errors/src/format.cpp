@@ -8,15 +8,18 @@
 
 #include <fmt/format.h>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/layer.hpp>
 #include <tandem/errors/short_code.hpp>
 
+#include "coroutine_name.hpp"
 #include "printable.hpp"
 
 namespace tandem {
 namespace {
 
 using internal::printable;
+using internal::readable_function;
 
 // The lines of "{:+}". Causes of a join hang on a tree; no recursion, as joins nest as deep as somebody made them.
 class long_text {
@@ -61,7 +64,8 @@ class long_text {
     if (layer.has_own_code()) head += (head.empty() ? "[" : " [") + own_code + "]";
     line("", head);
     if (!layer.file().empty()) {
-      line("  ", fmt::format("at {} ({}:{})", printable(layer.function()), printable(layer.file()), layer.line()));
+      const std::string function = readable_function(std::string(layer.function()));
+      line("  ", fmt::format("at {} ({}:{})", printable(function), printable(layer.file()), layer.line()));
     }
     if (!layer.node().empty()) line("  ", "on " + printable(layer.node()));
     for (const error_field& field : layer.fields()) {
@@ -120,12 +124,25 @@ class long_text {
 
 }  // namespace
 
+namespace {
+
+// With a blank before it; nothing where libcrypto refuses MD5, as an error must be printable everywhere.
+std::string code_to_show(const error& e) {
+  try {
+    return " " + short_code(e);
+  } catch (const error_exception&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 std::string to_string(const error& e) {
   if (!e) return "no error";
   std::string text = printable(e.message());
   text += " [";
   if (const std::string_view key = e.kind_key(); !key.empty()) text += printable(key) + " ";
-  fmt::format_to(std::back_inserter(text), "{} {}]", e.code(), short_code(e));
+  fmt::format_to(std::back_inserter(text), "{}{}]", e.code(), code_to_show(e));
   return text;
 }
 

@@ -4,6 +4,7 @@
 #include <any>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <source_location>
 #include <span>
@@ -27,12 +28,15 @@ struct foreign_texts {
   std::string received;
 };
 
+// Joins of joins may leave out more than can be counted: there the count stops, where sums over a tree still fit.
+inline constexpr std::size_t most_left_out = std::numeric_limits<std::uint32_t>::max();
+
 // What few layers have.
 struct layer_extras {
   std::unique_ptr<const foreign_texts> foreign;  // replaces the layer's site and kind if set
   std::any payload;
   std::vector<error> causes;  // of a join
-  std::size_t left_out = 0;   // errors that there was no room for in `causes`
+  std::size_t left_out = 0;   // errors that there was no room for in `causes`, at most most_left_out
 
   layer_extras() = default;
   layer_extras(const layer_extras& other)

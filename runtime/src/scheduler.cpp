@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "task_walk.hpp"
+
 namespace tandem::detail {
 namespace {
 
@@ -11,6 +13,7 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
     : how_(how), hands_(make_workers(workers)), root_(new context_state(*this)), blocking_(blocking_threads) {
+  install_task_walk();
   // One for each worker, and one for spawns from other threads.
   for (unsigned i = 0; i <= workers; ++i) live_.push_back(std::make_unique<live_shard>());
   sync::prepare_heavy_fence();
@@ -159,15 +162,17 @@ context_state* context_for_spawn(scheduler& s, const spawn_options& options) noe
   return &s.root();
 }
 
+TANDEM_DETAIL_RUNS_TASKS static void run_task(job& self) noexcept {
+  auto& task = static_cast<task_record&>(self);
+  worker_base& worker = *tls_worker;
+  worker.current = &task;
+  resume_directly(task.resume_point);  // the record may be gone after this
+  worker.current = nullptr;
+}
+
 task_record::task_record(scheduler& s, context_state* inherited, const char* task_name,
                          std::source_location spawn_site) noexcept
-    : job([](job& self) noexcept {
-        auto& task = static_cast<task_record&>(self);
-        worker_base& worker = *tls_worker;
-        worker.current = &task;
-        task.resume_point.resume();  // the record may be gone after this
-        worker.current = nullptr;
-      }),
+    : job(&run_task),
       owner(&s),
       context(inherited),
       spawn_context(inherited),

@@ -1,5 +1,6 @@
 #include <tandem/errors/error.hpp>
 
+#include <limits>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -74,6 +75,16 @@ TEST(Join, OfAnErrorWithItselfTimeAndAgainStaysSmall) {
   EXPECT_EQ(e.as<int>(), nullptr);
   EXPECT_FALSE(fmt::format("{:+}", e).empty());
   EXPECT_GT(e.first_layer().left_out(), 0u);
+}
+
+TEST(Join, StopsCountingWhatItLeavesOutBeforeTheCountOverflows) {
+  error e = plain(errc::internal, "root");
+  for (int i = 0; i < 100; ++i) e = join(e, e);
+  EXPECT_EQ(e.first_layer().left_out(), 4'294'967'295u);
+  EXPECT_TRUE(e.message().ends_with("; and 4294967295 more]"));
+  layer_data received;
+  received.left_out = std::numeric_limits<std::size_t>::max();
+  EXPECT_EQ(add_layer({e, plain(errc::closed, "a")}, received).first_layer().left_out(), 4'294'967'295u);
 }
 
 TEST(Join, NestsWithoutLimitInDepth) {

@@ -1,6 +1,6 @@
 // Printing errors with fmt.
 //
-//   {}    the chain on one line, root last, then the code and the short code:
+//   {}    the chain on one line, root last, then the code and, where it can be computed, the short code:
 //           cannot start: cannot read a.txt: no such file [not_found 4K2Z]
 //   {:+}  that line, then each layer with its code if it has one of its own, its site, fields and stack:
 //           cannot start: cannot read a.txt: no such file [not_found 4K2Z]
@@ -23,6 +23,7 @@
 
 #include <tandem/errors/errc.hpp>
 #include <tandem/errors/error.hpp>
+#include <tandem/errors/retry_advice.hpp>
 
 namespace tandem {
 
@@ -61,5 +62,14 @@ struct fmt::formatter<tandem::errc> : fmt::formatter<std::string_view> {
   template <class Context>
   auto format(tandem::errc code, Context& context) const {
     return fmt::formatter<std::string_view>::format(tandem::to_string(code), context);
+  }
+};
+
+/// Formats as the advice's name, with the specification of a string.
+template <>
+struct fmt::formatter<tandem::retry> : fmt::formatter<std::string_view> {
+  template <class Context>
+  auto format(tandem::retry advice, Context& context) const {
+    return fmt::formatter<std::string_view>::format(tandem::to_string(advice), context);
   }
 };

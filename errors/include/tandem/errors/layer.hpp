@@ -35,7 +35,8 @@ class layer_view {
   [[nodiscard]] layer_view next() const noexcept;
   /// The errors that this layer joins; none if it is no join.
   [[nodiscard]] std::span<const error> causes() const noexcept;
-  /// How many more errors would have been among causes(), or below them, had there been room.
+  /// How many more errors would have been among causes(), or below them, had there been room; 2^32 - 1 for more than
+  /// that.
   [[nodiscard]] std::size_t left_out() const noexcept;
 
   /// The layer's own text; may be empty.

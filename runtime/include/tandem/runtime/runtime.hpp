@@ -33,14 +33,14 @@ void block_until_ready(completion_base& what) noexcept;
 template <class T>
 task<void> capture_outcome(task<T> body, std::optional<T>& value, std::exception_ptr& exception) {
   try {
-    value.emplace(co_await std::move(body));
+    value.emplace(co_await std::move(body).unlisted());
   } catch (...) {
     exception = std::current_exception();
   }
 }
 inline task<void> capture_outcome(task<void> body, std::exception_ptr& exception) {
   try {
-    co_await std::move(body);
+    co_await std::move(body).unlisted();
   } catch (...) {
     exception = std::current_exception();
   }
@@ -52,7 +52,8 @@ inline task<void> capture_outcome(task<void> body, std::exception_ptr& exception
 /// Threads: every member may be called from any thread, except where said otherwise.
 class runtime {
  public:
-  /// Starts the workers.   Errors: throws std::system_error if no thread can be started.
+  /// Starts the workers. The first runtime of a process calls report_kind_collisions().
+  /// Errors: throws std::system_error if no thread can be started.
   explicit runtime(const runtime_options& options = {});
 
   /// shutdown() with the limit of the options, if that was not done before; what it could not end goes to stderr.

@@ -1,5 +1,6 @@
 // The part of a worker that inlined operations need: which task runs here, and how much of its slice is left.
 #pragma once
+#include <coroutine>
 #include <cstdint>
 
 #include <tandem/runtime/detail/job.hpp>
@@ -20,6 +21,16 @@ struct worker_base {
 
 /// The worker whose thread this is; null on other threads.
 extern constinit thread_local worker_base* tls_worker;
+
+/// For functions that run tasks or handlers: stacks end there, as they and their callers are the scheduler's.
+/// The linker knows where the section begins and ends. Not for templates and inline functions, which have sections of
+/// their own.
+#define TANDEM_DETAIL_RUNS_TASKS [[gnu::noinline, gnu::section("tandem_runs_tasks")]]
+
+/// what.resume(), which would be a call of its own without optimisation, and then a line of every stack.
+[[gnu::always_inline]] inline void resume_directly(std::coroutine_handle<> what) noexcept {
+  __builtin_coro_resume(what.address());
+}
 
 /// A task may do this many ready operations before it goes to the back of the queue.
 inline constexpr int slice_length = 256;
