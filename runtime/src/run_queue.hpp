@@ -1,11 +1,11 @@
 // A worker's ring of runnable items: the owner pushes and pops, others steal half. After Go's runq.
 #pragma once
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <span>
 
 #include <tandem/runtime/detail/job.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::detail {
 
@@ -17,7 +17,7 @@ namespace tandem::detail {
 ///      have to sleep through 2^32 pushes between read and CAS to be fooled.
 class run_queue {
  public:
-  static constexpr std::uint32_t capacity = 256;
+  static constexpr std::uint32_t capacity = sync::run_queue_capacity;
 
   /// Owner. False if full.
   bool push(queue_item item) noexcept {
@@ -35,7 +35,8 @@ class run_queue {
     for (;;) {
       if (head == tail_.load(std::memory_order_relaxed)) return 0;
       const queue_item item = slots_[head % capacity].load(std::memory_order_relaxed);
-      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_acquire)) return item;
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_acquire))
+        return item;
     }
   }
 
@@ -68,9 +69,9 @@ class run_queue {
   }
 
  private:
-  alignas(64) std::atomic<std::uint32_t> head_{0};
-  alignas(64) std::atomic<std::uint32_t> tail_{0};
-  std::array<std::atomic<queue_item>, capacity> slots_{};
+  alignas(64) sync::atomic<std::uint32_t> head_{0};
+  alignas(64) sync::atomic<std::uint32_t> tail_{0};
+  std::array<sync::atomic<queue_item>, capacity> slots_{};
 };
 
 }  // namespace tandem::detail

@@ -14,6 +14,7 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 // A worker that is this late with its timers is taken to be held up by a task; others fire them then. Sooner would only
 // take tasks away from a worker that is about to run them.
 constexpr duration overdue_after = std::chrono::milliseconds(1);
+
 // Threads take numbers in blocks, so that a spawn costs no shared write.
 std::uint64_t next_task_id() noexcept {
   constexpr std::uint64_t block = 1024;
@@ -26,18 +27,24 @@ std::uint64_t next_task_id() noexcept {
 }  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
-    : how_(how), root_(new cancel_scope(*this)), blocking_(blocking_threads) {
+    : how_(how), hands_(make_workers(workers)), root_(new cancel_scope(*this)), blocking_(blocking_threads) {
   install_task_walk();
-  for (unsigned i = 0; i < workers; ++i) {
+  // One for each worker, and one for spawns from other threads.
+  for (unsigned i = 0; i <= workers; ++i) live_.push_back(std::make_unique<live_shard>());
+  sync::prepare_heavy_fence();
+}
+
+std::vector<seat*> scheduler::make_workers(unsigned n) {
+  std::vector<seat*> seats;
+  for (unsigned i = 0; i < n; ++i) {
     workers_.push_back(std::make_unique<worker>());
     worker& w = *workers_.back();
     w.owner = this;
     w.index = i;
     w.random = 2463534242U + i * 0x9e3779b9U;
-    live_.push_back(std::make_unique<live_shard>());
+    seats.push_back(&w);
   }
-  live_.push_back(std::make_unique<live_shard>());  // for spawns from other threads
-  idle_.reserve(workers);
+  return seats;
 }
 
 scheduler::~scheduler() { release(*root_); }
@@ -59,58 +66,10 @@ void scheduler::start_threads() {
   }
 }
 
-void scheduler::inject(queue_item item) noexcept { inject_many(&item, 1); }
-
-void scheduler::inject_many(const queue_item* items, std::size_t n) noexcept {
+void scheduler::inject(const queue_item* items, std::size_t n) noexcept {
   // Once an item is published its task may run, end, and be the last thing the runtime waited for.
   const std::shared_ptr<scheduler> keep = shared_from_this();
-  {
-    const std::lock_guard hold(inject_lock_);
-    injected_.insert(injected_.end(), items, items + n);
-    injected_size_.store(injected_.size(), std::memory_order_seq_cst);
-  }
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // W1
-  if (worker* const napper = napping_.load(std::memory_order_seq_cst)) napper->sleeper.unpark();
-  wake_a_thief();
-}
-
-queue_item scheduler::take_injected(worker& self) noexcept {
-  if (injected_size_.load(std::memory_order_relaxed) == 0) return 0;  // stale: found at the next look, or by park()
-  queue_item first = 0;
-  bool others_wait = false;
-  {
-    const std::lock_guard hold(inject_lock_);
-    if (injected_.empty()) return 0;
-    first = injected_.front();
-    injected_.pop_front();
-    others_wait = !injected_.empty();
-    // A fair share of the rest, so that the lock is not taken for each item.
-    std::size_t more = std::min<std::size_t>(injected_.size() / workers_.size(), run_queue::capacity / 4);
-    while (more > 0 && self.ring.push(injected_.front())) {
-      injected_.pop_front();
-      --more;
-    }
-    injected_size_.store(injected_.size(), std::memory_order_relaxed);
-  }
-  // What came while somebody was searching woke nobody. If the item we leave with holds us up, the rest must not wait.
-  if (others_wait) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // W1, for what went into the ring
-    wake_a_thief();
-  }
-  return first;
-}
-
-void scheduler::wake_a_thief() noexcept {
-  if (idle_count_.load(std::memory_order_relaxed) == 0 || searching_.load(std::memory_order_relaxed) != 0) return;
-  worker* chosen = nullptr;
-  {
-    const std::lock_guard hold(inject_lock_);
-    if (idle_.empty()) return;
-    chosen = idle_.back();
-    idle_.pop_back();
-    idle_count_.store(static_cast<unsigned>(idle_.size()), std::memory_order_relaxed);
-  }
-  chosen->sleeper.unpark();
+  hands_.inject(items, n);
 }
 
 void scheduler::arm(timer_node& node, time_point when) {
@@ -124,8 +83,8 @@ void scheduler::arm(timer_node& node, time_point when) {
   if (when.time_since_epoch().count() >= watched_.load(std::memory_order_relaxed)) return;  // T2
   if (worker* const keeper = keeper_.load(std::memory_order_relaxed)) {
     keeper->sleeper.unpark();
-  } else if (idle_count_.load(std::memory_order_relaxed) != 0) {
-    wake_a_keeper(nullptr);
+  } else if (hands_.any_asleep()) {
+    hands_.wake_longest_asleep(nullptr);  // finds nothing to do and no keeper, and becomes it
   }
 }
 
@@ -180,16 +139,9 @@ void scheduler::stop_keeping_time(worker& self) noexcept {
   if (keeper_.load(std::memory_order_relaxed) != &self) return;  // nobody else writes our name
   watched_.store(no_deadline.time_since_epoch().count(), std::memory_order_relaxed);  // T1
   keeper_.store(nullptr, std::memory_order_seq_cst);                                  // T3
-  if (idle_count_.load(std::memory_order_seq_cst) == 0) return;
+  if (!hands_.any_asleep()) return;
   const auto armed = [](const std::unique_ptr<worker>& w) { return w->timers.first_due() != no_deadline; };  // T2
-  if (std::any_of(workers_.begin(), workers_.end(), armed)) wake_a_keeper(&self);
-}
-
-void scheduler::wake_a_keeper(const worker* except) noexcept {
-  const std::lock_guard hold(inject_lock_);
-  const auto chosen = std::find_if(idle_.begin(), idle_.end(), [&](const worker* w) { return w != except; });
-  // It finds nothing to do and no keeper, and becomes it. The one asleep for longest is the last that work would wake.
-  if (chosen != idle_.end()) (*chosen)->sleeper.unpark();
+  if (std::any_of(workers_.begin(), workers_.end(), armed)) hands_.wake_longest_asleep(&self);
 }
 
 void arm_timer(scheduler& s, timer_node& node, time_point when) { s.arm(node, when); }
@@ -254,7 +206,7 @@ void submit(scheduler& s, queue_item item) noexcept {
   if (here && here->owner == &s) {
     static_cast<worker*>(here)->push_next(item);
   } else {
-    s.inject(item);
+    s.inject(&item, 1);
   }
 }
 
@@ -278,7 +230,8 @@ void schedule_new(task_record& task) noexcept {
   if (here && here->owner == task.owner) {
     static_cast<worker*>(here)->push_back(item_of(task), true);
   } else {
-    task.owner->inject(item_of(task));
+    const queue_item item = item_of(task);
+    task.owner->inject(&item, 1);
   }
 }
 

@@ -18,16 +18,15 @@
 
 #include "blocking_pool.hpp"
 #include "context_state.hpp"
-#include "parker.hpp"
-#include "run_queue.hpp"
+#include "crew.hpp"
 #include "timer_heap.hpp"
 
 namespace tandem::detail {
 
 /// One worker: a thread (or, under simulation, the test's thread) with its queue and timers.
 ///
-/// (K1) next_, helped_ and the inherited fields are touched by the worker's thread only.
-struct worker : worker_base {
+/// (K1) helped_ and the fields of worker_base are touched by the worker's thread only.
+struct worker final : worker_base, seat {
   /// Runs until the scheduler stops.
   void run() noexcept;
 
@@ -38,19 +37,17 @@ struct worker : worker_base {
   void push_next(queue_item item) noexcept;
   void push_back(queue_item item, bool wake_thief) noexcept;
 
-  run_queue ring;
+  [[nodiscard]] time_point next_due() const noexcept override { return timers.next_due(); }
+  [[nodiscard]] bool anything_due() const noexcept override;
+  [[nodiscard]] time_point keep_time() noexcept override;
+  void stop_keeping_time() noexcept override;
+
   timer_heap timers;
-  parker sleeper;
-  unsigned tick = 0;
 
  private:
   queue_item find_elsewhere() noexcept;
-  queue_item search() noexcept;
-  queue_item try_steal(worker& victim, run_queue::sample before, duration window) noexcept;
-  void park() noexcept;
   void overflow(queue_item item) noexcept;
 
-  queue_item next_ = 0;  // the LIFO slot: what this worker made runnable last
   unsigned helped_ = 0;  // whose timers this worker looked at last while it was busy
 };
 
@@ -71,14 +68,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   /// waits right below the root could not be ended.
   bool cancel_all(time_point deadline = {});
 
-  /// Any thread: queues an item from outside the workers and wakes one.
-  void inject(queue_item item) noexcept;
-  /// Items from the injection queue: gives one, moves some more into the worker's ring. 0 if there is none.
-  queue_item take_injected(worker& self) noexcept;
-  void inject_many(const queue_item* items, std::size_t n) noexcept;
-
-  /// Wakes an idle worker to look for work, unless one is looking already.
-  void wake_a_thief() noexcept;
+  /// Any thread: queues items from outside the workers and wakes one.
+  void inject(const queue_item* items, std::size_t n) noexcept;
 
   void arm(timer_node& node, time_point when);
 
@@ -108,7 +99,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// The workers have left or are leaving: what is queued from now on never runs.
-  [[nodiscard]] bool stopped() const noexcept { return stop_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool stopped() const noexcept { return hands_.stopped(); }
 
   foreign_host host{nullptr, nullptr, nullptr};  // set once, before the first foreign item
   time_point virtual_now{};                      // simulation only, written by the test's thread
@@ -116,6 +107,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
  private:
   friend struct worker;
+  [[nodiscard]] std::vector<seat*> make_workers(unsigned n);
 
   struct live_shard {
     mutable spin_lock lock;
@@ -134,31 +126,22 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   const mode how_;
   std::vector<std::unique_ptr<worker>> workers_;  // constant after construction
+  crew hands_;
   std::vector<std::thread> threads_;              // touched by the starting and the stopping thread
   cancel_scope* root_;                            // constant; the scheduler's own share
 
-  // Injection and parking. Pairing W1: whoever adds work makes it visible, then looks at idle_count_ and searching_;
-  // whoever goes idle announces that, then looks at all queues once more. Both with a seq_cst fence in between, so at
-  // least one of them sees the other.
-  std::mutex inject_lock_;
-  std::deque<queue_item> injected_;         // guarded by inject_lock_
-  std::vector<worker*> idle_;               // guarded by inject_lock_
-  std::atomic<std::size_t> injected_size_{0};  // written under inject_lock_, read as a hint
-  std::atomic<unsigned> idle_count_{0};        // written under inject_lock_
-  std::atomic<unsigned> searching_{0};         // workers awake and looking for work
-  std::atomic<worker*> napping_{nullptr};      // a searcher asleep between two looks
 
   // The timekeeper: of the workers asleep, the one that also sees to the heaps of workers that are busy for long.
   // (T1) The keeper alone writes watched_, and resets it to no_deadline before it lets go of keeper_.
   // (T2) keeper_ and watched_ are written before the heaps are looked at under their locks, and read after a timer was
   //      put into a heap under its lock. So the keeper that comes or goes sees the timer, or whoever armed it sees the
   //      change, and wakes a sleeper if the new timer is earlier than what is watched.
-  // (T3) A worker announces itself in idle_count_ before it tries to become the keeper; a keeper that goes looks there
-  //      after it let go. Both seq_cst: the sleeper becomes the keeper, or the other sees it and wakes it.
+  // (T3) A worker is among the sleepers of the crew, with a seq_cst fence after that, before it tries to become the
+  //      keeper; a keeper that goes looks there after it let go. The sleeper becomes the keeper, or the other sees it
+  //      and wakes it.
   [[nodiscard]] time_point keep_time(worker& self) noexcept;
   void stop_keeping_time(worker& self) noexcept;
   [[nodiscard]] bool anything_due(const worker& self) const noexcept;  // for fire_due(self, …, true)
-  void wake_a_keeper(const worker* except) noexcept;
   std::atomic<worker*> keeper_{nullptr};
   std::atomic<duration::rep> watched_{no_deadline.time_since_epoch().count()};  // the others' earliest known deadline
   std::atomic<unsigned> next_home_{0};  // heap of the next timer armed from outside of the workers
@@ -166,8 +149,6 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::vector<std::unique_ptr<live_shard>> live_;  // the vector is constant
 
   std::atomic<bool> stopping_{false};       // shutdown has begun
-  std::atomic<bool> stop_{false};           // threads must leave
-  std::atomic<bool> rest_asked_{false};     // workers must rest between two tasks
   std::mutex control_lock_;
   std::condition_variable control_changed_;
   unsigned resting_ = 0;                    // guarded by control_lock_

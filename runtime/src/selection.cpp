@@ -1,7 +1,5 @@
 #include <tandem/runtime/detail/selection.hpp>
 
-#include <sched.h>
-
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 
@@ -37,14 +35,14 @@ selection::paired selection::decide_with(std::uint32_t arm, selection& peer, std
         // Two selections claim each other. The lower address stays in `claiming` and waits, the higher steps back and
         // waits outside: waiting while claiming goes strictly upwards, so there is no cycle.
         if (this < &peer) {
-          cpu_pause();
+          sync::spin_pause();
           seen = peer.word_.load(std::memory_order_acquire);
           continue;
         }
         word_.store(registering_, std::memory_order_release);
         while (peer.word_.load(std::memory_order_acquire) == claiming_) {
           if (word_.load(std::memory_order_acquire) >= done_) return paired::self_decided;
-          cpu_pause();
+          sync::spin_pause();
         }
         break;  // try again from the start
       }
@@ -62,9 +60,9 @@ void spin_lock::lock_contended() noexcept {
   for (unsigned spins = 0;; ++spins) {
     while (locked_.load(std::memory_order_relaxed)) {  // read-only until it looks free; the exchange decides
       if (++spins < 128) {
-        cpu_pause();
+        sync::spin_pause();
       } else {
-        sched_yield();
+        sync::thread_yield();
       }
     }
     if (!locked_.exchange(true, std::memory_order_acquire)) return;

@@ -24,11 +24,11 @@ void keep_for_ever(std::shared_ptr<scheduler> s) {
 }  // namespace
 
 void scheduler::rest_if_asked() noexcept {
-  if (!rest_asked_.load(std::memory_order_acquire)) return;
+  if (!hands_.rest_asked()) return;
   std::unique_lock hold(control_lock_);
   ++resting_;
   control_changed_.notify_all();
-  control_changed_.wait(hold, [this] { return !rest_asked_.load(std::memory_order_relaxed); });
+  control_changed_.wait(hold, [this] { return !hands_.rest_asked(); });
   --resting_;
 }
 
@@ -39,11 +39,10 @@ bool scheduler::while_stopped(time_point deadline, F visit) {
     return true;
   }
   std::unique_lock hold(control_lock_);
-  rest_asked_.store(true, std::memory_order_release);
-  for (auto& w : workers_) w->sleeper.unpark();
+  hands_.ask_rest(true);
   const bool all = control_changed_.wait_until(hold, deadline, [this] { return resting_ == worker_count(); });
   if (all) visit();
-  rest_asked_.store(false, std::memory_order_release);
+  hands_.ask_rest(false);
   control_changed_.notify_all();
   return all;
 }
@@ -69,8 +68,7 @@ bool scheduler::wait_for_no_tasks(time_point deadline) {
 }
 
 bool scheduler::stop_threads(time_point deadline) {
-  stop_.store(true, std::memory_order_release);
-  for (auto& w : workers_) w->sleeper.unpark();
+  hands_.stop();
   std::unique_lock hold(control_lock_);
   const bool all = control_changed_.wait_until(hold, deadline, [this] { return exited_ == threads_.size(); });
   hold.unlock();
@@ -91,8 +89,7 @@ void scheduler::discard_leftovers() noexcept {
   };
   for (auto& w : workers_)
     while (const queue_item item = w->next_local()) discard(item);
-  for (const queue_item item : injected_) discard(item);
-  injected_.clear();
+  for (const queue_item item : hands_.drain_injected()) discard(item);
 }
 
 result<void> scheduler::shutdown(duration limit) {

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <tandem/runtime/context.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
 
+#include "next_slot.hpp"
 #include "run_queue.hpp"
 
 namespace tandem {
@@ -103,6 +105,69 @@ TEST(Scheduler, ATaskBehindOneThatHoldsItsWorkerIsTakenByAnother) {
     co_return true;
   };
   EXPECT_TRUE(rt.block_on(body()));
+}
+
+TEST(Scheduler, ATaskThatWasMadeRunnableByOneThatHoldsItsWorkerIsTakenByAnother) {
+  runtime rt({.workers = 2});
+  std::atomic<bool> woken_ran{false};
+  auto waits = [](std::atomic<bool>& ran) -> task<> {
+    (void)co_await sleep_for(std::chrono::hours(1));
+    ran = true;
+  };
+  auto body = [&]() -> task<> {
+    cancel_source source;
+    auto woken = spawn(waits(woken_ran), spawn_options(source.context()));
+    for (int turns = 0; turns < 200; ++turns) co_await yield();
+    source.cancel();  // puts it into this worker's slot if it sleeps already
+    while (!woken_ran.load()) std::this_thread::yield();
+    (void)co_await woken.join();
+  };
+  for (int i = 0; i < 20; ++i) {
+    woken_ran = false;
+    rt.block_on(body());
+  }
+  EXPECT_EQ(rt.live_tasks(), 0U);
+}
+
+TEST(NextSlot, GivesWhatWasPutToTheOwnerOrToOneThief) {
+  detail::sync::prepare_heavy_fence();
+  detail::next_slot slot;
+  EXPECT_EQ(slot.take(), 0U);
+  slot.put(8);
+  EXPECT_EQ(slot.take(), 8U);
+  EXPECT_EQ(slot.steal(), 0U);
+  slot.put(10);
+  EXPECT_EQ(slot.steal(), 10U);
+  EXPECT_EQ(slot.steal(), 0U);  // taken already, though the owner has not noticed
+  EXPECT_EQ(slot.take(), 0U);
+  slot.put(12);
+  EXPECT_EQ(slot.take(), 12U);
+}
+
+TEST(NextSlotStress, EveryItemIsTakenExactlyOnceWhileOthersSteal) {
+  detail::sync::prepare_heavy_fence();
+  detail::next_slot slot;
+  constexpr detail::queue_item items = 100'000;
+  std::vector<std::atomic<int>> taken(items + 1);
+  std::atomic<bool> done{false};
+  std::vector<std::thread> thieves;
+  for (int t = 0; t < 2; ++t) {
+    thieves.emplace_back([&] {
+      while (!done.load())
+        if (const auto item = slot.steal()) taken[item].fetch_add(1);
+    });
+  }
+  const auto take = [&] {
+    if (const auto item = slot.take()) taken[item].fetch_add(1);
+  };
+  for (detail::queue_item i = 1; i <= items; ++i) {
+    take();
+    slot.put(i);
+  }
+  done = true;
+  for (auto& t : thieves) t.join();
+  take();
+  for (detail::queue_item i = 1; i <= items; ++i) ASSERT_EQ(taken[i].load(), 1) << i;
 }
 
 TEST(Scheduler, RecordsTasksThatTwoThreadsSpawnAndFinishAtOnce) {

@@ -1,6 +1,5 @@
 // A one-shot result: one side completes it, the other waits for it. Joins, asks and blocking calls are made of it.
 #pragma once
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/detail/selection.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/timer.hpp>
 #include <tandem/runtime/detail/worker.hpp>
@@ -73,14 +73,14 @@ class completion_base : public pooled {
 
  private:
   spin_lock lock_;
-  std::atomic<bool> ready_{false};  // written under lock_
+  sync::atomic<bool> ready_{false};  // written under lock_
 
  protected:
   // Written by the completing side before publish(), by the waiting side after is_ready(), read by the last owner.
   untaken if_untaken_ = untaken::nothing;
 
  private:
-  std::atomic<std::uint32_t> shares_{2};
+  sync::atomic<std::uint32_t> shares_{2};
   completion_waiter* waiter_ = nullptr;    // guarded by lock_
 };
 

@@ -1,9 +1,8 @@
 // One suspended task, several parties that may wake it: exactly one of them wins.
 #pragma once
-#include <atomic>
 #include <cstdint>
 
-#include <tandem/runtime/detail/config.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::detail {
 
@@ -40,7 +39,7 @@ class selection {
     for (;;) {
       if (seen >= done_) return claimed::lost;
       if (seen == claiming_) {  // ends soon (S3)
-        cpu_pause();
+        sync::spin_pause();
         seen = word_.load(std::memory_order_acquire);
         continue;
       }
@@ -83,7 +82,7 @@ class selection {
  private:
   static constexpr std::uint32_t registering_ = 0, parked_ = 1, claiming_ = 2, done_ = 3;
 
-  std::atomic<std::uint32_t> word_{registering_};
+  sync::atomic<std::uint32_t> word_{registering_};
   task_record* owner_ = nullptr;
 };
 

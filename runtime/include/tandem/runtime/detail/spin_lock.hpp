@@ -1,8 +1,6 @@
 // The smallest lock: one byte, for sections of a few instructions in which nothing can suspend, block or throw.
 #pragma once
-#include <atomic>
-
-#include <tandem/runtime/detail/config.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::detail {
 
@@ -25,7 +23,7 @@ class spin_lock {
   // Spins for a while, then lets the holder run: it may have lost its CPU.
   void lock_contended() noexcept;
 
-  std::atomic<bool> locked_{false};
+  sync::atomic<bool> locked_{false};
 };
 
 }  // namespace tandem::detail
