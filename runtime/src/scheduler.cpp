@@ -15,6 +15,9 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 // take tasks away from a worker that is about to run them.
 constexpr duration overdue_after = std::chrono::milliseconds(1);
 
+// When more is due than can be run, the tasks must run as fast as timers wake them: else they pile up in the queues.
+constexpr std::size_t fired_at_once = 64;
+
 // Threads take numbers in blocks, so that a spawn costs no shared write.
 std::uint64_t next_task_id() noexcept {
   constexpr std::uint64_t block = 1024;
@@ -94,7 +97,7 @@ std::size_t scheduler::fire_due(worker& self, unsigned& helped, bool all) noexce
     const time_point due = w.timers.next_due();
     if (due == no_deadline) return 0;
     if (now == time_point{}) now = this->now();
-    return now - grace >= due ? w.timers.fire_due(now) : 0;
+    return now - grace >= due ? w.timers.fire_due(now, fired_at_once) : 0;
   };
   std::size_t fired = fire(self, duration::zero());
   for (unsigned i = all ? worker_count() : 2; i > 1; --i) {

@@ -21,9 +21,9 @@ void timer_heap::remove(timer_node& node) noexcept {
   note_next();
 }
 
-std::size_t timer_heap::fire_due(time_point now) noexcept {
+std::size_t timer_heap::fire_due(time_point now, std::size_t limit) noexcept {
   std::size_t fired = 0;
-  for (;;) {
+  while (fired < limit) {
     job* after = nullptr;
     {
       const std::lock_guard hold(lock_);
@@ -37,6 +37,7 @@ std::size_t timer_heap::fire_due(time_point now) noexcept {
     ++fired;
     if (after) after->run(*after);
   }
+  return fired;
 }
 
 // A burst of timers must not keep its memory for ever. Halving at a quarter full leaves room both ways, so that the

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <vector>
 
@@ -19,9 +20,9 @@ class timer_heap {
   bool add(timer_node& node, time_point when);
   void remove(timer_node& node) noexcept;
 
-  /// Fires what is due at `now`, in order of deadline; runs the jobs that fire functions return.
+  /// Fires what is due at `now`, at most `limit` timers, in order of deadline; runs the jobs that fire functions return.
   /// Gives the number of timers fired.
-  std::size_t fire_due(time_point now) noexcept;
+  std::size_t fire_due(time_point now, std::size_t limit = SIZE_MAX) noexcept;
 
   /// The earliest deadline, or no_deadline; a hint when other threads add timers at the same time.
   [[nodiscard]] time_point next_due() const noexcept {
