@@ -14,6 +14,10 @@ constexpr duration longest_nap = std::chrono::milliseconds(1);
 constexpr duration worth_moving = std::chrono::microseconds(50);  // a queue this long in time is shared
 constexpr int dry_looks_before_parking = 2;
 
+// A slot's item is taken from a worker that was stuck in one task for this long. Less would be taken for stuck when its
+// thread only waits for a CPU, and two tasks that talk to each other would be torn apart.
+constexpr duration stuck_for = std::chrono::milliseconds(3);
+
 // A slot's item waits for a task that computes for at most two of these, and the looks of one search.
 constexpr duration watch_period = std::chrono::milliseconds(4);
 
@@ -101,9 +105,8 @@ seat& crew::another(const seat& self, std::uint32_t& next) noexcept {
     if (seat& s = *seats_[++next % seats_.size()]; &s != &self) return s;
 }
 
-queue_item crew::steal(seat& self, const look& before, duration window) noexcept {
+queue_item crew::steal(seat& self, const look& before, const look& after, duration window) noexcept {
   seat& victim = *before.where;
-  const look after = look_at(victim);
   const std::uint32_t taken = after.ring.head - before.ring.head;
   if (after.ring.size != 0 && (taken == 0 || window * after.ring.size / taken > worth_moving)) {
     std::array<queue_item, run_queue::capacity / 2> loot;
@@ -112,9 +115,17 @@ queue_item crew::steal(seat& self, const look& before, duration window) noexcept
       return loot[0];
     }
   }
-  // The slot's item is most likely warm in its worker's cache, and taking it costs a fence in every thread.
-  if (before.slot && after.turns == before.turns && window >= worth_moving) return victim.next.steal();
   return 0;
+}
+
+queue_item crew::steal_slot(stuck_worker& stuck, const look& before, const look& after, time_point start) noexcept {
+  if (stuck.where && stuck.where != before.where) return 0;  // one at a time
+  if (!before.slot || after.turns != before.turns) {
+    stuck.where = nullptr;
+    return 0;
+  }
+  if (!stuck.where || stuck.turns != before.turns) stuck = {before.where, before.turns, start};
+  return sync::clock_now() - stuck.since >= stuck_for ? before.where->next.steal() : 0;
 }
 
 // True if this worker may go on searching: false if another one naps already (W3).
@@ -134,6 +145,7 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
   queue_item found = 0;
   duration window = first_look;
   unsigned rounds = 0;
+  stuck_worker stuck;
   for (int dry = 0; dry < dry_looks_before_parking && !called();) {
     const look before = rounds++ % 2 == 0 ? find_busiest(self, random) : look_at(another(self, random));
     const time_point start = sync::clock_now();
@@ -146,9 +158,10 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
     window = std::min(window * 2, longest_nap);
     if ((found = take_injected(self))) break;
     if (self.anything_due()) break;
-    if ((found = steal(self, before, sync::clock_now() - start))) break;
     const look after = look_at(*before.where);
-    dry = after.ring.size == 0 && !(after.slot && after.turns == before.turns) ? dry + 1 : 0;
+    if ((found = steal(self, before, after, sync::clock_now() - start))) break;
+    if ((found = steal_slot(stuck, before, after, start))) break;
+    dry = after.ring.size == 0 && stuck.where != before.where ? dry + 1 : 0;
   }
   const bool last = searching_.fetch_sub(1, std::memory_order_relaxed) == 1;  // ordered by the fence of W1 that follows
   if (found && last) added_work();  // W2

@@ -99,7 +99,14 @@ class crew {
   static look look_at(seat& s) noexcept;
   look find_busiest(const seat& self, std::uint32_t first) noexcept;
   seat& another(const seat& self, std::uint32_t& next) noexcept;
-  queue_item steal(seat& self, const look& before, duration window) noexcept;
+  // Whose slot the searcher has an eye on: it has found it in the same task since then.
+  struct stuck_worker {
+    seat* where = nullptr;
+    std::uint32_t turns = 0;
+    time_point since{};
+  };
+  queue_item steal(seat& self, const look& before, const look& after, duration window) noexcept;
+  queue_item steal_slot(stuck_worker& stuck, const look& before, const look& after, time_point start) noexcept;
   bool nap(seat& self, time_point until) noexcept;
   void wake_one() noexcept;
   void wake_all() noexcept;
