@@ -21,7 +21,7 @@ void report(const char* name, const std::source_location& site, const char* end,
     fmt::print(stderr, "tandem: task {} ({}:{}) {}, and nobody joined it: {:+}\n", name, site.file_name(), site.line(),
                end, what);
   } catch (...) {  // no memory, or no stderr
-    std::fputs("tandem: a task that nobody joined failed\n", stderr);
+    std::fprintf(stderr, "tandem: task %s %s, and nobody joined it\n", name, end);
   }
 }
 

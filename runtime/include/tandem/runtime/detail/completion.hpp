@@ -108,7 +108,7 @@ class completion : public completion_base {
   }
 
   /// The completing side, once. Wakes the waiter.
-  void complete(result<T> outcome) noexcept {
+  void complete(result<T>&& outcome) noexcept {
     std::construct_at(&outcome_, std::move(outcome));
     publish();
   }
