@@ -19,13 +19,19 @@ completion_wait::completion_wait() noexcept
       }),
       timer_(*this) {}
 
-bool completion_wait::start(task_record& task, completion_base* what, time_point limit) {
+const wait_kind& completion_base::joined_as() const noexcept {
+  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel};
+  return kind;
+}
+
+void completion_wait::cancel(task_record& task) noexcept {
+  static_cast<completion_wait*>(task.operation)->selection_.claim_and_wake(arm_context);
+}
+
+bool completion_wait::start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind) {
   selection_.bind(task);
   what_ = what;
-  const auto on_cancel = [](task_record& t) noexcept {
-    static_cast<completion_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
-  };
-  if (!begin_wait(task, on_cancel, this)) {
+  if (!begin_wait(task, kind, this)) {
     (void)selection_.decide(arm_context);
     return false;
   }

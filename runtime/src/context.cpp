@@ -118,7 +118,7 @@ void context_state::end_waits() noexcept {
     first_wait = task->wait_next;
     if (first_wait) first_wait->wait_previous = nullptr;
     task->wait_linked = false;
-    task->cancel_wait(*task);
+    task->waits_for.load(std::memory_order_relaxed)->cancel(*task);  // constant while it is on the list (R2)
   }
 }
 
@@ -167,8 +167,8 @@ void context_state::delist(task_record& task) noexcept {
   task.wait_linked = false;
 }
 
-bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* operation) noexcept {
-  task.cancel_wait = cancel;
+bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept {
+  task.waits_for.store(&kind, std::memory_order_relaxed);
   task.operation = operation;
   context_state* const context = task.context;
   if (!context) return true;
@@ -179,7 +179,7 @@ bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* 
 
 void end_wait(task_record& task) noexcept {
   if (context_state* const context = std::exchange(task.enlisted_in, nullptr)) context->delist(task);
-  task.cancel_wait = nullptr;
+  task.waits_for.store(nullptr, std::memory_order_relaxed);
 }
 
 bool context_enlists(const task_record& task) noexcept { return task.context && task.context->enlists; }

@@ -18,7 +18,7 @@ struct task_record;
 
 /// (X1) `over` goes from false to true once, under `lock`; `why` is written before and constant after.
 /// (X2) The lists are guarded by `lock`. A wait is on the list from begin_wait() until it is cancelled or ends.
-/// (X3) Lock order: parent before child; under a context's lock, cancel_wait functions take channel locks and nothing
+/// (X3) Lock order: parent before child; under a context's lock, cancel functions take channel locks and nothing
 ///      else.
 /// (X4) A child holds a share of its parent, which release() drops after deleting the child; the parent's list of
 ///      children does not count.

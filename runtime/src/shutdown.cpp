@@ -53,8 +53,10 @@ bool scheduler::while_stopped(time_point deadline, F visit) {
 void scheduler::end_waits_below_root() noexcept {
   for (const auto& shard : live_) {
     const std::lock_guard hold(shard->lock);
-    for (task_record* t = shard->first; t; t = t->live_next)
-      if (t->context == root_ && t->cancel_wait) t->cancel_wait(*t);
+    for (task_record* t = shard->first; t; t = t->live_next) {
+      const wait_kind* const kind = t->waits_for.load(std::memory_order_relaxed);
+      if (t->context == root_ && kind && kind->cancel) kind->cancel(*t);
+    }
   }
 }
 

@@ -98,7 +98,7 @@ class [[nodiscard]] join_operation : public awaitable_base {
     task_record& task = *self.promise().record;
     task.resume_point = self;
     waited_ = true;
-    return wait_.start(task, what_.get(), limit_);
+    return wait_.start(task, what_.get(), limit_, what_->joined_as());
   }
   result<T> await_resume() {
     if (waited_) {

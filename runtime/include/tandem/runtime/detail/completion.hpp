@@ -50,6 +50,9 @@ class completion_base : public pooled {
   /// Acquire: a true answer makes the result visible (pairs with the release in publish()).
   [[nodiscard]] bool is_ready() const noexcept { return ready_.load(std::memory_order_acquire); }
 
+  /// What a task that joins it waits for.
+  [[nodiscard]] virtual const wait_kind& joined_as() const noexcept;
+
  protected:
   completion_base() = default;
   virtual ~completion_base() = default;
@@ -113,8 +116,11 @@ class completion_wait : public completion_waiter {
   enum class ended : std::uint8_t { completed, context, limit };
 
   /// True if the task must suspend; from then on it may be running elsewhere.
-  /// `what` may be null: then only time or the context end the wait.   Errors: throws std::bad_alloc.
-  [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit);
+  /// `what` may be null: then only time or the context end the wait. `kind` tells what the task waits for; its cancel is
+  /// completion_wait::cancel.   Errors: throws std::bad_alloc.
+  [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
+  static void cancel(task_record& task) noexcept;
+
   /// Called first thing when the task runs again.
   ended finish() noexcept;
 
