@@ -36,8 +36,8 @@ cell::record::record(cell& c)
   run = [](tandem::detail::job& j) noexcept { static_cast<record&>(j).self.turn(); };
 }
 
-void cell::record::finished(std::coroutine_handle<> ended) noexcept {
-  const auto frame = std::coroutine_handle<promise<error>>::from_address(ended.address());
+tandem::detail::after_end cell::record::ended(tandem::detail::promise_base& handler) noexcept {
+  const auto frame = std::coroutine_handle<promise<error>>::from_promise(static_cast<promise<error>&>(handler));
   try {
     resuming->failure = frame.promise().take();
   } catch (...) {
@@ -45,6 +45,7 @@ void cell::record::finished(std::coroutine_handle<> ended) noexcept {
   }
   frame.destroy();
   resuming->finished = true;
+  return tandem::detail::after_end::nothing;
 }
 
 cell::cell(caf::actor_config& config, system_impl& home, spawn_actor_options options, const actor_kind& kind)
@@ -216,6 +217,7 @@ bool cell::handle_next() noexcept {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
     return true;
   }
+  begin_scheduled(*tandem::detail::tls_worker);
   handled outcome = body_->handle(std::move(message));
   if (outcome.rejected) [[unlikely]]
     undeliverable(*this, *outcome.rejected, outcome.rejection);
@@ -228,10 +230,7 @@ bool cell::handle_next() noexcept {
     message_context_.emplace(own_context_->context(), deadline);
     record_.context = message_context_->context().state();
   }
-  auto& handler = outcome.running.promise();
-  handler.record = &record_;
-  handler.root = &record_;
-  record_.resume_point = outcome.running;
+  begin_with(record_, outcome.running, &record::ended);
   handling_ = true;
   return resume_handler();
 }
@@ -239,7 +238,7 @@ bool cell::handle_next() noexcept {
 bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  record_.resume_point.resume();
+  resume_above(*tandem::detail::tls_worker, record_.resume_point);
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;

@@ -68,9 +68,9 @@ class cell final : public caf::local_actor, public local_target {
   bool in_table = false;
 
  private:
-  struct record final : tandem::detail::task_record, tandem::detail::root_continuation {
+  struct record final : tandem::detail::task_record {
     explicit record(cell& c);
-    void finished(std::coroutine_handle<> ended) noexcept override;
+    static tandem::detail::after_end ended(tandem::detail::promise_base& handler) noexcept;
     cell& self;
   };
   enum class turn_end { suspended, yielded, idle, ended };

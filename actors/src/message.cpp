@@ -9,6 +9,7 @@
 #include <tandem/actors/detail/envelope.hpp>
 #include <tandem/actors/detail/operations.hpp>
 #include <tandem/actors/protocol.hpp>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/format.hpp>
 
 namespace tandem::actors {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/format.hpp>
 #include <tandem/runtime/spawn.hpp>
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <openssl/evp.h>
+#include <tandem/errors/exception.hpp>
 
 namespace tandem {
 namespace {

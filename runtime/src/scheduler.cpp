@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "task_walk.hpp"
+
 namespace tandem::detail {
 namespace {
 
@@ -13,6 +15,7 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
     : how_(how), root_(new context_state(*this)), blocking_(blocking_threads) {
+  install_task_walk();
   for (unsigned i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<worker>());
     worker& w = *workers_.back();
@@ -198,7 +201,7 @@ task_record::task_record(scheduler& s, context_state* inherited, const char* tas
         auto& task = static_cast<task_record&>(self);
         worker_base& worker = *tls_worker;
         worker.current = &task;
-        task.resume_point.resume();  // the record may be gone after this
+        resume_above(worker, task.resume_point);  // the record may be gone after this
         worker.current = nullptr;
       }),
       owner(&s),

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <tandem/csp/detail/group_state.hpp>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/task.hpp>

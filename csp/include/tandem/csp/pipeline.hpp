@@ -13,6 +13,7 @@
 #include <tandem/csp/channel.hpp>
 #include <tandem/csp/detail/stages.hpp>
 #include <tandem/csp/group.hpp>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/task.hpp>
 

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <iosfwd>
 #include <source_location>
 #include <string>
@@ -227,31 +226,6 @@ template <class T>
 
 /// e.code().
 [[nodiscard]] inline errc errc_of(const error& e) noexcept { return e.code(); }
-
-/// Carries an error through code that reports by exceptions; from_exception() takes it out again.
-class error_exception : public std::exception {
- public:
-  explicit error_exception(error e);
-  error_exception(const error_exception&) noexcept = default;
-  error_exception& operator=(const error_exception&) noexcept = default;
-  ~error_exception() override;
-
-  /// The error's message().
-  [[nodiscard]] const char* what() const noexcept override;
-  [[nodiscard]] const error& get() const noexcept { return error_; }
-
- private:
-  error error_;
-  error text_;  // one layer whose message is the text of what(): sharing it keeps copies from throwing
-};
-
-/// The error that an exception stands for: the one inside an error_exception (errc::internal if that holds none),
-/// errc::resource_exhausted for std::bad_alloc, errc::internal for anything else. The message is the exception's
-/// type and what(). The stack is that of the caller, as the one of the throw is gone. A null pointer gives no error.
-///
-/// Errors: never throws; without memory for the message the result is error_of() the same code.
-[[nodiscard]] error from_exception(std::exception_ptr exception,
-                                   std::source_location where = std::source_location::current()) noexcept;
 
 namespace detail {
 [[nodiscard]] error with_any(error e, std::any payload);

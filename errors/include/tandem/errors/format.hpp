@@ -23,6 +23,7 @@
 
 #include <tandem/errors/errc.hpp>
 #include <tandem/errors/error.hpp>
+#include <tandem/errors/retry_advice.hpp>
 
 namespace tandem {
 
@@ -61,5 +62,14 @@ struct fmt::formatter<tandem::errc> : fmt::formatter<std::string_view> {
   template <class Context>
   auto format(tandem::errc code, Context& context) const {
     return fmt::formatter<std::string_view>::format(tandem::to_string(code), context);
+  }
+};
+
+/// Formats as the advice's name, with the specification of a string.
+template <>
+struct fmt::formatter<tandem::retry> : fmt::formatter<std::string_view> {
+  template <class Context>
+  auto format(tandem::retry advice, Context& context) const {
+    return fmt::formatter<std::string_view>::format(tandem::to_string(advice), context);
   }
 };

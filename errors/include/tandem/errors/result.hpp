@@ -6,6 +6,8 @@
 //     TANDEM_TRY(check(text));
 //     return parse(text);
 //   }
+//
+// In a task, `co_await or_return(x)` of tandem/runtime/or_return.hpp is an expression that does the same.
 #pragma once
 #include <expected>
 #include <source_location>

@@ -70,7 +70,8 @@ using task_walk = void (*)(task_trace& out) noexcept;
 /// Threads: any. A capture that is under way may still use the old one.
 void set_task_walk(task_walk walk) noexcept;
 
-/// "function at file:line" for an address of code. What is not known is left out, at worst down to the address.
+/// "function at file:line" for an address of code; of the innermost function, if calls were inlined there. What is not
+/// known is left out, at worst down to the address.
 [[nodiscard]] std::string describe_address(const void* address);
 
 /// The parts of a stack_trace, wherever they are kept.
@@ -81,8 +82,8 @@ struct stack_parts {
   std::source_location spawn_site;
 };
 
-/// One text per frame: the calls, then the awaiters, each of those starting with "awaited by ", then
-/// "task NAME spawned by FUNCTION at FILE:LINE".
+/// One text per function: the calls, those that were inlined included, then the awaiters, each of those starting with
+/// "awaited by ", then "task NAME spawned by FUNCTION at FILE:LINE".
 [[nodiscard]] std::vector<std::string> describe_stack(const stack_parts& stack);
 
 }  // namespace tandem

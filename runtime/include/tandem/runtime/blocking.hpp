@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/runtime/spawn.hpp>
 
 namespace tandem {

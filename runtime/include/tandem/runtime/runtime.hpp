@@ -33,14 +33,14 @@ void block_until_ready(completion_base& what) noexcept;
 template <class T>
 task<void> capture_outcome(task<T> body, std::optional<T>& value, std::exception_ptr& exception) {
   try {
-    value.emplace(co_await std::move(body));
+    value.emplace(co_await std::move(body).unlisted());
   } catch (...) {
     exception = std::current_exception();
   }
 }
 inline task<void> capture_outcome(task<void> body, std::exception_ptr& exception) {
   try {
-    co_await std::move(body);
+    co_await std::move(body).unlisted();
   } catch (...) {
     exception = std::current_exception();
   }

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/completion.hpp>
@@ -41,7 +42,7 @@ void report_unobserved(const task_record& task, const error& what, bool escaped_
 
 /// A spawned task: its record, its result, and the end of its outermost coroutine, in one object.
 template <class T>
-class spawned final : public completion<plain_value_t<T>>, public task_record, public root_continuation {
+class spawned final : public completion<plain_value_t<T>>, public task_record {
   using value = plain_value_t<T>;
 
  public:
@@ -55,17 +56,19 @@ class spawned final : public completion<plain_value_t<T>>, public task_record, p
   }
 
   void start(task<T> body) noexcept {
-    const auto frame = body.release();
-    frame.promise().record = this;
-    frame.promise().root = this;
-    resume_point = frame;
+    begin_with(*this, body.release(), &ended);
     add_live_task(*this);
     schedule_new(*this);
   }
 
  private:
-  void finished(std::coroutine_handle<> ended) noexcept override {
-    const auto frame = std::coroutine_handle<promise<T>>::from_address(ended.address());
+  static after_end ended(promise_base& outermost) noexcept {
+    auto& self = static_cast<spawned&>(*outermost.record);
+    self.finish(std::coroutine_handle<promise<T>>::from_promise(static_cast<promise<T>&>(outermost)));
+    return after_end::nothing;
+  }
+
+  void finish(std::coroutine_handle<promise<T>> frame) noexcept {
     std::optional<result<value>> outcome;
     try {
       if constexpr (std::is_void_v<T>) {
@@ -120,7 +123,7 @@ class [[nodiscard]] join_operation : public awaitable_base {
 
 template <class F>
 std::invoke_result_t<F&> keep_alive(F function) {
-  co_return co_await function();
+  co_return co_await function().unlisted();
 }
 
 }  // namespace detail

@@ -8,13 +8,8 @@
 #include <utility>
 #include <variant>
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#include <atomic>
-#endif
-
-#include <tandem/runtime/detail/config.hpp>
 #include <tandem/runtime/detail/pool.hpp>
-#include <tandem/runtime/detail/task_record.hpp>
+#include <tandem/runtime/detail/promise.hpp>
 
 namespace tandem {
 
@@ -26,55 +21,6 @@ namespace detail {
 /// Base of every operation of the runtime: it resumes the task through its record, on a worker. (There is no
 /// await_transform that insists on it: g++ 12 would copy the awaiter instead of binding a reference.)
 struct awaitable_base {};
-
-/// Called when the outermost coroutine of a spawned task has finished; destroys the frame.
-struct root_continuation {
-  virtual void finished(std::coroutine_handle<> frame) noexcept = 0;
-
- protected:
-  ~root_continuation() = default;
-};
-
-struct promise_base {
-  std::coroutine_handle<> continuation;  // who awaits this coroutine; null for the outermost one
-  task_record* record = nullptr;
-  root_continuation* root = nullptr;  // set for the outermost one only
-#if TANDEM_NESTED_RESUME
-  // Two parties meet here: the awaiter, when the nested resume() returns to it, and the child's end. Second one continues.
-  std::atomic<bool> met{false};
-#endif
-
-  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
-  static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
-
-  std::suspend_always initial_suspend() const noexcept { return {}; }
-
-  struct final_awaiter {
-    bool await_ready() const noexcept { return false; }
-#if TANDEM_NESTED_RESUME
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-      promise_base& p = self.promise();
-      if (p.root) {
-        p.root->finished(self);
-      } else {
-        const std::coroutine_handle<> next = p.continuation;
-        if (p.met.exchange(true, std::memory_order_acq_rel)) next.resume();
-      }
-    }
-#else
-    template <class Promise>
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-      promise_base& p = self.promise();
-      if (!p.root) return p.continuation;
-      p.root->finished(self);
-      return std::noop_coroutine();
-    }
-#endif
-    void await_resume() const noexcept {}
-  };
-  final_awaiter final_suspend() const noexcept { return {}; }
-};
 
 template <class T>
 struct promise : promise_base {
@@ -110,7 +56,8 @@ struct promise<void> : promise_base {
 
 /// A computation that has not started: it runs when it is awaited, or spawned. Ends with a T, or throws.
 ///
-/// Owns:    the coroutine's frame. Destroying a task that never ran destroys its arguments, nothing else happens.
+/// Owns:    the coroutine's frame. Destroying a task that never ran destroys its arguments, nothing else happens. When
+///          co_await gives the value, the frame and all that was in it are gone.
 /// Threads: a task moves between workers whenever it suspends, never otherwise; it needs no locks of its own.
 /// Cancel:  the awaited task inherits the awaiting one's context.
 ///
@@ -134,36 +81,28 @@ class [[nodiscard]] task : public detail::awaitable_base {
 
   /// Not for users: gives up the frame to whoever will run and destroy it.
   [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept { return std::exchange(frame_, nullptr); }
-  auto operator co_await() && noexcept { return awaiter(frame_); }
+  auto operator co_await() && noexcept { return awaiter<true>(*this); }
+  /// Not for users: to be awaited by a coroutine that stacks need not show.
+  auto unlisted() && noexcept { return awaiter<false>(*this); }
 
  private:
   friend promise_type;
   explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
 
+  template <bool Listed>
   struct awaiter {
-    std::coroutine_handle<promise_type> child;
-    explicit awaiter(std::coroutine_handle<promise_type> c) noexcept : child(c) {}
+    task* awaited;
+    explicit awaiter(task& t) noexcept : awaited(&t) {}
 
     bool await_ready() const noexcept { return false; }
     template <std::derived_from<detail::promise_base> Parent>
-#if TANDEM_NESTED_RESUME
-    bool await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
-      promise_type& p = child.promise();
-      p.continuation = parent;
-      p.record = parent.promise().record;
-      const std::coroutine_handle<promise_type> mine = child;  // *this may be gone once the child has met us
-      mine.resume();
-      return !mine.promise().met.exchange(true, std::memory_order_acq_rel);
+    [[gnu::always_inline]] auto await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
+      return detail::await_coroutine(awaited->frame_, parent, Listed ? detail::address_of_use() : nullptr);
     }
-#else
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
-      promise_type& p = child.promise();
-      p.continuation = parent;
-      p.record = parent.promise().record;
-      return child;
+    T await_resume() const {
+      const task ended(std::move(*awaited));
+      return ended.frame_.promise().take();
     }
-#endif
-    T await_resume() const { return child.promise().take(); }
   };
 
   std::coroutine_handle<promise_type> frame_;

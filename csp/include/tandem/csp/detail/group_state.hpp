@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <tandem/csp/detail/waiters.hpp>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/pool.hpp>
@@ -140,8 +141,8 @@ task<void> run_in_group(group_share state, task<R> body) {
   try {
     task<R> running(std::move(body));  // gone at the end of this block (G1)
     if constexpr (std::is_void_v<R>) {
-      co_await std::move(running);
-    } else if (auto ended = co_await std::move(running); !ended) {
+      co_await std::move(running).unlisted();
+    } else if (auto ended = co_await std::move(running).unlisted(); !ended) {
       outcome = std::move(ended).error();
     }
   } catch (...) {
@@ -156,8 +157,8 @@ task<void> call_in_group(group_share state, F function) {
   try {
     F running(std::move(function));  // gone at the end of this block (G1)
     if constexpr (std::same_as<std::invoke_result_t<F&>, task<void>>) {
-      co_await running();
-    } else if (auto ended = co_await running(); !ended) {
+      co_await running().unlisted();
+    } else if (auto ended = co_await running().unlisted(); !ended) {
       outcome = std::move(ended).error();
     }
   } catch (...) {

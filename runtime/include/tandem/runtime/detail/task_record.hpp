@@ -13,6 +13,7 @@
 namespace tandem::detail {
 
 struct context_state;
+struct promise_base;
 
 /// A task's place in a channel's list of waiters. Lives in the task's record for a plain send or receive (a chain of
 /// tasks waits in one place at a time), in the select for an arm.
@@ -53,6 +54,7 @@ struct task_record : job {
   task_record& operator=(const task_record&) = delete;
 
   std::coroutine_handle<> resume_point;  // the innermost suspended coroutine
+  promise_base* innermost = nullptr;     // the innermost coroutine, suspended or not, for stacks (R1)
   scheduler* owner;
   context_state* context;  // borrowed from the enclosing scope or from `spawn_context`
   context_state* spawn_context;  // a counted reference, released when the task ends

@@ -1,0 +1,132 @@
+// What a coroutine knows of its task and of who awaits it, and how the end of one hands on to the next.
+#pragma once
+#include <cassert>
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+
+#include <tandem/runtime/detail/config.hpp>
+#include <tandem/runtime/detail/pool.hpp>
+#include <tandem/runtime/detail/task_record.hpp>
+
+#if TANDEM_NESTED_RESUME
+#include <atomic>
+#endif
+
+namespace tandem::detail {
+
+/// What the end of a coroutine means to the one that awaits it.
+enum class after_end : std::uint8_t {
+  awaiter_goes_on,
+  awaiter_ends,  ///< It has been given its outcome, and stays suspended for good.
+  nothing        ///< There is none.
+};
+
+/// Base of all promises.
+///
+/// (P1) It lies at the start of the promise, and the promise two pointers into the frame, so a handle of whatever
+///      coroutine is as good as one of promise_base. await_coroutine() checks that.
+struct promise_base {
+  using end_function = after_end (*)(promise_base& ended) noexcept;
+
+  std::coroutine_handle<promise_base> continuation;  // who awaits this coroutine (P1); null for the outermost one
+  task_record* record = nullptr;
+  const void* await_site = nullptr;  // where in `continuation` that is; null keeps it out of stacks
+  end_function at_end = nullptr;     // decides what comes next, and may destroy the frame; null: the awaiter goes on
+#if TANDEM_NESTED_RESUME
+  // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. Second one continues.
+  std::atomic<bool> met{false};
+#endif
+
+  static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
+
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  struct final_awaiter {
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    auto await_suspend(std::coroutine_handle<Promise> self) const noexcept;
+    void await_resume() const noexcept {}
+  };
+  final_awaiter final_suspend() const noexcept { return {}; }
+};
+
+/// The coroutine that awaits `p`, or null.
+[[nodiscard]] inline promise_base* awaiter_of(const promise_base& p) noexcept {
+  return p.continuation ? &p.continuation.promise() : nullptr;
+}
+
+// The end of a coroutine: `ended` has its outcome and is suspended for good, at its end or, if what it awaited took it
+// along, where it awaited that. From then on it belongs to its awaiter or its at_end: the caller must not touch it.
+#if TANDEM_NESTED_RESUME
+/// Runs what comes next, unless the awaiter's own await_suspend() is still there to see to it.
+void end_coroutine(promise_base& ended) noexcept;
+/// Runs `child`, which has its awaiter. True if the awaiter must stay suspended.
+[[nodiscard]] bool run_nested(promise_base& child) noexcept;
+#else
+[[nodiscard]] std::coroutine_handle<> end_specially(promise_base& ended) noexcept;
+/// Gives what runs next.
+[[nodiscard]] inline std::coroutine_handle<> end_coroutine(promise_base& ended) noexcept {
+  if (ended.at_end) [[unlikely]] return end_specially(ended);
+  ended.record->innermost = &ended.continuation.promise();
+  return ended.continuation;
+}
+#endif
+
+template <class Promise>
+auto promise_base::final_awaiter::await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+  return end_coroutine(self.promise());
+}
+
+/// An address of the function this is used in, where debug information has the line of the use.
+/// Inlined even without optimisation: else it would be an address of its own.
+[[nodiscard, gnu::always_inline]] inline const void* address_of_use() noexcept {
+  const void* here;
+#if defined(__x86_64__)
+  asm volatile("1: lea 1b(%%rip), %0" : "=r"(here));  // volatile, for each use to keep its own
+#elif defined(__aarch64__)
+  asm volatile("adr %0, ." : "=r"(here));
+#else
+  struct caller {
+    [[gnu::noinline]] static const char* next() noexcept {
+      return static_cast<const char*>(__builtin_return_address(0));
+    }
+  };
+  here = caller::next() - 1;
+#endif
+  return here;
+}
+
+/// The await_suspend() of whoever awaits a coroutine: `child` runs, and `parent` when that has ended.
+/// `site` is what stacks show for `parent`, if anything.
+template <std::derived_from<promise_base> Child, std::derived_from<promise_base> Parent>
+[[gnu::always_inline]] inline auto await_coroutine(std::coroutine_handle<Child> child,
+                                                   std::coroutine_handle<Parent> parent, const void* site) noexcept {
+  static_assert(alignof(Parent) <= 2 * sizeof(void*) && alignof(promise_base) <= 2 * sizeof(void*));  // P1
+  Child& p = child.promise();
+  p.continuation = std::coroutine_handle<promise_base>::from_address(parent.address());
+  assert(awaiter_of(p) == &parent.promise());  // P1
+  p.record = parent.promise().record;
+  p.await_site = site;
+  p.record->innermost = &p;
+#if TANDEM_NESTED_RESUME
+  return run_nested(p);
+#else
+  return std::coroutine_handle<>(child);
+#endif
+}
+
+/// Makes `outermost` the coroutine that `task` starts with.
+template <std::derived_from<promise_base> Promise>
+void begin_with(task_record& task, std::coroutine_handle<Promise> outermost,
+                promise_base::end_function at_end) noexcept {
+  Promise& p = outermost.promise();
+  p.record = &task;
+  p.at_end = at_end;
+  task.innermost = &p;
+  task.resume_point = outermost;
+}
+
+}  // namespace tandem::detail

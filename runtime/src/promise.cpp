@@ -1,0 +1,74 @@
+#include <tandem/runtime/detail/promise.hpp>
+
+#include <tandem/runtime/detail/worker.hpp>
+
+namespace tandem::detail {
+namespace {
+
+// From here on the awaiter is what runs, so that destructors which at_end calls find it so.
+after_end settle(promise_base& ended) noexcept {
+  ended.record->innermost = awaiter_of(ended);
+  return ended.at_end ? ended.at_end(ended) : after_end::awaiter_goes_on;
+}
+
+}  // namespace
+
+// Loops rather than recursion: a failure may pass through any number of coroutines.
+#if TANDEM_NESTED_RESUME
+
+[[gnu::noinline]] static void resume_nested(std::coroutine_handle<> what) noexcept {
+  worker_base& worker = *tls_worker;
+  const void* const outer = worker.scheduler_frame;  // the awaiting coroutines are below it, but not always
+  resume_above(worker, what);
+  worker.scheduler_frame = outer;
+}
+
+void end_coroutine(promise_base& first) noexcept {
+  promise_base* ended = &first;
+  for (;;) {
+    promise_base* const awaiter = awaiter_of(*ended);
+    const std::coroutine_handle<> next = ended->continuation;
+    if (awaiter && !ended->met.exchange(true, std::memory_order_acq_rel)) return;
+    switch (settle(*ended)) {
+      case after_end::awaiter_goes_on:
+        return resume_nested(next);
+      case after_end::awaiter_ends:
+        ended = awaiter;
+        break;
+      case after_end::nothing:
+        return;
+    }
+  }
+}
+
+bool run_nested(promise_base& child) noexcept {
+  promise_base& awaiter = *awaiter_of(child);
+  resume_nested(std::coroutine_handle<promise_base>::from_promise(child));
+  if (!child.met.exchange(true, std::memory_order_acq_rel)) return true;  // its end goes on without us
+  if (settle(child) == after_end::awaiter_goes_on) return false;
+  end_coroutine(awaiter);
+  return true;
+}
+
+#else
+
+std::coroutine_handle<> end_specially(promise_base& first) noexcept {
+  promise_base* ended = &first;
+  for (;;) {
+    promise_base* const awaiter = awaiter_of(*ended);
+    const std::coroutine_handle<> next = ended->continuation;
+    switch (settle(*ended)) {
+      case after_end::awaiter_goes_on:
+        return next;
+      case after_end::awaiter_ends:
+        ended = awaiter;
+        break;
+      case after_end::nothing:
+        return std::noop_coroutine();
+    }
+  }
+}
+
+#endif
+
+}  // namespace tandem::detail

@@ -1,0 +1,31 @@
+#include "task_walk.hpp"
+
+#include <tandem/errors/stack.hpp>
+#include <tandem/runtime/detail/promise.hpp>
+#include <tandem/runtime/detail/task_record.hpp>
+#include <tandem/runtime/detail/worker.hpp>
+
+namespace tandem::detail {
+namespace {
+
+void walk_running_task(task_trace& out) noexcept {
+  const worker_base* const worker = tls_worker;
+  if (!worker || !worker->current) return;
+  const task_record& task = *worker->current;
+  out.task_name = task.name;
+  out.spawn_site = task.site;
+  out.scheduler_frame = worker->scheduler_frame;
+  const promise_base* awaited = task.innermost;
+  while (awaited && out.awaiter_count < out.awaiters.size()) {
+    if (awaited->await_site) out.awaiters[out.awaiter_count++] = awaited->await_site;
+    awaited = awaiter_of(*awaited);
+  }
+}
+
+}  // namespace
+
+void install_task_walk() noexcept {
+  [[maybe_unused]] static const bool installed = (set_task_walk(&walk_running_task), true);
+}
+
+}  // namespace tandem::detail
