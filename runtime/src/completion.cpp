@@ -1,9 +1,5 @@
 #include <tandem/runtime/detail/completion.hpp>
 
-#include <tandem/runtime/runtime.hpp>
-
-#include "parker.hpp"
-
 namespace tandem::detail {
 
 completion_wait::limit_timer::limit_timer(completion_wait& w) noexcept
@@ -63,19 +59,6 @@ completion_wait::ended completion_wait::finish() noexcept {
     default:
       return ended::context;
   }
-}
-
-void block_until_ready(completion_base& what) noexcept {
-  struct thread_waiter : completion_waiter {
-    thread_waiter() noexcept
-        : completion_waiter([](completion_waiter& self) noexcept {
-            static_cast<thread_waiter&>(self).sleeper.unpark();
-          }) {}
-    parker sleeper;
-  } waiter;
-  if (!what.add_waiter(waiter)) return;
-  while (!what.is_ready()) waiter.sleeper.park(no_deadline);
-  what.remove_waiter();  // the waker is done with `waiter` once it has released the lock
 }
 
 }  // namespace tandem::detail

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <tandem/runtime/detail/inspect.hpp>
+#include <tandem/runtime/runtime.hpp>
 
 #include "scheduler.hpp"
 #include "signals.hpp"
@@ -50,6 +51,12 @@ void print_dumps(int wanted) {
   }
 }
 
+std::string dump(detail::scheduler& s) {
+  const detail::task_census census = detail::take_census(s);
+  return fmt::format("tandem: {} tasks on {} workers{}\n{}", census.tasks, s.worker_count(),
+                     census.exact ? "" : ", which went on meanwhile", detail::describe(census));
+}
+
 // Starts the thread that prints. It lives as long as the process: nobody waits for it.
 result<void> start_printing() {
   static std::mutex lock;
@@ -72,13 +79,11 @@ result<void> start_printing() {
 
 std::string dump_tasks() {
   std::string text;
-  for (const auto& s : detail::all_schedulers()) {
-    const detail::task_census census = detail::take_census(*s);
-    text += fmt::format("tandem: {} tasks on {} workers{}\n{}", census.tasks, s->worker_count(),
-                        census.exact ? "" : ", which went on meanwhile", detail::describe(census));
-  }
+  for (const auto& s : detail::all_schedulers()) text += dump(*s);
   return text.empty() ? "tandem: no runtime\n" : text;
 }
+
+std::string runtime::dump_tasks() const { return dump(*core_); }
 
 result<void> print_task_dump_on(int signal) {
   if (auto started = start_printing(); !started) return started;

@@ -28,6 +28,11 @@ class timer_heap {
     return time_point(duration(next_due_.load(std::memory_order_relaxed)));  // stale is fine: see worker::park
   }
 
+  [[nodiscard]] std::size_t size() noexcept {
+    const std::lock_guard hold(lock_);
+    return heap_.size();
+  }
+
  private:
   struct entry {
     time_point when;

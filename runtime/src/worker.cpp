@@ -1,5 +1,7 @@
 #include <array>
 
+#include <unistd.h>
+
 #include "scheduler.hpp"
 
 namespace tandem::detail {
@@ -51,7 +53,9 @@ void worker::overflow(queue_item item) noexcept {
 }
 
 queue_item worker::next_local() noexcept {
-  if (++tick % fairness_period == 0) {
+  const unsigned now_turn = turn.load(std::memory_order_relaxed) + 1;  // own variable
+  turn.store(now_turn, std::memory_order_relaxed);
+  if (now_turn % fairness_period == 0) {
     if (timers.next_due() != no_deadline) timers.fire_due(owner->now());
     if (const queue_item item = owner->take_injected(*this)) {
       slice = slice_length;
@@ -70,8 +74,14 @@ queue_item worker::next_local() noexcept {
 
 void worker::run() noexcept {
   tls_worker = this;
+  probe.thread.store(gettid(), std::memory_order_relaxed);
+  become_active();
   while (!owner->stop_.load(std::memory_order_acquire)) {
-    owner->rest_if_asked();
+    if (owner->rest_asked_.load(std::memory_order_acquire)) {
+      active.store(false, std::memory_order_relaxed);
+      owner->rest_if_asked();
+      become_active();
+    }
     queue_item item = next_local();
     if (!item) item = find_elsewhere();
     if (item) execute(item);
@@ -79,12 +89,22 @@ void worker::run() noexcept {
   tls_worker = nullptr;
 }
 
+void worker::become_active() noexcept {
+  active.store(true, std::memory_order_relaxed);
+  if (watchdog* const guard = owner->guard()) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // D2
+    guard->worker_is_active();
+  }
+}
+
 queue_item worker::find_elsewhere() noexcept {
   if (timers.next_due() != no_deadline && timers.fire_due(owner->now()) > 0) return next_local();
-  if (const queue_item item = search()) return item;
+  active.store(false, std::memory_order_relaxed);
+  const queue_item item = search();
   // A timer or an item may have come in the meantime; park() looks for items once more before it sleeps.
-  park();
-  return 0;
+  if (!item) park();
+  become_active();
+  return item;
 }
 
 queue_item worker::try_steal(worker& victim, run_queue::sample before, duration window) noexcept {
@@ -152,6 +172,9 @@ void worker::park() noexcept {
     if (!owner->injected_.empty()) return;
     owner->idle_.push_back(this);
     owner->idle_count_.store(static_cast<unsigned>(owner->idle_.size()), std::memory_order_seq_cst);
+    ++owner->times_parked_;
+    if (owner->idle_.size() == owner->workers_.size())
+      for (parker* const blocked : owner->blocked_threads_) blocked->unpark();
   }
   std::atomic_thread_fence(std::memory_order_seq_cst);  // W1
   bool work = owner->stop_.load(std::memory_order_acquire) || owner->rest_asked_.load(std::memory_order_acquire);

@@ -83,6 +83,7 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
     }
     frame.destroy();
     remove_live_task(*this);
+    set_running(*tls_worker, nullptr);  // a watchdog's signal must not look at a record that goes
     this->complete(std::move(*outcome));
     this->release();
   }

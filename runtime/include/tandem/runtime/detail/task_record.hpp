@@ -70,6 +70,8 @@ struct task_record : job {
   task_record* wait_next = nullptr;
   bool wait_linked = false;
 
+  bool held_reported = false;  // the watchdog told about it; touched by the thread that runs the task
+
   // Membership in the scheduler's list of live tasks; guarded by the shard's lock.
   task_record* live_previous = nullptr;
   task_record* live_next = nullptr;
