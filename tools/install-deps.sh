@@ -25,6 +25,8 @@ build=(
   libgtest-dev
   libprotobuf-dev
   libssl-dev
+  libunwind8
+  nlohmann-json3-dev
 )
 test=(
   'node>=18=nodejs'

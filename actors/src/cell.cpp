@@ -209,7 +209,7 @@ cell::turn_end cell::run_turn() noexcept {
 }
 
 // False if a handler is suspended.
-bool cell::handle_next() noexcept {
+TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next() noexcept {
   envelope_ptr message = batch_.pop();
   if (++taken_ >= mailbox_.report_every()) mailbox_.report(std::exchange(taken_, 0));
   const time_point deadline = message->deadline();
@@ -217,7 +217,6 @@ bool cell::handle_next() noexcept {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
     return true;
   }
-  begin_scheduled(*tandem::detail::tls_worker);
   handled outcome = body_->handle(std::move(message));
   if (outcome.rejected) [[unlikely]]
     undeliverable(*this, *outcome.rejected, outcome.rejection);
@@ -235,10 +234,10 @@ bool cell::handle_next() noexcept {
   return resume_handler();
 }
 
-bool cell::resume_handler() noexcept {
+TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  resume_above(*tandem::detail::tls_worker, record_.resume_point);
+  tandem::detail::resume_directly(record_.resume_point);
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;

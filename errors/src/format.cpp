@@ -11,12 +11,14 @@
 #include <tandem/errors/layer.hpp>
 #include <tandem/errors/short_code.hpp>
 
+#include "coroutine_name.hpp"
 #include "printable.hpp"
 
 namespace tandem {
 namespace {
 
 using internal::printable;
+using internal::readable_function;
 
 // The lines of "{:+}". Causes of a join hang on a tree; no recursion, as joins nest as deep as somebody made them.
 class long_text {
@@ -61,7 +63,8 @@ class long_text {
     if (layer.has_own_code()) head += (head.empty() ? "[" : " [") + own_code + "]";
     line("", head);
     if (!layer.file().empty()) {
-      line("  ", fmt::format("at {} ({}:{})", printable(layer.function()), printable(layer.file()), layer.line()));
+      const std::string function = readable_function(std::string(layer.function()));
+      line("  ", fmt::format("at {} ({}:{})", printable(function), printable(layer.file()), layer.line()));
     }
     if (!layer.node().empty()) line("  ", "on " + printable(layer.node()));
     for (const error_field& field : layer.fields()) {

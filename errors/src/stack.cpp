@@ -1,14 +1,12 @@
-// The unwinder walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a copy
+// unwind.hpp walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a copy
 // of the debug information for every thread that prints, and names the caller instead of the function where a call was
 // inlined.
 #include <tandem/errors/stack.hpp>
 
-#include <unwind.h>
-
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <iterator>
-#include <limits>
 #include <mutex>
 #include <utility>
 
@@ -16,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "coroutine_name.hpp"
+#include "unwind.hpp"
 
 #ifdef TANDEM_HAVE_LIBBACKTRACE
 #include <backtrace.h>
@@ -93,33 +92,6 @@ const void* call_before(const void* return_address) {
   return static_cast<const char*>(return_address) - 1;
 }
 
-struct unwinding {
-  std::span<const void*> out;
-  std::size_t skip;
-  std::uintptr_t scheduler_frame;
-  std::size_t taken = 0;
-};
-
-// Called for every function on the stack, innermost first.
-_Unwind_Reason_Code take_call(_Unwind_Context* context, void* state) {
-  auto& u = *static_cast<unwinding*>(state);
-  // What the unwinder gives is the stack pointer in this function at its call, which is where the frame of the function
-  // called, the one taken before, begins.
-  if (_Unwind_GetCFA(context) > u.scheduler_frame) {
-    if (u.taken > 0) --u.taken;
-    return _URC_END_OF_STACK;
-  }
-  if (u.taken == u.out.size()) return _URC_END_OF_STACK;
-  const auto address = _Unwind_GetIP(context);
-  if (address == 0) return _URC_END_OF_STACK;
-  if (u.skip > 0) {
-    --u.skip;
-  } else {
-    u.out[u.taken++] = reinterpret_cast<const void*>(address);
-  }
-  return _URC_NO_REASON;
-}
-
 }  // namespace
 
 // noinline, so that `skip` counts the same frames in every build.
@@ -130,11 +102,16 @@ _Unwind_Reason_Code take_call(_Unwind_Context* context, void* state) {
   task.awaiters = awaiters;
   if (const task_walk walk = current_task_walk.load(std::memory_order_acquire)) walk(task);
 
-  unwinding calls{{stack.addresses_.data(), max_calls}, skip + 1,
-                  task.scheduler_frame != nullptr ? reinterpret_cast<std::uintptr_t>(task.scheduler_frame)
-                                                  : std::numeric_limits<std::uintptr_t>::max()};
-  _Unwind_Backtrace(&take_call, &calls);
-  stack.calls_ = static_cast<std::uint8_t>(calls.taken);
+  // Room for the calls to skip, this function, and unwind() itself while it looks.
+  constexpr std::size_t max_skip = 8;
+  std::array<const void*, max_calls + max_skip + 2> found;
+  const std::size_t own = std::min(skip, max_skip) + 1;
+  const std::span<const void*> calls(found.data(), internal::unwind({found.data(), max_calls + own + 1}));
+  const auto end = std::ranges::find_if(calls, [&task](const void* address) {
+    return std::less_equal()(task.scheduler_begin, address) && std::less()(address, task.scheduler_end);
+  });
+  for (auto call = calls.begin() + std::min(own, calls.size()); call < end && stack.calls_ < max_calls; ++call)
+    stack.addresses_[stack.calls_++] = *call;
   stack.awaiters_ = static_cast<std::uint8_t>(std::min(task.awaiter_count, max_awaiters));
   std::copy_n(awaiters.begin(), stack.awaiters_, stack.addresses_.begin() + stack.calls_);
   stack.task_name_ = task.task_name;

@@ -16,11 +16,9 @@ after_end settle(promise_base& ended) noexcept {
 // Loops rather than recursion: a failure may pass through any number of coroutines.
 #if TANDEM_NESTED_RESUME
 
-[[gnu::noinline]] static void resume_nested(std::coroutine_handle<> what) noexcept {
-  worker_base& worker = *tls_worker;
-  const void* const outer = worker.scheduler_frame;  // the awaiting coroutines are below it, but not always
-  resume_above(worker, what);
-  worker.scheduler_frame = outer;
+TANDEM_DETAIL_RUNS_TASKS static void resume_nested(std::coroutine_handle<> what) noexcept {
+  resume_directly(what);
+  asm volatile("" ::: "memory");  // no tail call: this function is where stacks end
 }
 
 void end_coroutine(promise_base& first) noexcept {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <tandem/errors/format.hpp>
+#include <tandem/errors/kind_registry.hpp>
 #include <tandem/runtime/blocking.hpp>
 
 #include "cpu_count.hpp"
@@ -31,9 +32,16 @@ unsigned workers_to_start(unsigned asked) {
   return usable_cpus();
 }
 
+// The kinds of a program's namespaces are all there when it makes its first runtime.
+void report_kind_collisions_once() {
+  static const bool reported = (report_kind_collisions(), true);
+  (void)reported;
+}
+
 }  // namespace
 
 std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
+  report_kind_collisions_once();
   auto made = std::make_shared<scheduler>(workers_to_start(options.workers), options.blocking_threads,
                                           scheduler::mode::threads, options.detect_deadlock);
   auto report = options.report;

@@ -180,15 +180,17 @@ context_state* context_for_spawn(scheduler& s, const spawn_options& options) noe
   return &s.root();
 }
 
+TANDEM_DETAIL_RUNS_TASKS static void run_task(job& self) noexcept {
+  auto& task = static_cast<task_record&>(self);
+  worker_base& worker = *tls_worker;
+  set_running(worker, &task);
+  resume_directly(task.resume_point);  // the record may be gone after this
+  set_running(worker, nullptr);
+}
+
 task_record::task_record(scheduler& s, context_state* inherited, const char* task_name,
                          std::source_location spawn_site) noexcept
-    : job([](job& self) noexcept {
-        auto& task = static_cast<task_record&>(self);
-        worker_base& worker = *tls_worker;
-        set_running(worker, &task);
-        resume_above(worker, task.resume_point);  // the record may be gone after this
-        set_running(worker, nullptr);
-      }),
+    : job(&run_task),
       owner(&s),
       context(inherited),
       spawn_context(inherited),

@@ -5,6 +5,10 @@
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/worker.hpp>
 
+// From the linker: the bounds of the section that TANDEM_DETAIL_RUNS_TASKS puts functions in.
+extern "C" const char __start_tandem_runs_tasks[];
+extern "C" const char __stop_tandem_runs_tasks[];
+
 namespace tandem::detail {
 namespace {
 
@@ -14,7 +18,8 @@ void walk_running_task(task_trace& out) noexcept {
   const task_record& task = *worker->current;
   out.task_name = task.name;
   out.spawn_site = task.site;
-  out.scheduler_frame = worker->scheduler_frame;
+  out.scheduler_begin = __start_tandem_runs_tasks;
+  out.scheduler_end = __stop_tandem_runs_tasks;
   const promise_base* awaited = task.innermost;
   while (awaited && out.awaiter_count < out.awaiters.size()) {
     if (awaited->await_site) out.awaiters[out.awaiter_count++] = awaited->await_site;

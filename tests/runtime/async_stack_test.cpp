@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <tandem/errors/format.hpp>
 #include <tandem/errors/layer.hpp>
 #include <tandem/runtime/blocking.hpp>
 #include <tandem/runtime/or_return.hpp>
@@ -184,6 +185,18 @@ TEST_P(AsyncStackOnce, ForgetsChildrenThatHaveEndedOrNeverRan) {
 task<error> wraps() {
   error e = co_await fetch(pause::yield);
   co_return wrap(std::move(e), "wrapped");
+}
+
+template <class T>
+task<error> template_fetch(T) {
+  co_return make_error(errc::internal, "boom");
+}
+
+TEST(AsyncSite, NamesTheCoroutineAsItsAuthorDid) {
+  sim_runtime sim;
+  const std::string text = fmt::format("{:+}", *sim.run(template_fetch(1)));
+  EXPECT_NE(text.find("template_fetch<int>(int) ("), std::string::npos) << text;
+  EXPECT_EQ(text.find(".Frame"), std::string::npos) << text;
 }
 
 TEST_P(AsyncStackOnce, IsTakenOnceOnTheErrorsWay) {

@@ -73,7 +73,7 @@ T value_or_throw(result<T> outcome) {
 
 /// Whether each `throw` of the process, in shared libraries too, notes its stack for from_exception() until the
 /// exception is destroyed. On from the start: a throw then costs one stack_trace::capture(), one malloc() and one
-/// lock more, which is much for an exception that is caught near its throw, and little for one that crosses many calls.
+/// lock more: little beside what throwing costs (stack.hpp names the figures).
 /// An exception that is thrown while this is off never gets a stack. Exceptions that were made but not thrown
 /// (std::make_exception_ptr) have none; rethrowing keeps that of the first throw.
 ///

@@ -21,11 +21,11 @@ class stack_trace {
   /// An empty stack.
   stack_trace() noexcept {}  // not defaulted: that would clear the addresses
 
-  /// The stack of the caller, innermost call first, without the innermost `skip` calls; the outermost are dropped
-  /// where max_calls do not suffice. In a task it ends with the running coroutine: what is below belongs to the
+  /// The stack of the caller, innermost call first, without the innermost `skip` calls (at most 8); the outermost are
+  /// dropped where max_calls do not suffice. In a task it ends with the running coroutine: what is below belongs to the
   /// scheduler, and the awaiters tell how the task came here.
   ///
-  /// Memory: never allocates. Costs about a microsecond.
+  /// Memory: never allocates. Costs about 0.3 microseconds for 32 calls where libunwind 8 is installed, else about 3.
   [[nodiscard]] static stack_trace capture(std::size_t skip = 0) noexcept;
 
   [[nodiscard]] bool empty() const noexcept { return calls_ == 0 && awaiters_ == 0; }
@@ -58,8 +58,9 @@ struct task_trace {
   std::size_t awaiter_count = 0;
   const char* task_name = nullptr;  ///< Static text; stays null outside of tasks.
   std::source_location spawn_site;
-  /// Calls whose stack frames lie at higher addresses belong to the scheduler; null if there are none.
-  const void* scheduler_frame = nullptr;
+  /// Functions with addresses from the first up to the second are the scheduler's, and run tasks: the stack ends there.
+  const void* scheduler_begin = nullptr;
+  const void* scheduler_end = nullptr;
 };
 
 /// Describes the running task, if there is one. Called on the thread whose stack is taken; must neither allocate nor make

@@ -80,7 +80,8 @@ task<void> capture_outcome(task<T> body, std::shared_ptr<blocked_outcome<T>> out
 /// Threads: every member may be called from any thread, except where said otherwise.
 class runtime {
  public:
-  /// Starts the workers.   Errors: throws std::system_error if no thread can be started.
+  /// Starts the workers. The first runtime of a process calls report_kind_collisions().
+  /// Errors: throws std::system_error if no thread can be started.
   explicit runtime(const runtime_options& options = {});
 
   /// shutdown() with the limit of the options, if that was not done before; what it could not end goes to stderr.

@@ -16,7 +16,6 @@ struct task_record;
 struct worker_base {
   scheduler* owner = nullptr;
   task_record* current = nullptr;  // the task being run; null between tasks and while a foreign runnable runs
-  const void* scheduler_frame = nullptr;  // the stack up to here is the scheduler's; valid while `current` is set
   unsigned index = 0;
   int slice = 0;  // operations left before the running task must let others run
   std::uint32_t random = 1;  // xorshift state, seeded by the simulation; for fair choices, not for secrets
@@ -30,16 +29,14 @@ inline void set_running(worker_base& worker, task_record* task) noexcept {
 /// The worker whose thread this is; null on other threads.
 extern constinit thread_local worker_base* tls_worker;
 
-/// Makes the stack frames of the calling function and its callers the scheduler's, which stacks do not show.
-/// Inlined even without optimisation: it must see the caller's frame.
-[[gnu::always_inline]] inline void begin_scheduled(worker_base& worker) noexcept {
-  worker.scheduler_frame = __builtin_frame_address(0);
-}
+/// For functions that run tasks or handlers: stacks end there, as they and their callers are the scheduler's.
+/// The linker knows where the section begins and ends. Not for templates and inline functions, which have sections of
+/// their own.
+#define TANDEM_DETAIL_RUNS_TASKS [[gnu::noinline, gnu::section("tandem_runs_tasks")]]
 
-/// begin_scheduled(), then resumes `what`. Something must follow in the calling function, or its frame would be gone.
-[[gnu::always_inline]] inline void resume_above(worker_base& worker, std::coroutine_handle<> what) noexcept {
-  begin_scheduled(worker);
-  __builtin_coro_resume(what.address());  // handle::resume() would be a call of its own without optimisation
+/// what.resume(), which would be a call of its own without optimisation, and then a line of every stack.
+[[gnu::always_inline]] inline void resume_directly(std::coroutine_handle<> what) noexcept {
+  __builtin_coro_resume(what.address());
 }
 
 /// A task may do this many ready operations before it goes to the back of the queue.
