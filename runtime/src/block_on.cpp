@@ -16,7 +16,8 @@ constexpr duration look_again = std::chrono::milliseconds(20);  // while only ca
 
 struct thread_waiter : completion_waiter {
   thread_waiter() noexcept
-      : completion_waiter([](completion_waiter& self) noexcept { static_cast<thread_waiter&>(self).sleeper.unpark(); }) {}
+      : completion_waiter(
+            [](completion_waiter& self) noexcept { static_cast<thread_waiter&>(self).sleeper.unpark(); }) {}
   parker sleeper;
 };
 

@@ -66,7 +66,8 @@ class task_groups {
         out.groups.push_back(g);
       }
     }
-    std::stable_sort(out.groups.begin(), out.groups.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+    std::stable_sort(out.groups.begin(), out.groups.end(),
+                     [](const auto& a, const auto& b) { return a.count > b.count; });
     out.ungrouped = ungrouped_;
   }
 
@@ -83,10 +84,8 @@ class task_groups {
 std::string describe_group(const task_group& g) {
   std::string text = fmt::format("{} ({}:{}), ", g.name, g.site.file_name(), g.site.line());
   switch (g.doing) {
-    case task_group::state::running:
-      return text + fmt::format("running on worker {}", g.worker);
-    case task_group::state::ready:
-      return text + "ready to run";
+    case task_group::state::running: return text + fmt::format("running on worker {}", g.worker);
+    case task_group::state::ready: return text + "ready to run";
     case task_group::state::waiting:
       text += fmt::format("waiting for {}", g.waits_for);
       if (g.origin.line() != 0) text += fmt::format(" ({}:{})", g.origin.file_name(), g.origin.line());

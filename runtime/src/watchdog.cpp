@@ -15,7 +15,8 @@
 namespace tandem::detail {
 namespace {
 
-// Ignored by default, so a late one does no harm, and hardly used by programs: Go preempts with it for the same reasons.
+// Ignored by default, so a late one does no harm, and hardly used by programs: Go preempts with it for the same
+// reasons.
 constexpr int probe_signal = SIGURG;
 constexpr duration longest_answer = std::chrono::milliseconds(100);
 
@@ -152,14 +153,14 @@ void watchdog::report(worker& w, unsigned turn, duration held) {
   try {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(held).count();
     if (!has_stack) {
-      report_(fmt::format("tandem: something has held worker {} for {} ms, and its stack cannot be had\n", w.index, ms));
+      report_(
+          fmt::format("tandem: something has held worker {} for {} ms, and its stack cannot be had\n", w.index, ms));
       return;
     }
     const stack_trace& stack = probe.stack;
-    std::string text =
-        stack.task_name() ? fmt::format("tandem: task {} ({}:{})", stack.task_name(), stack.spawn_site().file_name(),
-                                        stack.spawn_site().line())
-                          : std::string("tandem: a runnable that is no task");
+    std::string text = stack.task_name() ? fmt::format("tandem: task {} ({}:{})", stack.task_name(),
+                                                       stack.spawn_site().file_name(), stack.spawn_site().line())
+                                         : std::string("tandem: a runnable that is no task");
     text += fmt::format(" has held worker {} for {} ms; it is at\n", w.index, ms);
     for (const std::string& line :
          describe_stack({stack.calls(), stack.awaiters(), stack.task_name(), stack.spawn_site()}))

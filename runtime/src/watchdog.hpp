@@ -30,8 +30,8 @@ struct stack_probe {
   stack_trace stack;
 };
 
-/// One thread that looks at the workers twice per limit while any of them works, and sleeps for good while all are idle.
-/// A worker pays one store per turn for it, and a load and a fence when it comes back from idleness.
+/// One thread that looks at the workers twice per limit while any of them works, and sleeps for good while all are
+/// idle. A worker pays one store per turn for it, and a load and a fence when it comes back from idleness.
 ///
 /// (D2) A worker that leaves idleness says so (worker::active), then looks whether the watchdog sleeps; a watchdog that
 ///      goes to sleep says so, then looks for active workers. Both with a seq_cst fence in between.
@@ -50,7 +50,8 @@ class watchdog {
 
   /// A worker's thread, after it left idleness.
   void worker_is_active() noexcept {
-    if (asleep_.load(std::memory_order_relaxed) && asleep_.exchange(false, std::memory_order_relaxed)) sleeper_.unpark();
+    if (asleep_.load(std::memory_order_relaxed) && asleep_.exchange(false, std::memory_order_relaxed))
+      sleeper_.unpark();
   }
   /// The signal handler, when the probe has its answer.
   void answered() noexcept { sleeper_.unpark(); }

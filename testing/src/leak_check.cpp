@@ -20,7 +20,8 @@
 namespace tandem::testing {
 namespace {
 
-using site_key = std::tuple<std::string_view, std::string_view, unsigned>;  // name or kind, file, line: all static texts
+using site_key =
+    std::tuple<std::string_view, std::string_view, unsigned>;  // name or kind, file, line: all static texts
 
 site_key key_of(const char* name, const std::source_location& where) {
   return {name, where.file_name(), static_cast<unsigned>(where.line())};

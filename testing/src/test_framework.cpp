@@ -7,10 +7,11 @@ namespace tandem::testing {
 namespace {
 
 constinit test_framework in_use{.has_failed = []() noexcept { return false; },
-                                .fail = [](const std::string& why) {
-                                  std::fprintf(stderr, "%s\n", why.c_str());
-                                  std::abort();
-                                }};
+                                .fail =
+                                    [](const std::string& why) {
+                                      std::fprintf(stderr, "%s\n", why.c_str());
+                                      std::abort();
+                                    }};
 
 }  // namespace
 

@@ -46,7 +46,8 @@ TEST(Deadlock, EndsBlockOnAndTellsWhoWaitsForWhat) {
       FAIL() << "it did not find the deadlock";
     } catch (const deadlock& found) {
       const std::string what = found.what();
-      for (const char* expected : {"chicken", "egg", "third", "main", "waiting for a task to end", "waiting for a time"})
+      for (const char* expected :
+           {"chicken", "egg", "third", "main", "waiting for a task to end", "waiting for a time"})
         EXPECT_NE(what.find(expected), std::string::npos) << expected << " is not in " << what;
     }
     EXPECT_EQ(rt.live_tasks(), 0u);  // they were cancelled, and ended

@@ -56,7 +56,9 @@ TEST(Explore, AFairSimulationDoesNotSeeThatSchedule) {
 
 task<result<void>> leave_a_receiver() {
   auto [tx, rx] = csp::make_channel<int>(0);
-  auto wait = []([[maybe_unused]] csp::sender<int> own, csp::receiver<int> from) -> task<> { (void)co_await from.recv(); };
+  auto wait = []([[maybe_unused]] csp::sender<int> own, csp::receiver<int> from) -> task<> {
+    (void)co_await from.recv();
+  };
   spawn(wait(tx, rx), "forgotten").detach();
   co_return result<void>();
 }
@@ -132,7 +134,8 @@ task<result<void>> twenty_tasks() {
     for (auto& one : all) (void)co_await one.join();
   }
   if (book.sent != 24 || book.received != 24 || book.cancelled != 4)
-    co_return fail(errc::data_loss, fmt::format("sent {}, received {}, cancelled {}", book.sent, book.received, book.cancelled));
+    co_return fail(errc::data_loss,
+                   fmt::format("sent {}, received {}, cancelled {}", book.sent, book.received, book.cancelled));
   co_return result<void>();
 }
 

@@ -48,8 +48,7 @@ TEST(SimRuntime, ShufflesReadyTasksAsTheSeedHasIt) {
   EXPECT_GE(orders.size(), 19u);
 }
 
-std::string failure_of(sim_runtime& sim, task<> body,
-                       std::source_location where = std::source_location::current()) {
+std::string failure_of(sim_runtime& sim, task<> body, std::source_location where = std::source_location::current()) {
   const auto outcome = sim.run(std::move(body), where);
   return outcome ? "it ended" : outcome.error().message();
 }
@@ -58,7 +57,9 @@ std::string place(int line) { return fmt::format(" ({}:{})", __FILE__, line); }
 
 task<> receive(csp::receiver<int> from) { (void)co_await from.recv(); }
 task<> send(csp::sender<int> into) { (void)co_await into.send(1); }
-task<> choose(csp::receiver<int> a, csp::receiver<int> b) { (void)co_await csp::select(csp::on_recv(a), csp::on_recv(b)); }
+task<> choose(csp::receiver<int> a, csp::receiver<int> b) {
+  (void)co_await csp::select(csp::on_recv(a), csp::on_recv(b));
+}
 task<> nap() { (void)co_await sleep_for(1h); }
 task<> join(join_handle<void> other) { (void)co_await other.join(); }
 task<> gather(csp::receiver<int> from) {

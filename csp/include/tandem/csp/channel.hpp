@@ -197,7 +197,8 @@ class receiver {
 
 /// Makes a channel that holds up to `capacity` values; with 0 every send meets a receive.
 ///
-/// `where` is shown when tasks wait at the channel, or a test leaves it behind. Values are moved under the channel's lock, so T's move must neither throw nor block.
+/// `where` is shown when tasks wait at the channel, or a test leaves it behind.
+/// Values are moved under the channel's lock, so T's move must neither throw nor block.
 /// Errors: throws std::bad_alloc; the room for all `capacity` values is allocated here.
 template <class T>
 std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity, std::source_location where) {

@@ -38,8 +38,8 @@ struct runtime_options {
   std::function<void(const std::string&)> report = {};
 };
 
-/// Thrown by runtime::block_on() when no task can ever run again; what() tells which tasks there were and what each waited
-/// for. They have been cancelled, and so has the runtime's root context.
+/// Thrown by runtime::block_on() when no task can ever run again; what() tells which tasks there were and what each
+/// waited for. They have been cancelled, and so has the runtime's root context.
 class deadlock : public std::logic_error {
  public:
   using std::logic_error::logic_error;

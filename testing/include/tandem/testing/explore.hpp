@@ -8,9 +8,9 @@
 
 namespace tandem::testing {
 
-/// Runs `program` once for each seed from 1 to `seeds`, each time in a fresh simulation whose seed decides which ready task
-/// runs next, and stops at the first failure. A run fails if `program` gives an error, throws or fails the test; or if
-/// tasks are left that wait for ever once it has returned and every timer has fired.
+/// Runs `program` once for each seed from 1 to `seeds`, each time in a fresh simulation whose seed decides which ready
+/// task runs next, and stops at the first failure. A run fails if `program` gives an error, throws or fails the test;
+/// or if tasks are left that wait for ever once it has returned and every timer has fired.
 ///
 /// ```
 /// const auto explored = explore(10'000, [](sim_runtime& sim) { return sim.run(transfer_between_accounts()); });

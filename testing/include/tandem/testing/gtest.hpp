@@ -1,5 +1,5 @@
-// Include it in one source file of a GoogleTest program: from then on simulations print their seed when a test fails, and
-// leaks fail the test that made them.
+// Include it in one source file of a GoogleTest program: from then on simulations print their seed when a test fails,
+// and leaks fail the test that made them.
 #pragma once
 #include <string>
 

@@ -19,8 +19,10 @@ namespace tandem::testing {
 
 /// Which of several ready tasks runs next.
 enum class task_order : std::uint8_t {
-  fair,      ///< As on a worker: what was made ready last first, the others in turn. The seed decides what select() chooses.
-  shuffled,  ///< Any of them, as the seed has it: finds what only an unlucky schedule breaks. explore() tries many seeds.
+  fair,      ///< As on a worker: what was made ready last first, the others in turn. The seed decides what select()
+             ///< chooses.
+  shuffled,  ///< Any of them, as the seed has it: finds what only an unlucky schedule breaks. explore() tries many
+             ///< seeds.
 };
 
 struct sim_options {
@@ -64,8 +66,8 @@ class sim_runtime {
   /// Runs, and moves the clock to the next deadline whenever everything waits, until no timer is left.
   void run_to_end();
 
-  /// What to fail with when tasks are left though nothing can wake them: errc::failed_precondition, naming who waits for
-  /// what, and the seed.
+  /// What to fail with when tasks are left though nothing can wake them: errc::failed_precondition, naming who waits
+  /// for what, and the seed.
   [[nodiscard]] error stuck() const;
 
   /// Spawns `body`, runs until it has ended, moving the clock as needed, and gives its result.

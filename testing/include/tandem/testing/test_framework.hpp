@@ -11,8 +11,8 @@ struct test_framework {
   void (*fail)(const std::string& why);
 };
 
-/// Replaces the default, which knows of no failure and aborts the program to fail a test. Include gtest.hpp for GoogleTest.
-/// Threads: call it before the first test.
+/// Replaces the default, which knows of no failure and aborts the program to fail a test. Include gtest.hpp for
+/// GoogleTest. Threads: call it before the first test.
 void use_test_framework(const test_framework& framework) noexcept;
 
 /// Not for users: what is in use.

@@ -85,7 +85,8 @@ class operation : public tandem::detail::awaitable_base {
   bool wait(task_record& task) noexcept {
     channel_base& channel = target();
     waited_ = true;
-    if (!tandem::detail::begin_wait(task, Derived::is_send ? channel_base::as_sender : channel_base::as_receiver, &channel)) {
+    if (!tandem::detail::begin_wait(task, Derived::is_send ? channel_base::as_sender : channel_base::as_receiver,
+                                    &channel)) {
       if (holds_lock_) channel.unlock();
       state_ = progress::over;
       return false;

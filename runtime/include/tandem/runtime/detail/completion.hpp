@@ -116,8 +116,8 @@ class completion_wait : public completion_waiter {
   enum class ended : std::uint8_t { completed, context, limit };
 
   /// True if the task must suspend; from then on it may be running elsewhere.
-  /// `what` may be null: then only time or the context end the wait. `kind` tells what the task waits for; its cancel is
-  /// completion_wait::cancel.   Errors: throws std::bad_alloc.
+  /// `what` may be null: then only time or the context end the wait. `kind` tells what the task waits for; its cancel
+  /// is completion_wait::cancel.   Errors: throws std::bad_alloc.
   [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
   static void cancel(task_record& task) noexcept;
 

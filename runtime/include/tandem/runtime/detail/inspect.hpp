@@ -17,11 +17,11 @@ struct task_group {
 
   std::size_t count = 0;
   const char* name = nullptr;
-  std::source_location site;          // where they were spawned
+  std::source_location site;  // where they were spawned
   state doing = state::ready;
-  unsigned worker = 0;                // of a running task
-  const char* waits_for = nullptr;    // of waiting tasks
-  std::source_location origin;        // where what they wait for was made; line 0 if that is unknown
+  unsigned worker = 0;              // of a running task
+  const char* waits_for = nullptr;  // of waiting tasks
+  std::source_location origin;      // where what they wait for was made; line 0 if that is unknown
 };
 
 struct task_census {

@@ -34,8 +34,8 @@ struct wait_node {
 /// What a task can wait for: one static object for each kind of operation. Waiting costs nothing more for it, and a
 /// report can tell who waits for what.
 struct wait_kind {
-  const char* name;                             ///< Completes "waiting for …". A literal.
-  void (*cancel)(task_record& task) noexcept;   ///< Ends the wait early; null if only what is waited for ends it.
+  const char* name;                            ///< Completes "waiting for …". A literal.
+  void (*cancel)(task_record& task) noexcept;  ///< Ends the wait early; null if only what is waited for ends it.
   /// Where that was made; null if it has no such place. Called only while `task` waits and nothing runs.
   std::source_location (*origin)(const task_record& task) noexcept = nullptr;
 };
@@ -60,7 +60,7 @@ struct task_record : job {
   context_state* spawn_context;  // a counted reference, released when the task ends
 
   // The wait in progress (R2).
-  std::atomic<const wait_kind*> waits_for{nullptr};  // relaxed: readers on other threads want a report, or stop the task
+  std::atomic<const wait_kind*> waits_for{nullptr};  // relaxed: others want a report, or run while the task does not
   void* operation = nullptr;
   wait_node node;
 
@@ -95,7 +95,8 @@ void make_ready(task_record& task) noexcept;
 void yield_to_others(task_record& task) noexcept;
 
 /// Announces that `task` is about to wait, what for, and how to end that wait: `kind.cancel` may be called once, on any
-/// thread, until end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both cases.
+/// thread, until end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both
+/// cases.
 [[nodiscard]] bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept;
 
 /// After the wait: when it returns, `kind.cancel` has either run completely or will not run.
