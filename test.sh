@@ -12,12 +12,13 @@ Installs what is missing (tools/install-deps.sh), then builds and tests:
   1. errors, runtime and csp under AddressSanitizer and UndefinedBehaviorSanitizer   build/asan
   2. the same under ThreadSanitizer                                                  build/tsan
   3. every public header alone                                                       build/ci
-  4. everything, optimised, warnings as errors                                       build/release
+  4. a million inputs for what decodes errors, under ASan and UBSan, by clang        build/fuzz
+  5. everything, optimised, warnings as errors                                       build/release
 
-  --fast  only 4.
+  --fast  only 5.
 
 Uses all processors. A failing step does not keep the later ones from running; the last lines are ctest's summary of
-step 4. Exit code: 0 if all passed, 1 if a build or a test failed, 2 for wrong usage.
+step 5. Exit code: 0 if all passed, 1 if a build or a test failed, 2 for wrong usage.
 TEXT
 }
 
@@ -107,11 +108,18 @@ headers() {
   cmake --preset ci >/dev/null && cmake --build --preset ci --target all_verify_interface_header_sets
 }
 
-phase 'dependencies' tools/install-deps.sh build test || exit 1
+fuzz() {
+  build fuzz && tests/fuzz/run.sh build/fuzz 1000000
+}
+
+groups=(build test)
+((fast)) || groups+=(fuzz)
+phase 'dependencies' tools/install-deps.sh "${groups[@]}" || exit 1
 if ((!fast)); then
   phase 'asan: build and test' asan || true
   phase 'tsan: build and test' tsan || true
   phase 'headers: each compiles alone' headers || true
+  phase 'fuzz: a million inputs' fuzz || true
 fi
 phase 'release: build' build release || true
 

@@ -48,6 +48,7 @@ inline void report(std::string_view name, unsigned threads, double value, const 
 }
 
 void add_csp_jobs(std::vector<job>& jobs);
+void add_error_jobs(std::vector<job>& jobs);    // with TANDEM_BENCH_ERRORS
 void add_actor_jobs(std::vector<job>& jobs);    // with TANDEM_BENCH_ACTORS
 void add_cluster_jobs(std::vector<job>& jobs);  // with TANDEM_BENCH_CLUSTER
 

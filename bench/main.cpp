@@ -73,6 +73,9 @@ int unknown_job(const std::vector<bench::job>& jobs, std::string_view name) {
 
 int main(int argc, char** argv) {
   std::vector<bench::job> jobs;
+#if defined(TANDEM_BENCH_ERRORS)
+  bench::add_error_jobs(jobs);
+#endif
   bench::add_csp_jobs(jobs);
 #if defined(TANDEM_BENCH_ACTORS)
   bench::add_actor_jobs(jobs);

@@ -42,30 +42,39 @@ function(tandem_add_module name)
   _tandem_export(${name} NEEDS ${arg_PUBLIC_DEPS} ${arg_PRIVATE_DEPS} PACKAGES ${arg_PACKAGES})
 endfunction()
 
-# tandem_add_proto(NAME PROTOS…)
+# tandem_add_proto(NAME [NO_GRPC] PROTOS…)
 #
-# Makes target tandem_NAME with alias tandem::NAME from .proto files: messages and gRPC services. A file's path below the
+# Makes target tandem_NAME with alias tandem::NAME from .proto files: messages and, without NO_GRPC, gRPC services. A file's path below the
 # calling directory is its import path and its #include path, so tandem/cluster/v1/link.proto gives
 # <tandem/cluster/v1/link.pb.h> and <tandem/cluster/v1/link.grpc.pb.h>; the headers and the .proto files are installed.
-# Needs the packages Protobuf and gRPC.
+# Needs the package Protobuf and, without NO_GRPC, gRPC.
 function(tandem_add_proto name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PROTOS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "NO_GRPC" "" "PROTOS")
   set(target tandem_${name})
   set(base ${CMAKE_CURRENT_BINARY_DIR}/generated)
   set(headers "")
   set(sources "")
+  set(suffixes .pb)
+  set(grpc_arguments "")
+  if(NOT arg_NO_GRPC)
+    list(APPEND suffixes .grpc.pb)
+    set(grpc_arguments --grpc_out=${base} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>)
+  endif()
   foreach(proto IN LISTS arg_PROTOS)
     string(REGEX REPLACE "\\.proto$" "" stem ${base}/${proto})
+    list(TRANSFORM suffixes PREPEND ${stem} OUTPUT_VARIABLE stems)
+    list(TRANSFORM stems APPEND .h OUTPUT_VARIABLE made_headers)
+    list(TRANSFORM stems APPEND .cc OUTPUT_VARIABLE made_sources)
     add_custom_command(
-      OUTPUT ${stem}.pb.h ${stem}.pb.cc ${stem}.grpc.pb.h ${stem}.grpc.pb.cc
+      OUTPUT ${made_headers} ${made_sources}
       COMMAND ${CMAKE_COMMAND} -E make_directory ${base}
-      COMMAND protobuf::protoc -I ${CMAKE_CURRENT_SOURCE_DIR} --cpp_out=${base} --grpc_out=${base}
-              --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin> ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+      COMMAND protobuf::protoc -I ${CMAKE_CURRENT_SOURCE_DIR} --cpp_out=${base} ${grpc_arguments}
+              ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
       DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
       COMMENT "Generating ${proto}"
       VERBATIM)
-    list(APPEND headers ${stem}.pb.h ${stem}.grpc.pb.h)
-    list(APPEND sources ${stem}.pb.cc ${stem}.grpc.pb.cc)
+    list(APPEND headers ${made_headers})
+    list(APPEND sources ${made_sources})
     get_filename_component(folder ${proto} DIRECTORY)
     install(FILES ${proto} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/${folder})
   endforeach()
@@ -76,9 +85,14 @@ function(tandem_add_proto name)
   target_compile_features(${target} PUBLIC cxx_std_23)
   target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${base} FILES ${headers})
   target_include_directories(${target} SYSTEM INTERFACE $<BUILD_INTERFACE:${base}>)
-  # gRPC's headers call into absl::synchronization, which Debian's gRPC targets do not pass on.
-  target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf absl::synchronization)
-  _tandem_export(${name} PACKAGES "Protobuf" "gRPC CONFIG")
+  target_link_libraries(${target} PUBLIC protobuf::libprotobuf)
+  set(packages "Protobuf")
+  if(NOT arg_NO_GRPC)
+    # gRPC's headers call into absl::synchronization, which Debian's gRPC targets do not pass on.
+    target_link_libraries(${target} PUBLIC gRPC::grpc++ absl::synchronization)
+    list(APPEND packages "gRPC CONFIG")
+  endif()
+  _tandem_export(${name} PACKAGES ${packages})
 endfunction()
 
 # The end of every module: installs target tandem_NAME and remembers what tandemConfig.cmake has to say about it.

@@ -11,7 +11,8 @@ HELP = """Checks, in the tree below ROOT, that #include lines keep to the design
   - a public header (MODULE/include) includes no library but those its module is meant to show: CAF is shown by
     actors, Protobuf by cluster; Asio, gRPC and CAF also by the headers made for it (tandem/runtime/asio.hpp,
     tandem/actors/caf.hpp, tandem/cluster/grpc.hpp), which no other header includes;
-  - what stands in MODULE/src is included only by that module.
+  - what stands in MODULE/src is included only by that module;
+  - errors does without its component errors/wire, which needs Protobuf.
 """
 
 BELOW = {"errors": [], "runtime": ["errors"], "sync": ["errors", "runtime"], "csp": ["errors", "runtime", "sync"],
@@ -25,13 +26,15 @@ LIBRARIES = {"CAF": r"caf/", "gRPC": r"grpc(pp|\+\+)?/", "Protobuf": r"google/pr
 SHOWN = {"actors": {"CAF"}, "cluster": {"Protobuf"}}
 INTEROP = {"tandem/runtime/asio.hpp": {"Asio"}, "tandem/actors/caf.hpp": {"CAF"},
            "tandem/cluster/grpc.hpp": {"gRPC", "Protobuf"}}
+# Headers of a part of a module that its other parts do without, because it needs more libraries.
+COMPONENT = {"tandem/errors/wire.hpp": ("errors", "wire"), "tandem/errors/v1/error.pb.h": ("errors", "wire")}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.M)
 
 
 def problems(module, path, text):
     """What is wrong with the includes of MODULE/path, as (line, message)."""
-    public = path.startswith("include/")
-    shown = SHOWN.get(module, set()) | INTEROP.get(path[len("include/"):] if public else "", set())
+    component, public, header = re.match(r"(?:(?!include/|src/)(\w+)/)?(include/)?(.*)", path).groups()
+    shown = SHOWN.get(module, set()) | INTEROP.get(header if public else "", set())
     for match in INCLUDE.finditer(re.sub(r"/\*.*?\*/", lambda c: "\n" * c.group(0).count("\n"), text, flags=re.S)):
         target, line = match.group(1), text.count("\n", 0, match.start(1)) + 1
         if public:
@@ -43,6 +46,9 @@ def problems(module, path, text):
         other = re.match(r"tandem/(\w+)/", target)
         if other and other.group(1) in BELOW and other.group(1) != module and other.group(1) not in BELOW[module]:
             yield line, f"{module} must not include {other.group(1)} ({target}); arrows: {module} -> {BELOW[module] or 'none'}"
+        owner, part = COMPONENT.get(target, (None, None))
+        if owner == module and part != component:
+            yield line, f"{target} belongs to {module}/{part}, which the rest of {module} does without"
         inner = re.match(r"(?:\.\./)*(\w+)/src/", target)
         if inner and inner.group(1) in BELOW and inner.group(1) != module:
             yield line, f"{target} is private to {inner.group(1)}"
@@ -58,6 +64,10 @@ def self_test():
         (1, "cluster", "include/tandem/cluster/node.hpp", "#include <grpc++/grpc++.h>"),
         (1, "csp", "src/group.cpp", "#include <tandem/actors/actor_ref.hpp>"),
         (1, "actors", "src/x.cpp", "#include \"../../runtime/src/worker.hpp\""),
+        (1, "errors", "wire/include/tandem/errors/wire.hpp", "#include <google/protobuf/message.h>"),
+        (1, "errors", "src/error.cpp", "#include <tandem/errors/wire.hpp>"),
+        (0, "errors", "wire/src/decode.cpp", "#include <tandem/errors/wire.hpp>\n#include <tandem/errors/v1/error.pb.h>"),
+        (0, "cluster", "src/refusal.cpp", "#include <tandem/errors/wire.hpp>"),
         (0, "runtime", "include/tandem/runtime/asio.hpp", "#include <asio/io_context.hpp>"),
         (0, "runtime", "src/io.cpp", "#include <asio.hpp>\n#include <tandem/errors/result.hpp>"),
         (0, "actors", "include/tandem/actors/actor.hpp", "#include <caf/local_actor.hpp>\n#include <tandem/csp/channel.hpp>"),

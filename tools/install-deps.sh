@@ -28,6 +28,10 @@ build=(
   libunwind8
   nlohmann-json3-dev
 )
+fuzz=(
+  'clang++-19=clang-19'
+  libclang-rt-19-dev
+)
 test=(
   'node>=18=nodejs'
   npm=npm
@@ -37,12 +41,13 @@ test=(
 
 usage() {
   cat <<'TEXT'
-usage: tools/install-deps.sh [--check] [build] [test]
+usage: tools/install-deps.sh [--check] [build] [test] [fuzz]
 Installs the Debian packages that tandem needs and that are missing. Prints nothing when nothing is missing.
 
   build    compilers, build tools and libraries (also what the demo needs)
   test     what the checks of deploy/ and of the house rules need: kubectl, node, npm, python3
-           no group named: both
+           no group named: these two
+  fuzz     clang and its libFuzzer, for the targets of tests/fuzz
   --check  install nothing; print what is missing, one package per line, and exit with 1 if there is any
 
 Needs Debian 12 (bookworm) or a relative with the same package names, and root or sudo if anything is missing.
@@ -118,7 +123,7 @@ for argument in "$@"; do
   case "$argument" in
     -h | --help) usage; exit 0 ;;
     --check) check=1 ;;
-    build | test) groups+=("$argument") ;;
+    build | test | fuzz) groups+=("$argument") ;;
     *) usage >&2; die "unknown argument: $argument" ;;
   esac
 done
@@ -133,6 +138,7 @@ for group in "${groups[@]}"; do
   case "$group" in
     build) needs+=("${build[@]}") ;;
     test) needs+=("${test[@]}") ;;
+    fuzz) needs+=("${fuzz[@]}") ;;
   esac
 done
 

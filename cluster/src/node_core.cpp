@@ -1,6 +1,7 @@
 #include "node_core.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,7 +11,7 @@
 #include <tandem/actors/detail/message.hpp>
 #include <tandem/runtime/spawn.hpp>
 
-#include "error_wire.hpp"
+#include "refusal.hpp"
 
 namespace tandem::cluster::internal {
 namespace {
@@ -105,11 +106,9 @@ struct node_core::remote_reply final : actors::detail::reply_sink {
     link.respond(epoch, header(record_kind::answer), size, write);
   }
   void fail(error why) noexcept override {
-    const v1::Error refusal = encode_error(why, core->own_name());
-    const auto write = [&](std::span<std::byte> out) {
-      (void)refusal.SerializeToArray(out.data(), static_cast<int>(out.size()));
-    };
-    link.respond(epoch, header(record_kind::refuse), refusal.ByteSizeLong(), write);
+    const std::string refusal = encode_refusal(why, core->own_name());
+    const auto write = [&](std::span<std::byte> out) { std::memcpy(out.data(), refusal.data(), out.size()); };
+    link.respond(epoch, header(record_kind::refuse), refusal.size(), write);
   }
   [[nodiscard]] record_header header(record_kind kind) const noexcept {
     record_header h;
@@ -255,7 +254,7 @@ result<void> node_core::on_records(peer_id peer, std::uint64_t epoch, const std:
         link.answer(record.header.sender, record.payload);
         break;
       case record_kind::refuse:
-        link.refuse(record.header.sender, decode_error(record.payload));
+        link.refuse(record.header.sender, decode_refusal(record.payload));
         break;
       default:
         // A newer node's idea of a record: nobody here waits for it.

@@ -9,7 +9,7 @@ namespace tandem::cluster::internal {
 /// | tell   | actor's id      | 0                | of the message | the message                   |
 /// | ask    | actor's id or 0 | correlation id   | of the message | the message                   |
 /// | answer | 0               | that of the ask  | 0              | the reply; empty for void     |
-/// | refuse | 0               | that of the ask  | 0              | v1::Error                     |
+/// | refuse | 0               | that of the ask  | 0              | errors::v1::Error             |
 ///
 /// Target 0 is the node itself: it understands v1::LookupRequest. Tells and asks are paid for with credit; there is at
 /// most one answer or refusal per ask.

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <exception>
 
 #include <fmt/format.h>
 
-#include "error_wire.hpp"
 #include "node_core.hpp"
+#include "refusal.hpp"
 
 namespace tandem::cluster::internal {
 namespace {
@@ -166,14 +167,12 @@ void remote_peer::respond(std::uint64_t epoch, const record_header& header, std:
     return;
   }
   // Too large for the peer. A refusal is small.
-  const auto refusal = encode_error(with_message(posted.error(), fmt::format("a reply of {} bytes", size)),
-                                    core_.own_name());
+  const std::string refusal = encode_refusal(with_message(posted.error(), fmt::format("a reply of {} bytes", size)),
+                                             core_.own_name());
   record_header instead = header;
   instead.kind = static_cast<std::uint8_t>(record_kind::refuse);
-  const auto encode = [&](std::span<std::byte> out) {
-    (void)refusal.SerializeToArray(out.data(), static_cast<int>(out.size()));
-  };
-  if (core_.wire().post(id_, instead, refusal.ByteSizeLong(), encode, false)) core_.count_sent(refusal.ByteSizeLong());
+  const auto encode = [&](std::span<std::byte> out) { std::memcpy(out.data(), refusal.data(), out.size()); };
+  if (core_.wire().post(id_, instead, refusal.size(), encode, false)) core_.count_sent(refusal.size());
 }
 
 void remote_peer::up(std::uint64_t incarnation, std::uint64_t epoch) {

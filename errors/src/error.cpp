@@ -171,8 +171,13 @@ template <std::size_t... Number>
 constexpr std::array<immortal_layer, sizeof...(Number)> make_immortals(std::index_sequence<Number...>) noexcept {
   return {immortal_layer(static_cast<errc>(Number))...};
 }
+#if defined(__clang__) && defined(_GLIBCXX_RELEASE) && _GLIBCXX_RELEASE < 13
+// clang does not evaluate this std::string at compile time: there, these layers are no errors before main().
+std::array<immortal_layer, immortal_count> immortals = make_immortals(std::make_index_sequence<immortal_count>());
+#else
 constinit std::array<immortal_layer, immortal_count> immortals =
     make_immortals(std::make_index_sequence<immortal_count>());
+#endif
 
 // What is put before a part of a message that is already there.
 void separate(std::string& text, bool& first) {

@@ -1,13 +1,16 @@
-// unwind.hpp walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a copy
-// of the debug information for every thread that prints, and names the caller instead of the function where a call was
-// inlined.
+// unwind.hpp walks the stack, libbacktrace looks up names. Boost.Stacktrace's backend for it is not used: it keeps a
+// copy of the debug information for every thread that prints, and names the caller instead of the function where a call
+// was inlined.
 #include <tandem/errors/stack.hpp>
+
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <atomic>
 #include <functional>
 #include <iterator>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include <boost/core/demangle.hpp>
@@ -75,12 +78,21 @@ std::vector<place> look_up_names(const void* address) {
 std::vector<place> look_up_names(const void* address) { return {{boost::stacktrace::frame(address).name(), {}, 0}}; }
 #endif
 
+// "MODULE+0xOFFSET", which means something outside of this process too; the bare address if it is in no module.
+std::string describe_unnamed(const void* address) {
+  Dl_info module{};
+  if (dladdr(address, &module) == 0 || module.dli_fname == nullptr) return fmt::format("{}", address);
+  const std::string_view path = module.dli_fname;
+  const auto offset = static_cast<const char*>(address) - static_cast<const char*>(module.dli_fbase);
+  return fmt::format("{}+{:#x}", path.substr(path.rfind('/') + 1), offset);
+}
+
 // "function at file:line" for every function that has the address, innermost first; at least one.
 std::vector<std::string> describe(const void* address) {
   std::vector<std::string> lines;
   for (place& p : look_up_names(address)) {
     std::string text = readable_function(std::move(p.function));
-    if (text.empty()) text = fmt::format("{}", address);
+    if (text.empty()) text = describe_unnamed(address);
     if (!p.file.empty()) text += fmt::format(" at {}:{}", p.file, p.line);
     lines.push_back(std::move(text));
   }

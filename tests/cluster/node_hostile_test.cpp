@@ -23,9 +23,9 @@
 #include <tandem/runtime/spawn.hpp>
 #include <tandem/runtime/with_context.hpp>
 
-#include "error_wire.hpp"
 #include "record.hpp"
 #include "record_kind.hpp"
+#include "refusal.hpp"
 #include "rogue.hpp"
 
 namespace tandem::cluster {
@@ -135,7 +135,7 @@ TEST_F(NodeHostile, AnswersNobodyAskedForAndKindsNobodyKnowsAreIgnored) {
   internal::record_view refusal;
   ASSERT_TRUE(reader.next(refusal).value_or(false));
   EXPECT_EQ(refusal.header.kind, static_cast<std::uint8_t>(record_kind::refuse));
-  EXPECT_EQ(internal::decode_error(refusal.payload).code(), errc::invalid_argument);
+  EXPECT_EQ(internal::decode_refusal(refusal.payload).code(), errc::invalid_argument);
 }
 
 TEST_F(NodeHostile, NothingOfUsersRunsAfterStop) {

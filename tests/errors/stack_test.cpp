@@ -129,5 +129,10 @@ TEST(ErrorStack, BeginsWhereTheErrorWasMade) {
   EXPECT_NE(frames[0].find("make_error_here"), std::string::npos) << frames[0];
 }
 
+TEST(DescribeAddress, GivesModuleAndOffsetWhereThereIsNoFunction) {
+  const std::string text = describe_address("of this program, but no function's");
+  EXPECT_TRUE(text.starts_with("errors_test+0x")) << text;
+}
+
 }  // namespace
 }  // namespace tandem

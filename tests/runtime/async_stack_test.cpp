@@ -70,7 +70,8 @@ void expect_the_three_awaiters(const error& e, const std::string& task_name) {
   const std::size_t calls = frames.size() - 4;
   EXPECT_TRUE(frames[calls - 1].starts_with("tandem::async_stack::fetch(tandem::async_stack::pause) at ")) << all;
   EXPECT_EQ(calls, 1u) << all;  // not one of the scheduler's
-  EXPECT_TRUE(is_about(frames[calls], "awaited by tandem::async_stack::inner(tandem::async_stack::pause)", line_of_inner))
+  EXPECT_TRUE(is_about(frames[calls], "awaited by tandem::async_stack::inner(tandem::async_stack::pause)",
+                       line_of_inner))
       << all;
   EXPECT_TRUE(is_about(frames[calls + 1], "awaited by tandem::async_stack::middle(tandem::async_stack::pause)",
                        line_of_middle))

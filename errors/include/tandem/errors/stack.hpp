@@ -63,8 +63,8 @@ struct task_trace {
   const void* scheduler_end = nullptr;
 };
 
-/// Describes the running task, if there is one. Called on the thread whose stack is taken; must neither allocate nor make
-/// errors.
+/// Describes the running task, if there is one. Called on the thread whose stack is taken; must neither allocate nor
+/// make errors.
 using task_walk = void (*)(task_trace& out) noexcept;
 
 /// Makes every later capture() ask `walk` about the running task; null turns that off. The runtime calls it once.
@@ -72,7 +72,7 @@ using task_walk = void (*)(task_trace& out) noexcept;
 void set_task_walk(task_walk walk) noexcept;
 
 /// "function at file:line" for an address of code; of the innermost function, if calls were inlined there. What is not
-/// known is left out, at worst down to the address.
+/// known is left out: without a function's name it reads "module+0xoffset", and in no module it is the address.
 [[nodiscard]] std::string describe_address(const void* address);
 
 /// The parts of a stack_trace, wherever they are kept.

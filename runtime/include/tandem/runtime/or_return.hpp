@@ -114,10 +114,10 @@ concept result_operation =
 /// To be awaited in a task<result<U>>: gives the value, or ends that coroutine with the error, as co_return would. What
 /// `body` throws, co_await throws. No exception is used.
 ///
-/// What ends does not run on: its frame, with its temporaries, locals (innermost first) and arguments, is destroyed before
-/// its own awaiter goes on, or its join handle is done, after the frame of `body`. So when an error has passed through
-/// several coroutines, nothing of them is left when somebody gets to see it. They are destroyed one after the other:
-/// the number of coroutines an error passes through is not limited by the stack.
+/// What ends does not run on: its frame, with its temporaries, locals (innermost first) and arguments, is destroyed
+/// after the frame of `body`, and before its own awaiter goes on or its join handle is done. So when an error has passed
+/// through several coroutines, nothing of them is left when somebody gets to see it. They are destroyed one after the
+/// other: the number of coroutines an error passes through is not limited by the stack.
 ///
 /// Suspends: as `body`.   Cancel: as `body`.
 template <class T>

@@ -35,7 +35,7 @@ struct promise_base {
   const void* await_site = nullptr;  // where in `continuation` that is; null keeps it out of stacks
   end_function at_end = nullptr;     // decides what comes next, and may destroy the frame; null: the awaiter goes on
 #if TANDEM_NESTED_RESUME
-  // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. Second one continues.
+  // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. The second goes on.
   std::atomic<bool> met{false};
 #endif
 
