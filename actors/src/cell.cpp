@@ -181,9 +181,9 @@ actors::system& cell::home() const noexcept { return home_.self; }
 
 void cell::turn() noexcept {
   tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
-  worker.current = &record_;
+  set_running(worker, &record_);
   const turn_end how = run_turn();
-  worker.current = nullptr;
+  set_running(worker, nullptr);
   // The turn's reference goes with it; for an actor that fell idle this may be the last (C1).
   if (how == turn_end::idle || how == turn_end::ended) caf::intrusive_ptr_release(ctrl());
 }

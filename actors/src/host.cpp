@@ -37,7 +37,7 @@ std::unordered_map<std::type_index, hosted_caf::wrapper> common_wrappers() {
 
 void run_until_done(tandem::detail::scheduler& core, bool simulated, tandem::detail::completion_base& what) noexcept {
   if (!simulated) {
-    tandem::detail::block_until_ready(what);
+    tandem::detail::block_until_ready(core, what);
     return;
   }
   while (!what.is_ready()) {

@@ -79,16 +79,29 @@ void cancel(channel_base& channel, void (channel_base::*leave)(wait_node&) noexc
 
 }  // namespace
 
-void channel_base::cancel_send(task_record& task) noexcept {
-  cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_senders, task);
+std::source_location channel_base::origin(const task_record& task) noexcept {
+  return static_cast<const channel_base*>(task.operation)->site_;
 }
 
-void channel_base::cancel_recv(task_record& task) noexcept {
-  cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_receivers, task);
-}
+constinit const tandem::detail::wait_kind channel_base::as_sender{
+    "room in a channel",
+    [](task_record& task) noexcept {
+      cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_senders, task);
+    },
+    &channel_base::origin};
+
+constinit const tandem::detail::wait_kind channel_base::as_receiver{
+    "a value from a channel",
+    [](task_record& task) noexcept {
+      cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_receivers, task);
+    },
+    &channel_base::origin};
 
 channel_base& channel_base::never_ready() noexcept {
-  static constinit struct : channel_base {} never;
+  struct never_ready_channel : channel_base {
+    constexpr never_ready_channel() noexcept : channel_base({}) {}
+  };
+  static constinit never_ready_channel never;
   return never;
 }
 

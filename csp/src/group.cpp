@@ -141,6 +141,15 @@ result<void> group_state::verdict() noexcept {
   return {};
 }
 
+std::source_location group_state::origin(const task_record& task) noexcept {
+  return static_cast<const group_state*>(task.operation)->site_;
+}
+
+constinit const tandem::detail::wait_kind group_state::drained{"the tasks of a group", &group_state::cancel_drained,
+                                                               &group_state::origin};
+constinit const tandem::detail::wait_kind group_state::drained_patiently{"the cancelled tasks of a group", nullptr,
+                                                                         &group_state::origin};
+
 void group_state::cancel_drained(task_record& task) noexcept {
   auto& state = *static_cast<group_state*>(task.operation);
   {
@@ -156,10 +165,13 @@ void group_state::cancel_drained(task_record& task) noexcept {
 bool drained_operation::wait(task_record& task) noexcept {
   if (interruptible_) {
     waits_ = true;
-    if (!tandem::detail::begin_wait(task, &group_state::cancel_drained, &state_)) {
+    if (!tandem::detail::begin_wait(task, group_state::drained, &state_)) {
       outcome_ = progress::over;
       return false;
     }
+  } else {
+    task.operation = &state_;
+    task.waits_for.store(&group_state::drained_patiently, std::memory_order_relaxed);
   }
   const std::lock_guard hold(state_.lock_);
   // The order of looking matters: whoever ends the context marks it first and then looks for the node, under lock_.
@@ -179,7 +191,11 @@ bool drained_operation::wait(task_record& task) noexcept {
 
 bool drained_operation::await_resume() noexcept {
   task_record& task = current_task();
-  if (waits_) tandem::detail::end_wait(task);
+  if (waits_) {
+    tandem::detail::end_wait(task);
+  } else {
+    task.waits_for.store(nullptr, std::memory_order_relaxed);
+  }
   if (outcome_ == progress::blocked) outcome_ = static_cast<progress>(task.node.outcome);
   return outcome_ == progress::done;
 }

@@ -17,11 +17,11 @@ bool select_core::start(task_record& task, std::span<select_arm* const> arms) {
   }
   // After the channels, because a context's lock comes before theirs, and under none of theirs.
   waits_ = true;
-  const auto cancel = [](task_record& t) noexcept {
+  static constexpr tandem::detail::wait_kind kind{"an arm of a select", [](task_record& t) noexcept {
     auto& self = *static_cast<select_core*>(t.operation);
     self.selection_.claim_and_wake(self.enlisted_);
-  };
-  if (!tandem::detail::begin_wait(task, cancel, this)) {
+  }};
+  if (!tandem::detail::begin_wait(task, kind, this)) {
     (void)selection_.decide(context_arm);  // false: an arm was faster
     return false;
   }

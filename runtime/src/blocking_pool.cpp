@@ -56,6 +56,11 @@ void blocking_pool::serve(const std::shared_ptr<shared>& state) noexcept {
   state->thread_left.notify_all();
 }
 
+bool blocking_pool::quiet() const {
+  const std::lock_guard hold(state_->lock);
+  return state_->queue.empty() && state_->idle == state_->threads;
+}
+
 bool blocking_pool::stop(time_point deadline) {
   std::unique_lock hold(state_->lock);
   state_->stopped = true;

@@ -20,6 +20,9 @@ class blocking_pool {
   /// Runs `work` on a thread of the pool, in order of submission. After stop() it runs at once, on the caller's.
   void submit(job& work);
 
+  /// True if no call runs or waits for a thread.
+  [[nodiscard]] bool quiet() const;
+
   /// Waits until queued and running calls have ended. False if some have not at `deadline`.
   bool stop(time_point deadline);
 

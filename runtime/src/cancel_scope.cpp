@@ -121,7 +121,7 @@ bool cancel_scope::end_some_waits() noexcept {
     first_wait = task.wait_next;
     if (first_wait) first_wait->wait_previous = nullptr;
     task.wait_linked = false;
-    task.cancel_wait(task);
+    task.waits_for.load(std::memory_order_relaxed)->cancel(task);  // constant while it is on the list (R2)
   }
   return first_wait != nullptr;
 }

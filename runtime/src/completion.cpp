@@ -1,9 +1,5 @@
 #include <tandem/runtime/detail/completion.hpp>
 
-#include <tandem/runtime/runtime.hpp>
-
-#include "parker.hpp"
-
 namespace tandem::detail {
 
 completion_wait::limit_timer::limit_timer(completion_wait& w) noexcept
@@ -19,13 +15,19 @@ completion_wait::completion_wait() noexcept
       }),
       timer_(*this) {}
 
-bool completion_wait::start(task_record& task, completion_base* what, time_point limit) {
+const wait_kind& completion_base::joined_as() const noexcept {
+  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel};
+  return kind;
+}
+
+void completion_wait::cancel(task_record& task) noexcept {
+  static_cast<completion_wait*>(task.operation)->selection_.claim_and_wake(arm_context);
+}
+
+bool completion_wait::start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind) {
   selection_.bind(task);
   what_ = what;
-  const auto on_cancel = [](task_record& t) noexcept {
-    static_cast<completion_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
-  };
-  if (!begin_wait(task, on_cancel, this)) {
+  if (!begin_wait(task, kind, this)) {
     (void)selection_.decide(arm_context);
     if (spend_slice()) return false;
     yield_to_others(task);
@@ -64,19 +66,6 @@ completion_wait::ended completion_wait::finish() noexcept {
     default:
       return ended::context;
   }
-}
-
-void block_until_ready(completion_base& what) noexcept {
-  struct thread_waiter : completion_waiter {
-    thread_waiter() noexcept
-        : completion_waiter([](completion_waiter& self) noexcept {
-            static_cast<thread_waiter&>(self).sleeper.unpark();
-          }) {}
-    parker sleeper;
-  } waiter;
-  if (what.add_waiter(waiter) != completion_base::registration::registered) return;
-  while (!what.is_ready()) waiter.sleeper.park(no_deadline);
-  what.remove_waiter(waiter);  // the waker is done with `waiter` once it has released the lock
 }
 
 }  // namespace tandem::detail

@@ -61,8 +61,8 @@ cancel_scope* scope_of(const task_record& task) noexcept { return task.context ?
 
 }  // namespace
 
-bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* operation) noexcept {
-  task.cancel_wait = cancel;
+bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept {
+  task.waits_for.store(&kind, std::memory_order_relaxed);
   task.operation = operation;
   cancel_scope* const scope = scope_of(task);
   if (!scope) return true;
@@ -74,7 +74,7 @@ bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* 
 void end_wait(task_record& task) noexcept {
   // The task was suspended meanwhile, so its context is still the one it began to wait under.
   if (std::exchange(task.enlisted, false)) scope_of(task)->delist(task);
-  task.cancel_wait = nullptr;
+  task.waits_for.store(nullptr, std::memory_order_relaxed);
 }
 
 bool context_enlists(const task_record& task) noexcept {

@@ -177,6 +177,9 @@ void crew::park(seat& self) noexcept {
     if (watch) watched_.store(true, std::memory_order_relaxed);
     idle_.insert(watch ? idle_.begin() : idle_.end(), &self);
     idle_count_.store(static_cast<unsigned>(idle_.size()), std::memory_order_relaxed);
+    ++times_parked_;
+    if (idle_.size() == seats_.size())
+      for (parker* const onlooker : onlookers_) onlooker->unpark();
   }
   sync::atomic_thread_fence(std::memory_order_seq_cst);  // W1
   bool work = called();
@@ -196,6 +199,23 @@ void crew::park(seat& self) noexcept {
     if (watch) watched_.store(false, std::memory_order_relaxed);
   }
   self.stop_keeping_time();
+}
+
+bool crew::all_asleep(std::uint64_t& parked) {
+  const std::lock_guard hold(lock_);
+  const bool same = parked == 0 || parked == times_parked_;
+  parked = times_parked_;
+  return same && idle_.size() == seats_.size() && injected_.empty();
+}
+
+void crew::add_onlooker(parker& sleeper) {
+  const std::lock_guard hold(lock_);
+  onlookers_.push_back(&sleeper);
+}
+
+void crew::remove_onlooker(parker& sleeper) noexcept {
+  const std::lock_guard hold(lock_);
+  std::erase(onlookers_, &sleeper);
 }
 
 void crew::wake_longest_asleep(const seat* except) noexcept {

@@ -76,6 +76,13 @@ class crew {
   /// Sleeps until woken, or something is due; not at all if there is work already.
   void park(seat& self) noexcept;
 
+  /// Does every worker sleep, and is nothing injected? `parked`: 0 in a first look. It gives a number to the next one,
+  /// which finds out with it whether a worker woke in between: then the answer is no as well.
+  [[nodiscard]] bool all_asleep(std::uint64_t& parked);
+  /// `sleeper` is unparked whenever the last worker falls asleep.
+  void add_onlooker(parker& sleeper);
+  void remove_onlooker(parker& sleeper) noexcept;
+
   /// Does anybody sleep?   Memory: seq_cst, so that who announced himself before a seq_cst fence is seen or sees.
   [[nodiscard]] bool any_asleep() const noexcept { return idle_count_.load(std::memory_order_seq_cst) != 0; }
   /// Wakes who is the last to be woken for work, but not `except`: to see to what is due elsewhere.
@@ -117,6 +124,8 @@ class crew {
   sync::mutex lock_;
   std::deque<queue_item> injected_;  // guarded by lock_
   std::vector<seat*> idle_;          // guarded by lock_; woken from the back, who keeps watch stands in front
+  std::uint64_t times_parked_ = 0;   // guarded by lock_: entries into idle_ so far
+  std::vector<parker*> onlookers_;   // guarded by lock_
   sync::atomic<std::size_t> injected_size_{0};  // written under lock_, read as a hint
   sync::atomic<unsigned> idle_count_{0};        // written under lock_
   sync::atomic<bool> watched_{false};           // written under lock_ (W4)

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -41,8 +43,11 @@ void report_kind_collisions_once() {
 std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
   report_kind_collisions_once();
   auto made = std::make_shared<scheduler>(workers_to_start(options.workers), options.blocking_threads,
-                                          scheduler::mode::threads);
-  made->start_threads();
+                                          scheduler::mode::threads, options.detect_deadlock);
+  auto report = options.report;
+  if (!report) report = [](const std::string& text) { std::fputs(text.c_str(), stderr); };
+  made->start_threads(options.held_limit, std::move(report));
+  register_scheduler(made);
   return made;
 }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "task_walk.hpp"
 
 namespace tandem::detail {
@@ -29,8 +27,12 @@ std::uint64_t next_task_id() noexcept {
 
 }  // namespace
 
-scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how)
-    : how_(how), hands_(make_workers(workers)), root_(new cancel_scope(*this)), blocking_(blocking_threads) {
+scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how, bool detect_deadlock)
+    : how_(how),
+      detect_deadlock_(detect_deadlock),
+      hands_(make_workers(workers)),
+      root_(new cancel_scope(*this)),
+      blocking_(blocking_threads) {
   install_task_walk();
   // One for each worker, and one for spawns from other threads.
   for (unsigned i = 0; i <= workers; ++i) live_.push_back(std::make_unique<live_shard>());
@@ -52,7 +54,8 @@ std::vector<seat*> scheduler::make_workers(unsigned n) {
 
 scheduler::~scheduler() { release(*root_); }
 
-void scheduler::start_threads() {
+void scheduler::start_threads(duration held_limit, watchdog::sink report) {
+  if (held_limit > duration::zero()) guard_ = std::make_unique<watchdog>(*this, held_limit, std::move(report));
   try {
     for (auto& w : workers_) {
       // The thread's share keeps the scheduler in memory if shutdown has to leave a thread behind.
@@ -188,22 +191,6 @@ std::size_t scheduler::live_tasks() const noexcept {
   return n;
 }
 
-std::string scheduler::describe_live(std::size_t limit) const {
-  std::string text;
-  std::size_t listed = 0;
-  std::size_t all = 0;
-  for (const auto& shard : live_) {
-    const std::lock_guard hold(shard->lock);
-    all += shard->count;
-    for (const task_record* t = shard->first; t && listed < limit; t = t->live_next, ++listed)
-      text += fmt::format("{}{}{} ({}:{})", listed ? ", " : "", t->name.load(std::memory_order_relaxed),
-                          t->background.load(std::memory_order_relaxed) ? " in the background" : "",
-                          t->site.file_name(), t->site.line());
-  }
-  if (all > listed) text += fmt::format(" and {} more", all - listed);
-  return text;
-}
-
 void submit(scheduler& s, queue_item item) noexcept {
   worker_base* const here = tls_worker;
   if (here && here->owner == &s) {
@@ -248,9 +235,9 @@ context_state* context_for_spawn(scheduler& s, const spawn_options& options) noe
 TANDEM_DETAIL_RUNS_TASKS static void run_task(job& self) noexcept {
   auto& task = static_cast<task_record&>(self);
   worker_base& worker = *tls_worker;
-  worker.current = &task;
+  set_running(worker, &task);
   resume_directly(task.resume_point);  // the record may be gone after this
-  worker.current = nullptr;
+  set_running(worker, nullptr);
 }
 
 task_record::task_record(scheduler& s, context_state* inherited, const char* task_name,

@@ -3,14 +3,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 #include <vector>
 
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/worker.hpp>
 #include <tandem/runtime/runtime.hpp>
@@ -20,6 +20,7 @@
 #include "context_state.hpp"
 #include "crew.hpp"
 #include "timer_heap.hpp"
+#include "watchdog.hpp"
 
 namespace tandem::detail {
 
@@ -34,6 +35,11 @@ struct worker final : worker_base, seat {
   queue_item next_local() noexcept;
   void execute(queue_item item) noexcept;
 
+  /// Any thread: the task that ran here a moment ago, to be looked up in the table of live tasks before it is touched.
+  [[nodiscard]] const task_record* running_task() noexcept {
+    return std::atomic_ref(current).load(std::memory_order_relaxed);
+  }
+
   void push_next(queue_item item) noexcept;
   void push_back(queue_item item, bool wake_thief) noexcept;
 
@@ -44,8 +50,13 @@ struct worker final : worker_base, seat {
 
   timer_heap timers;
 
+  // For the watchdog; written by the worker's thread, relaxed because a stale value only delays a report.
+  std::atomic<bool> active{false};  // neither looking for work nor asleep (D2)
+  stack_probe probe;
+
  private:
   queue_item find_elsewhere() noexcept;
+  void become_active() noexcept;
   void overflow(queue_item item) noexcept;
 
   unsigned helped_ = 0;  // whose timers this worker looked at last while it was busy
@@ -57,12 +68,14 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
  public:
   enum class mode : std::uint8_t { threads, manual };
 
-  scheduler(unsigned workers, unsigned blocking_threads, mode how);
+  scheduler(unsigned workers, unsigned blocking_threads, mode how, bool detect_deadlock = false);
   ~scheduler();
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
 
-  void start_threads();
+  /// `held_limit` and `report` as in runtime_options.
+  void start_threads(duration held_limit, watchdog::sink report);
+  [[nodiscard]] watchdog* guard() noexcept { return guard_.get(); }
   result<void> shutdown(duration limit);
   /// Ends the root context and every wait below it. False if a worker did not come to rest by `deadline`, so that
   /// waits right below the root could not be ended.
@@ -89,11 +102,23 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void add_live(task_record& task) noexcept;
   void remove_live(task_record& task) noexcept;
   [[nodiscard]] std::size_t live_tasks() const noexcept;
-  /// "name (file:line)" of up to `limit` live tasks.
-  [[nodiscard]] std::string describe_live(std::size_t limit) const;
+  /// Adds the live tasks to `out`. `stopped`: no worker runs a task meanwhile. See take_census().
+  void count_tasks(task_census& out, bool stopped);
+  [[nodiscard]] std::size_t armed_timers() noexcept;
+
+  // For threads in block_on().
+  [[nodiscard]] bool detects_deadlock() const noexcept { return detect_deadlock_; }
+  /// What goes on that may make a task runnable: tasks or timers, only calls on the blocking pool, nothing at all.
+  enum class activity : std::uint8_t { tasks, calls, none };
+  [[nodiscard]] activity look_for_activity();
+
+  /// Runs `visit` while no worker runs a task. False if some worker did not come to rest by `deadline`.
+  /// Threads: any but a worker's own.
+  bool while_stopped(time_point deadline, const std::function<void()>& visit);
 
   [[nodiscard]] unsigned worker_count() const noexcept { return static_cast<unsigned>(workers_.size()); }
   [[nodiscard]] worker& worker_at(unsigned i) noexcept { return *workers_[i]; }
+  [[nodiscard]] crew& hands() noexcept { return hands_; }
   [[nodiscard]] cancel_scope& root() noexcept { return *root_; }
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
@@ -102,8 +127,12 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] bool stopped() const noexcept { return hands_.stopped(); }
 
   foreign_host host{nullptr, nullptr, nullptr};  // set once, before the first foreign item
-  time_point virtual_now{};                      // simulation only, written by the test's thread
-  wall_time virtual_epoch{};                     // the wall time at virtual_now zero; likewise
+
+  // Simulation only, touched by the test's thread.
+  time_point virtual_now{};
+  wall_time virtual_epoch{};      // the wall time at virtual_now zero
+  bool shuffled = false;          // what is ready runs in an order drawn by the worker's generator
+  std::vector<queue_item> ready;  // what is ready, while it is being shuffled
 
  private:
   friend struct worker;
@@ -115,9 +144,6 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
     std::size_t count = 0;         // guarded by lock
   };
 
-  // Runs `visit` while no worker runs a task. False if some worker did not come to rest by `deadline`.
-  template <class F>
-  bool while_stopped(time_point deadline, F visit);
   void rest_if_asked() noexcept;
   void end_waits_below_root() noexcept;
   bool wait_for_no_tasks(time_point deadline);
@@ -125,11 +151,11 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void discard_leftovers() noexcept;
 
   const mode how_;
+  const bool detect_deadlock_;
   std::vector<std::unique_ptr<worker>> workers_;  // constant after construction
   crew hands_;
   std::vector<std::thread> threads_;              // touched by the starting and the stopping thread
   cancel_scope* root_;                            // constant; the scheduler's own share
-
 
   // The timekeeper: of the workers asleep, the one that also sees to the heaps of workers that are busy for long.
   // (T1) The keeper alone writes watched_, and resets it to no_deadline before it lets go of keeper_.
@@ -149,6 +175,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::vector<std::unique_ptr<live_shard>> live_;  // the vector is constant
 
   std::atomic<bool> stopping_{false};       // shutdown has begun
+  std::mutex stop_lock_;                    // one while_stopped() at a time; taken before control_lock_
   std::mutex control_lock_;
   std::condition_variable control_changed_;
   unsigned resting_ = 0;                    // guarded by control_lock_
@@ -156,6 +183,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   bool shut_down_ = false;                  // guarded by control_lock_
 
   blocking_pool blocking_;
+  std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
 };
 
 }  // namespace tandem::detail

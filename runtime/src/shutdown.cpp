@@ -32,12 +32,12 @@ void scheduler::rest_if_asked() noexcept {
   --resting_;
 }
 
-template <class F>
-bool scheduler::while_stopped(time_point deadline, F visit) {
+bool scheduler::while_stopped(time_point deadline, const std::function<void()>& visit) {
   if (manual()) {
     visit();
     return true;
   }
+  const std::lock_guard alone(stop_lock_);
   std::unique_lock hold(control_lock_);
   hands_.ask_rest(true);
   const bool all = control_changed_.wait_until(hold, deadline, [this] { return resting_ == worker_count(); });
@@ -52,8 +52,10 @@ bool scheduler::while_stopped(time_point deadline, F visit) {
 void scheduler::end_waits_below_root() noexcept {
   for (const auto& shard : live_) {
     const std::lock_guard hold(shard->lock);
-    for (task_record* t = shard->first; t; t = t->live_next)
-      if (t->context && t->context->scope == root_ && t->cancel_wait) t->cancel_wait(*t);
+    for (task_record* t = shard->first; t; t = t->live_next) {
+      const wait_kind* const kind = t->waits_for.load(std::memory_order_relaxed);
+      if (t->context && t->context->scope == root_ && kind && kind->cancel) kind->cancel(*t);
+    }
   }
 }
 
@@ -103,8 +105,9 @@ result<void> scheduler::shutdown(duration limit) {
   stopping_.store(true, std::memory_order_release);
   const bool rested = cancel_all(deadline);
   const bool ended = rested && wait_for_no_tasks(deadline);
-  const std::string left = ended ? std::string() : describe_live(named_in_report);
+  const std::string left = ended ? std::string() : summarize(take_census(*this), named_in_report);
   const bool calls_ended = blocking_.stop(deadline);
+  if (guard_) guard_->stop();  // it must not signal threads that are gone
   // Threads get a moment of their own even if the tasks and calls used up the limit: an idle worker leaves at once.
   const bool stopped = stop_threads(std::max(deadline, steady_now() + std::chrono::milliseconds(100)));
   if (stopped) discard_leftovers();

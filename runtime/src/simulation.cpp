@@ -1,9 +1,13 @@
 #include <tandem/runtime/detail/simulation.hpp>
 
+#include <tandem/runtime/detail/inspect.hpp>
+
 #include "scheduler.hpp"
 
 namespace tandem::detail {
 namespace {
+
+constexpr std::size_t named_in_report = 64;
 
 // The test's thread plays the worker while it is inside one of these calls.
 class playing_worker {
@@ -17,14 +21,36 @@ class playing_worker {
   worker_base* outer_;
 };
 
+// Neighbouring seeds of a xorshift generator draw alike at first; this tears them apart. Never 0.
+std::uint32_t spread(std::uint32_t seed) noexcept {
+  std::uint64_t x = seed + 0x9e3779b97f4a7c15U;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+  return static_cast<std::uint32_t>(x >> 32) | 1U;
+}
+
+// All that is ready goes into a bag, out of which one is drawn. The worker's own order is lost, which is the point.
+queue_item draw(scheduler& s, worker& w) {
+  while (const queue_item item = w.next_local()) s.ready.push_back(item);
+  if (s.ready.empty()) return 0;
+  std::swap(s.ready[next_random() % s.ready.size()], s.ready.back());
+  const queue_item drawn = s.ready.back();
+  s.ready.pop_back();
+  w.slice = slice_length;
+  return drawn;
+}
+
 }  // namespace
 
 void set_wall_clock(scheduler& s, wall_time t) noexcept { s.virtual_epoch = t - s.virtual_now.time_since_epoch(); }
 wall_time wall_clock_of(const scheduler& s) noexcept { return s.wall_now(); }
 
-std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed) {
+std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shuffled) {
   auto made = std::make_shared<scheduler>(1, 1, scheduler::mode::manual);
   made->worker_at(0).random = seed == 0 ? 1 : seed;
+  if (shuffled) made->worker_at(0).random = spread(seed);
+  made->shuffled = shuffled;
+  register_scheduler(made);
   // Not zero, so that a deadline computed backwards from now is still a point in time.
   made->virtual_now = time_point(std::chrono::hours(24));
   set_wall_clock(*made, std::chrono::sys_days(std::chrono::year(2000) / 1 / 1));
@@ -36,7 +62,7 @@ std::size_t run_until_idle(scheduler& s) noexcept {
   worker& w = s.worker_at(0);
   std::size_t ran = 0;
   for (;;) {
-    if (const queue_item item = w.next_local()) {
+    if (const queue_item item = s.shuffled ? draw(s, w) : w.next_local()) {
       w.execute(item);
       ++ran;
     } else if (w.timers.fire_due(s.now()) == 0) {
@@ -54,7 +80,7 @@ void move_clock(scheduler& s, time_point when) noexcept {
 time_point clock_of(const scheduler& s) noexcept { return s.now(); }
 time_point next_timer(scheduler& s) noexcept { return s.worker_at(0).timers.next_due(); }
 std::size_t live_task_count(const scheduler& s) noexcept { return s.live_tasks(); }
-std::string describe_live_tasks(const scheduler& s) { return s.describe_live(64); }
+std::string describe_live_tasks(scheduler& s) { return summarize(take_census(s), named_in_report); }
 context_state& root_context_of(scheduler& s) noexcept { return s.root(); }
 
 result<void> end_simulation(scheduler& s) {
@@ -64,7 +90,7 @@ result<void> end_simulation(scheduler& s) {
   }
   run_until_idle(s);
   if (s.live_tasks() == 0) return {};
-  return fail(errc::failed_precondition, "tasks that do not end when cancelled: " + s.describe_live(64));
+  return fail(errc::failed_precondition, "tasks that do not end when cancelled: " + describe_live_tasks(s));
 }
 
 }  // namespace tandem::detail

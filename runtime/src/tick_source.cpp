@@ -130,11 +130,11 @@ bool tick_wait::start(task_record& task) {
     return true;
   }
   selection_.bind(task);
-  const auto cancel = [](task_record& t) noexcept {
-    static_cast<tick_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
-  };
+  static constexpr wait_kind kind{"a tick", [](task_record& t) noexcept {
+                                    static_cast<tick_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
+                                  }};
   stage_ = stage::begun;
-  if (!begin_wait(task, cancel, this)) {
+  if (!begin_wait(task, kind, this)) {
     (void)selection_.decide(arm_context);
     return false;
   }

@@ -35,6 +35,11 @@ class timer_heap {
     return next_due();
   }
 
+  [[nodiscard]] std::size_t size() noexcept {
+    const std::lock_guard hold(lock_);
+    return heap_.size();
+  }
+
  private:
   struct entry {
     time_point when;

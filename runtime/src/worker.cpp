@@ -1,6 +1,7 @@
 #include <array>
 
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "scheduler.hpp"
 
@@ -63,10 +64,16 @@ queue_item worker::next_local() noexcept {
 
 void worker::run() noexcept {
   tls_worker = this;
+  probe.thread.store(gettid(), std::memory_order_relaxed);
   // The kernel rounds a thread's sleeps up by 50 us unless asked not to. Refused: timers are that much later.
   (void)prctl(PR_SET_TIMERSLACK, 1UL);
+  become_active();
   while (!owner->hands_.stopped()) {
-    owner->rest_if_asked();
+    if (owner->hands_.rest_asked()) {
+      active.store(false, std::memory_order_relaxed);
+      owner->rest_if_asked();
+      become_active();
+    }
     queue_item item = next_local();
     if (!item) item = find_elsewhere();
     if (item) execute(item);
@@ -74,12 +81,22 @@ void worker::run() noexcept {
   tls_worker = nullptr;
 }
 
+void worker::become_active() noexcept {
+  active.store(true, std::memory_order_relaxed);
+  if (watchdog* const guard = owner->guard()) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // D2
+    guard->worker_is_active();
+  }
+}
+
 queue_item worker::find_elsewhere() noexcept {
   if (owner->fire_due(*this, helped_, true) > 0) return next_local();
-  if (const queue_item item = owner->hands_.search(*this, next_random())) return item;
+  active.store(false, std::memory_order_relaxed);
+  const queue_item item = owner->hands_.search(*this, next_random());
   // A timer or an item may have come in the meantime; park() looks for items once more before it sleeps.
-  owner->hands_.park(*this);
-  return 0;
+  if (!item) owner->hands_.park(*this);
+  become_active();
+  return item;
 }
 
 bool worker::anything_due() const noexcept { return owner->anything_due(*this); }

@@ -8,13 +8,15 @@
 #include <fmt/format.h>
 
 #include <tandem/errors/format.hpp>
+#include <tandem/testing/test_framework.hpp>
+
+#include "seed.hpp"
 
 namespace tandem::testing {
-namespace {
 
-std::uint32_t seed_to_use(std::uint32_t asked) {
+std::optional<std::uint32_t> seed_of_environment() {
   const char* const text = std::getenv("TANDEM_SEED");
-  if (!text) return asked;
+  if (!text) return std::nullopt;
   std::uint32_t seed = 0;
   const char* const end = text + std::strlen(text);
   if (const auto parsed = std::from_chars(text, end, seed); parsed.ec != std::errc{} || parsed.ptr != end)
@@ -22,12 +24,16 @@ std::uint32_t seed_to_use(std::uint32_t asked) {
   return seed;
 }
 
-}  // namespace
+sim_runtime::sim_runtime(std::uint32_t seed) : sim_runtime(sim_options{.seed = seed}) {}
 
-sim_runtime::sim_runtime(std::uint32_t seed)
-    : seed_(seed_to_use(seed)), core_(detail::make_simulated_scheduler(seed_)) {}
+sim_runtime::sim_runtime(const sim_options& options)
+    : seed_(seed_of_environment().value_or(options.seed)),
+      failed_before_(test_framework_in_use().has_failed()),
+      core_(detail::make_simulated_scheduler(seed_, options.order == task_order::shuffled)) {}
 
 sim_runtime::~sim_runtime() {
+  if (!failed_before_ && test_framework_in_use().has_failed())
+    fmt::print(stderr, "sim_runtime: the test failed; TANDEM_SEED={} replays it\n", seed_);
   if (const auto ended = detail::end_simulation(*core_); !ended) {
     fmt::print(stderr, "sim_runtime (TANDEM_SEED={}): {}\n", seed_, ended.error());
     std::abort();

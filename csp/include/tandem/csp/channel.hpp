@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -15,7 +16,8 @@
 namespace tandem::csp {
 
 template <class T>
-[[nodiscard]] std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity);
+[[nodiscard]] std::pair<sender<T>, receiver<T>> make_channel(
+    std::size_t capacity, std::source_location where = std::source_location::current());
 
 // What an operation does, by the state of the handle and the channel ("ready": room or a waiting receiver for a send, a
 // value or a waiting sender for a receive):
@@ -123,7 +125,7 @@ class sender {
   [[nodiscard]] detail::channel<T>* target() const noexcept { return channel_; }
 
  private:
-  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity);
+  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity, std::source_location where);
   explicit sender(detail::channel<T>* adopted) noexcept : channel_(adopted) {}
 
   detail::channel<T>* channel_ = nullptr;
@@ -187,7 +189,7 @@ class receiver {
   [[nodiscard]] detail::channel<T>* target() const noexcept { return channel_; }
 
  private:
-  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity);
+  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity, std::source_location where);
   explicit receiver(detail::channel<T>* adopted) noexcept : channel_(adopted) {}
 
   detail::channel<T>* channel_ = nullptr;
@@ -195,15 +197,16 @@ class receiver {
 
 /// Makes a channel that holds up to `capacity` values; with 0 every send meets a receive.
 ///
+/// `where` is shown when tasks wait at the channel, or a test leaves it behind.
 /// Values are moved under the channel's lock, so T's move must neither throw nor block.
 /// Errors: throws std::bad_alloc; the room for all `capacity` values is allocated here.
 template <class T>
-std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity) {
+std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity, std::source_location where) {
   static_assert(std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
                 "the type of a channel's values must be movable without throwing");
   static_assert(tandem::detail::pool_aligned<T>,
                 "a channel's values cannot be aligned more strictly than operator new aligns");
-  auto* const made = new detail::channel<T>(capacity);
+  auto* const made = new detail::channel<T>(capacity, where);
   return {sender<T>(made), receiver<T>(made)};
 }
 

@@ -22,6 +22,11 @@ class blocking_call final : public completion<plain_value_t<std::invoke_result_t
  public:
   explicit blocking_call(F f) : job(&run_call), function_(std::move(f)) {}
 
+  [[nodiscard]] const wait_kind& joined_as() const noexcept override {
+    static constexpr wait_kind kind{"a blocking call", &completion_wait::cancel};
+    return kind;
+  }
+
  private:
   static void run_call(job& self) noexcept {
     auto& call = static_cast<blocking_call&>(self);

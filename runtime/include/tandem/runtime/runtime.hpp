@@ -2,10 +2,13 @@
 #pragma once
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <source_location>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 #include <tandem/errors/result.hpp>
@@ -23,26 +26,51 @@ struct runtime_options {
   unsigned blocking_threads = 512;
   /// How long the destructor waits for tasks to end.
   duration shutdown_limit = std::chrono::seconds(10);
+  /// A task that holds its worker for longer than this is reported, once, with its stack: it keeps all others of that
+  /// worker waiting. Found within another half of the limit. The stack is taken by SIGURG on the worker's thread, which
+  /// may end a poll() or the like there with EINTR. Zero: no watchdog, and no thread for it.
+  duration held_limit = std::chrono::milliseconds(100);
+  /// Makes block_on() throw `deadlock` when every task waits, no timer is armed and no blocking call runs: then only a
+  /// thread of your own could wake one, and with this you promise that none will: no thread outside of this runtime
+  /// holds an end of a channel, cancels a context or spawns. A runtime that hosts actors never finds a deadlock.
+  bool detect_deadlock = false;
+  /// Where the reports of held workers go; called on a thread of the runtime, one call at a time. Default: stderr.
+  std::function<void(const std::string&)> report = {};
+};
+
+/// Thrown by runtime::block_on() when no task can ever run again; what() tells which tasks there were and what each
+/// waited for. They have been cancelled, and so has the runtime's root context.
+class deadlock : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
 };
 
 namespace detail {
 [[nodiscard]] std::shared_ptr<scheduler> start_scheduler(const runtime_options& options);
-/// Waits on the calling thread, which must be no worker.
-void block_until_ready(completion_base& what) noexcept;
+/// Waits on the calling thread, which must be no worker.   Errors: throws deadlock if that is to be detected.
+void block_until_ready(scheduler& s, completion_base& what);
+
+/// What block_on() waits for. Shared with the task, which may go on when a deadlock has ended the wait.
+template <class T>
+struct blocked_outcome {
+  std::optional<T> value;
+  std::exception_ptr exception;
+};
+template <>
+struct blocked_outcome<void> {
+  std::exception_ptr exception;
+};
 
 template <class T>
-task<void> capture_outcome(task<T> body, std::optional<T>& value, std::exception_ptr& exception) {
+task<void> capture_outcome(task<T> body, std::shared_ptr<blocked_outcome<T>> outcome) {
   try {
-    value.emplace(co_await std::move(body).unlisted());
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(body).unlisted();
+    } else {
+      outcome->value.emplace(co_await std::move(body).unlisted());
+    }
   } catch (...) {
-    exception = std::current_exception();
-  }
-}
-inline task<void> capture_outcome(task<void> body, std::exception_ptr& exception) {
-  try {
-    co_await std::move(body).unlisted();
-  } catch (...) {
-    exception = std::current_exception();
+    outcome->exception = std::current_exception();
   }
 }
 }  // namespace detail
@@ -75,23 +103,17 @@ class runtime {
   }
 
   /// Runs `body` as a task and blocks the calling thread until it has ended; gives its value, or throws what it threw.
-  /// Errors: throws std::logic_error on a worker's thread, which must not block, and after shutdown().
+  /// Errors: throws std::logic_error on a worker's thread, which must not block, and after shutdown(); throws
+  ///         deadlock, see runtime_options::detect_deadlock.
   template <class T>
   T block_on(task<T> body, const spawn_options& options = {"main"},
              std::source_location where = std::source_location::current()) {
     check_may_block();
-    std::exception_ptr exception;
-    if constexpr (std::is_void_v<T>) {
-      auto handle = spawn(detail::capture_outcome(std::move(body), exception), options, where);
-      detail::block_until_ready(*handle.target().get());
-      if (exception) std::rethrow_exception(exception);
-    } else {
-      std::optional<T> value;
-      auto handle = spawn(detail::capture_outcome(std::move(body), value, exception), options, where);
-      detail::block_until_ready(*handle.target().get());
-      if (exception) std::rethrow_exception(exception);
-      return std::move(*value);
-    }
+    const auto outcome = std::make_shared<detail::blocked_outcome<T>>();
+    auto handle = spawn(detail::capture_outcome(std::move(body), outcome), options, where);
+    detail::block_until_ready(*core_, *handle.target().get());
+    if (outcome->exception) std::rethrow_exception(outcome->exception);
+    if constexpr (!std::is_void_v<T>) return std::move(*outcome->value);
   }
 
   /// The context tasks run under unless told otherwise; shutdown() cancels it.
@@ -107,6 +129,9 @@ class runtime {
 
   /// Tasks that were spawned and have not ended.
   [[nodiscard]] std::size_t live_tasks() const noexcept;
+
+  /// What the live tasks are doing, as text: tandem::dump_tasks() in task_dump.hpp tells more, for this runtime alone.
+  [[nodiscard]] std::string dump_tasks() const;
 
   /// Not for users.
   [[nodiscard]] detail::scheduler& core() const noexcept { return *core_; }

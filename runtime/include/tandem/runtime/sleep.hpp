@@ -19,7 +19,8 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
   bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
     task.resume_point = self;
-    return wait_.start(task, nullptr, until_);
+    static const wait_kind kind{"a time to come", &completion_wait::cancel};
+    return wait_.start(task, nullptr, until_, kind);
   }
   result<void> await_resume() {
     if (wait_.finish() == completion_wait::ended::context) return fail(context_error(current_task()));

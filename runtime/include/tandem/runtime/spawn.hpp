@@ -110,6 +110,7 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
     frame.destroy();
     leave_context();
     remove_live_task(*this);
+    set_running(*tls_worker, nullptr);  // a watchdog's signal must not look at a record that goes
     this->complete(std::move(*outcome));
     this->release();
   }
@@ -142,7 +143,7 @@ class [[nodiscard]] join_operation : public awaitable_base {
       return true;
     }
     state_ = phase::waiting;
-    return wait_.start(task, what_.get(), limit_);
+    return wait_.start(task, what_.get(), limit_, what_->joined_as());
   }
   result<T> await_resume() {
     if (state_ == phase::empty)

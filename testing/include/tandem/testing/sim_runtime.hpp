@@ -18,13 +18,28 @@
 
 namespace tandem::testing {
 
-/// Runs tasks on the calling thread, deterministically for a seed.
+/// Which of several ready tasks runs next.
+enum class task_order : std::uint8_t {
+  fair,      ///< As on a worker: what was made ready last first, the others in turn. The seed decides what select()
+             ///< chooses.
+  shuffled,  ///< Any of them, as the seed has it: finds what only an unlucky schedule breaks. explore() tries many
+             ///< seeds.
+};
+
+struct sim_options {
+  std::uint32_t seed = 1;  ///< TANDEM_SEED overrides it.
+  task_order order = task_order::fair;
+};
+
+/// Runs tasks on the calling thread, deterministically for a seed, which it prints to stderr if the test fails while it
+/// lives (with gtest.hpp, or another test_framework).
 ///
 /// Threads: one. Calls on the blocking pool run at once, on the same thread.
 class sim_runtime {
  public:
   /// Errors: throws std::invalid_argument if TANDEM_SEED is set and no number. TANDEM_SEED overrides `seed`.
   explicit sim_runtime(std::uint32_t seed = 1);
+  explicit sim_runtime(const sim_options& options);
 
   /// Cancels what is left and runs it to its end; what does not end is named on stderr and aborts the test program.
   ~sim_runtime();
@@ -52,6 +67,10 @@ class sim_runtime {
 
   /// Runs, and moves the clock to the next deadline whenever everything waits, until no timer is left.
   void run_to_end();
+
+  /// What to fail with when tasks are left though nothing can wake them: errc::failed_precondition, naming who waits
+  /// for what, and the seed.
+  [[nodiscard]] error stuck() const;
 
   /// Spawns `body`, runs until it has ended, moving the clock as needed, and gives its result.
   /// Errors: those of the task; errc::failed_precondition, naming the tasks that wait, if it waits for ever.
@@ -98,9 +117,9 @@ class sim_runtime {
 
  private:
   bool step_to_next_timer() noexcept;
-  [[nodiscard]] error stuck() const;
 
   std::uint32_t seed_;
+  bool failed_before_;
   std::shared_ptr<detail::scheduler> core_;
 };
 

@@ -53,7 +53,8 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
       return true;
     }
     waited_ = true;
-    if (!begin_wait(task, &cancel, this)) {
+    static const tandem::detail::wait_kind kind{"room in a mailbox", &cancel};
+    if (!begin_wait(task, kind, this)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;
     }
@@ -119,7 +120,8 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
       waiter_.state = room_waiter::phase::admitted;
     }
     waited_ = true;
-    return wait_.start(task, answer_.get(), limit_);
+    static const tandem::detail::wait_kind kind{"an actor's answer", &tandem::detail::completion_wait::cancel};
+    return wait_.start(task, answer_.get(), limit_, kind);
   }
 
   result<R> await_resume() {

@@ -11,6 +11,7 @@
 
 #include <tandem/csp/detail/channel_base.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/object_observer.hpp>
 #include <tandem/runtime/detail/pool.hpp>
 
 namespace tandem::csp::detail {
@@ -81,7 +82,10 @@ enum class commit : std::uint8_t {
 template <class T>
 class channel final : public channel_base, public tandem::detail::pooled {
  public:
-  explicit channel(std::size_t capacity) : buffer_(capacity) {}
+  channel(std::size_t capacity, std::source_location made_at) : channel_base(made_at), buffer_(capacity) {
+    tandem::detail::note_made(this, "channel", made_at);
+  }
+  ~channel() { tandem::detail::note_gone(this); }
 
   /// Under the lock: the whole of a send, short of waiting. `to_wake` is set if somebody must be woken after unlock().
   [[nodiscard]] progress send(T& value, wait_node*& to_wake) noexcept {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 
 #include <tandem/csp/detail/waiters.hpp>
 
@@ -36,9 +37,9 @@ class channel_base {
   /// Relaxed: a hint to anyone who did not synchronize with the closing thread, exact to who did.
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 
-  // Ends the wait of `task` at the channel that is its operation, unless a peer was faster (C3).
-  static void cancel_send(task_record& task) noexcept;
-  static void cancel_recv(task_record& task) noexcept;
+  // How a task waits that has the channel for its operation; cancelling ends that unless a peer was faster (C3).
+  static const tandem::detail::wait_kind as_sender;
+  static const tandem::detail::wait_kind as_receiver;
 
   /// What default-constructed handles wait on: nobody else ever comes.
   static channel_base& never_ready() noexcept;
@@ -54,7 +55,7 @@ class channel_base {
   }
 
  protected:
-  channel_base() = default;
+  explicit constexpr channel_base(std::source_location made_at) noexcept : site_(made_at) {}
   ~channel_base() = default;
 
   /// A waiter this party may now complete, unlinked; and whether to wake it after the lock is released (C5).
@@ -84,6 +85,9 @@ class channel_base {
 
  private:
   static partner claim_past_selects(wait_list& list) noexcept;
+  static std::source_location origin(const task_record& task) noexcept;
+
+  const std::source_location site_;
 };
 
 }  // namespace tandem::csp::detail

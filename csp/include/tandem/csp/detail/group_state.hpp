@@ -73,6 +73,10 @@ class group_state : public tandem::detail::pooled {
   [[nodiscard]] error launch(group_body body) noexcept;
   void start_queued() noexcept;
   static void cancel_drained(task_record& task) noexcept;
+  static std::source_location origin(const task_record& task) noexcept;
+
+  static const tandem::detail::wait_kind drained;
+  static const tandem::detail::wait_kind drained_patiently;
 
   const std::source_location site_;
   const cancel_source source_;

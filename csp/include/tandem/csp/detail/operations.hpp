@@ -84,9 +84,9 @@ class operation : public tandem::detail::awaitable_base {
   // True if the task must stay suspended; then it may run elsewhere already, and *this may be gone.
   bool wait(task_record& task) noexcept {
     channel_base& channel = target();
-    const auto cancel = Derived::is_send ? &channel_base::cancel_send : &channel_base::cancel_recv;
     waited_ = true;
-    if (!tandem::detail::begin_wait(task, cancel, &channel)) {
+    if (!tandem::detail::begin_wait(task, Derived::is_send ? channel_base::as_sender : channel_base::as_receiver,
+                                    &channel)) {
       if (holds_lock_) channel.unlock();
       state_ = progress::over;
       return false;

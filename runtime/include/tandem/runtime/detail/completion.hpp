@@ -57,6 +57,8 @@ class completion_base : public pooled {
 
   /// The task that completes it, if it is one.
   [[nodiscard]] virtual task_record* completing_task() noexcept { return nullptr; }
+  /// What a task that joins it waits for.
+  [[nodiscard]] virtual const wait_kind& joined_as() const noexcept;
 
  protected:
   /// What the last owner does with an outcome nobody took.
@@ -137,10 +139,13 @@ class completion_wait : public completion_waiter {
   enum class ended : std::uint8_t { completed, context, limit, occupied };
 
   /// True if the task must suspend; from then on it may be running elsewhere.
-  /// `what` may be null: then only time or the context end the wait. `occupied`: somebody else waits for `what`.
+  /// `what` may be null: then only time or the context end the wait. `kind` tells what the task waits for; its cancel
+  /// is completion_wait::cancel. `occupied`: somebody else waits for `what`.
   /// A wait that fails at once spends the slice, so a loop of such waits lets others run.
   /// Errors: throws std::bad_alloc.
-  [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit);
+  [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
+  static void cancel(task_record& task) noexcept;
+
   /// Called first thing when the task runs again.
   ended finish() noexcept;
 

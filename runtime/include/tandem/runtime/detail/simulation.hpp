@@ -14,8 +14,9 @@ namespace tandem::detail {
 class scheduler;
 struct context_state;
 
-/// A scheduler with one worker and no threads. All calls below must come from one thread at a time.
-[[nodiscard]] std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed);
+/// A scheduler with one worker and no threads. `shuffled`: the seed decides which ready task runs next, not only what
+/// select() chooses. All calls below must come from one thread at a time.
+[[nodiscard]] std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shuffled);
 
 /// Runs until nothing is runnable at the current virtual time. Gives the number of items run.
 std::size_t run_until_idle(scheduler& s) noexcept;
@@ -30,7 +31,7 @@ void set_wall_clock(scheduler& s, wall_time t) noexcept;
 [[nodiscard]] wall_time wall_clock_of(const scheduler& s) noexcept;
 [[nodiscard]] time_point next_timer(scheduler& s) noexcept;
 [[nodiscard]] std::size_t live_task_count(const scheduler& s) noexcept;
-[[nodiscard]] std::string describe_live_tasks(const scheduler& s);
+[[nodiscard]] std::string describe_live_tasks(scheduler& s);
 [[nodiscard]] context_state& root_context_of(scheduler& s) noexcept;
 
 /// Cancels everything, runs it to its end, and names what would not end.

@@ -31,11 +31,23 @@ struct wait_node {
   bool linked = false;
 };
 
+/// What a task can wait for: one static object for each kind of operation. Waiting costs nothing more for it, and a
+/// report can tell who waits for what.
+struct wait_kind {
+  const char* name;                            ///< Completes "waiting for …". A literal.
+  void (*cancel)(task_record& task) noexcept;  ///< Ends the wait early; null if only what is waited for ends it.
+  /// Where that was made; null if it has no such place. Called only while `task` waits and nothing runs.
+  std::source_location (*origin)(const task_record& task) noexcept = nullptr;
+};
+
 /// One per spawned task, shared by all coroutines it awaits.
 ///
 /// (R1) While the task runs, its fields belong to the worker that runs it.
-/// (R2) Between suspension and make_ready(), they belong to whoever wins the right to wake it; `cancel_wait` and
+/// (R2) Between suspension and make_ready(), they belong to whoever wins the right to wake it; `waits_for` and
 ///      `operation` are then constant, so that a canceller may use them under the context's lock.
+/// (R3) `name`, `background`, `site` and `waits_for` may be read by any thread that holds the lock of the task's live
+///      shard: they are atomic or constant, and what they point to is constant. `waits_for` is set from begin_wait() to
+///      end_wait(), so a task that was woken but does not run yet still shows what it waited for.
 struct task_record : job {
   task_record(scheduler& s, context_state* inherited, const char* task_name, std::source_location spawn_site) noexcept;
   task_record(const task_record&) = delete;
@@ -47,7 +59,7 @@ struct task_record : job {
   context_state* context;  // borrowed from the enclosing scope, or the share of hold_context()
 
   // The wait in progress (R2).
-  void (*cancel_wait)(task_record&) noexcept = nullptr;
+  std::atomic<const wait_kind*> waits_for{nullptr};  // relaxed: others want a report, or run while the task does not
   void* operation = nullptr;
   wait_node node;
 
@@ -63,6 +75,7 @@ struct task_record : job {
   bool wait_linked = false;               // as wait_next
   bool enlisted = false;                  // the wait in progress is, or was, on that list; written by the task itself
   bool counts_context = false;            // see hold_context()
+  bool held_reported = false;             // the watchdog told about it; touched by the thread that runs the task
   std::atomic<bool> background{false};    // nobody will join it; written by whoever let go, read by reports
   std::atomic<const char*> name;          // changed by join_handle::detach(), read by reports; always a literal
   const std::source_location site;
@@ -93,11 +106,12 @@ inline void let_go(task_record& task, const char* name) noexcept {
   task.background.store(true, std::memory_order_relaxed);
 }
 
-/// Announces that `task` is about to wait, and how to end that wait: `cancel` may be called once, on any thread, until
-/// end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both cases.
-[[nodiscard]] bool begin_wait(task_record& task, void (*cancel)(task_record&) noexcept, void* operation) noexcept;
+/// Announces that `task` is about to wait, what for, and how to end that wait: `kind.cancel` may be called once, on any
+/// thread, until end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both
+/// cases.
+[[nodiscard]] bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept;
 
-/// After the wait: when it returns, `cancel` has either run completely or will not run.
+/// After the wait: when it returns, `kind.cancel` has either run completely or will not run.
 void end_wait(task_record& task) noexcept;
 
 /// True if begin_wait() takes a lock for this task's context; then it must not be called under a channel's lock.

@@ -1,5 +1,6 @@
 // The part of a worker that inlined operations need: which task runs here, and how much of its slice is left.
 #pragma once
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 
@@ -10,7 +11,8 @@ namespace tandem::detail {
 class scheduler;
 struct task_record;
 
-/// Written and read by the worker's own thread only.
+/// Written and read by the worker's own thread only; `current` is written by set_running(), and its value (not what it
+/// points to) may be read by any thread.
 struct worker_base {
   scheduler* owner = nullptr;
   task_record* current = nullptr;  // the task being run; null between tasks and while a foreign runnable runs
@@ -18,6 +20,11 @@ struct worker_base {
   int slice = 0;  // operations left before the running task must let others run
   std::uint32_t random = 1;  // xorshift state, seeded by the simulation; for fair choices, not for secrets
 };
+
+/// Relaxed: other threads want a report, and look for the task in the table of live ones.
+inline void set_running(worker_base& worker, task_record* task) noexcept {
+  std::atomic_ref(worker.current).store(task, std::memory_order_relaxed);
+}
 
 /// The worker whose thread this is; null on other threads.
 extern constinit thread_local worker_base* tls_worker;

@@ -1,0 +1,106 @@
+#include <tandem/testing/sim_runtime.hpp>
+
+#include <set>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <tandem/csp/channel.hpp>
+#include <tandem/csp/group.hpp>
+#include <tandem/csp/select.hpp>
+#include <tandem/runtime/sleep.hpp>
+
+namespace tandem::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+task<> append(std::vector<int>& order, int id) {
+  order.push_back(id);
+  co_await yield();
+  order.push_back(id);
+}
+
+std::vector<int> order_with(const sim_options& options) {
+  std::vector<int> order;
+  sim_runtime sim(options);
+  for (int id = 0; id < 8; ++id) sim.spawn(append(order, id)).detach();
+  sim.run_until_idle();
+  return order;
+}
+
+TEST(SimRuntime, RunsReadyTasksInTurnUnlessTheyAreShuffled) {
+  const std::vector<int> in_turn{0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_EQ(order_with({.seed = 1}), in_turn);
+  EXPECT_EQ(order_with({.seed = 7}), in_turn);
+}
+
+TEST(SimRuntime, ShufflesReadyTasksAsTheSeedHasIt) {
+  std::set<std::vector<int>> orders;
+  for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    const auto order = order_with({.seed = seed, .order = task_order::shuffled});
+    EXPECT_EQ(order, order_with({.seed = seed, .order = task_order::shuffled})) << "the same seed, another order";
+    orders.insert(order);
+  }
+  EXPECT_GE(orders.size(), 19u);
+}
+
+std::string failure_of(sim_runtime& sim, task<> body, std::source_location where = std::source_location::current()) {
+  const auto outcome = sim.run(std::move(body), where);
+  return outcome ? "it ended" : outcome.error().message();
+}
+
+std::string place(int line) { return fmt::format(" ({}:{})", __FILE__, line); }
+
+task<> receive(csp::receiver<int> from) { (void)co_await from.recv(); }
+task<> send(csp::sender<int> into) { (void)co_await into.send(1); }
+task<> choose(csp::receiver<int> a, csp::receiver<int> b) {
+  (void)co_await csp::select(csp::on_recv(a), csp::on_recv(b));
+}
+task<> nap() { (void)co_await sleep_for(1h); }
+task<> join(join_handle<void> other) { (void)co_await other.join(); }
+task<> gather(csp::receiver<int> from) {
+  csp::group g;
+  auto one = [](csp::receiver<int> source) -> task<> { (void)co_await source.recv(); };
+  g.go(one(from));
+  (void)co_await g.wait();
+}
+
+TEST(SimRuntime, FailsABodyThatWaitsForEverAndTellsWhatFor) {
+  sim_runtime sim;
+  auto [tx, rx] = csp::make_channel<int>(0);
+  const std::string channel = place(__LINE__ - 1);
+  const std::string failure = failure_of(sim, receive(rx));
+  EXPECT_NE(failure.find("test body (" + std::string(__FILE__)), std::string::npos) << failure;
+  EXPECT_NE(failure.find("waiting for a value from a channel" + channel), std::string::npos) << failure;
+  EXPECT_NE(failure.find("TANDEM_SEED=1"), std::string::npos) << failure;
+}
+
+// Every suspension of tandem's own has a name; what was made somewhere is shown with that place.
+TEST(SimRuntime, NamesEveryKindOfWait) {
+  sim_runtime sim;
+  auto [tx, rx] = csp::make_channel<int>(0);
+  const std::string channel = place(__LINE__ - 1);
+  auto [full, other] = csp::make_channel<int>(0);
+  const std::string other_channel = place(__LINE__ - 1);
+  auto holder = sim.spawn(receive(rx), "receive");
+  sim.spawn(send(full), "send").detach();
+  sim.spawn(choose(rx, rx), "choose").detach();
+  sim.spawn(nap(), "nap").detach();
+  sim.spawn(join(std::move(holder)), "join").detach();
+  sim.spawn(gather(rx), "gather").detach();
+  sim.run_until_idle();
+  const std::string all = sim.stuck().message();
+  for (const std::string& expected :
+       {"waiting for a value from a channel" + channel, "waiting for room in a channel" + other_channel,
+        std::string("waiting for an arm of a select"), std::string("waiting for a time to come"),
+        std::string("waiting for a task to end"), std::string("waiting for the tasks of a group (")})
+    EXPECT_NE(all.find(expected), std::string::npos) << expected << " is not in " << all;
+  EXPECT_NE(all.find("join (" + std::string(__FILE__)), std::string::npos) << all;
+}
+
+}  // namespace
+}  // namespace tandem::testing
