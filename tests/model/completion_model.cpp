@@ -6,6 +6,12 @@
 #include "parker.hpp"
 #include "world.hpp"
 
+// The runtime's own stands beside timers and contexts, which are not modelled; no task waits here.
+const tandem::detail::wait_kind& tandem::detail::completion_base::joined_as() const noexcept {
+  static constexpr wait_kind none{"", nullptr};
+  return none;
+}
+
 namespace tandem::model {
 namespace {
 
@@ -42,10 +48,10 @@ void wait_and_leave(world& w, bool gives_up) {
   auto* const what = new one_shot(*ended);
   auto waiter = std::make_shared<thread_waiter>();
   w.thread("waits", [=] {
-    if (what->add_waiter(*waiter)) {
+    if (what->add_waiter(*waiter) == detail::completion_base::registration::registered) {
       if (!gives_up)
         while (!what->is_ready()) waiter->sleeper.park(no_deadline);
-      what->remove_waiter();
+      what->remove_waiter(*waiter);
     }
     waiter->alive.set(100);  // its frame is gone: a later touch is a race, and shows
     if (what->is_ready()) check(what->result.get() == 1, "ready without a result");

@@ -27,7 +27,8 @@ TEST(TaskDump, CountsEqualTasksOnOneLine) {
     rt.spawn(nap(), "napper").detach();
     spawned = __LINE__ - 1;
   }
-  const std::string line = fmt::format("    1000 x napper ({}:{}), waiting for a time to come\n", __FILE__, spawned);
+  const std::string line =
+      fmt::format("    1000 x napper in the background ({}:{}), waiting for a time to come\n", __FILE__, spawned);
   std::string dump;
   do {  // until the last of them has got to its wait
     dump = rt.dump_tasks();
@@ -134,7 +135,7 @@ TEST(TaskDump, ComesToStderrOnSigquitAndTheProcessLivesOn) {
   for (int round = 0; round < 3; ++round) {
     captured_stderr err;
     ASSERT_EQ(kill(getpid(), SIGQUIT), 0);
-    EXPECT_NE(err.read_until(__FILE__).find("1 x napper ("), std::string::npos);
+    EXPECT_NE(err.read_until(__FILE__).find("1 x napper in the background ("), std::string::npos);
   }
   std::signal(SIGQUIT, SIG_DFL);
 }

@@ -12,6 +12,7 @@
 #include <tandem/csp/group.hpp>
 #include <tandem/csp/select.hpp>
 #include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/ticker.hpp>
 
 namespace tandem::testing {
 namespace {
@@ -61,6 +62,10 @@ task<> choose(csp::receiver<int> a, csp::receiver<int> b) {
   (void)co_await csp::select(csp::on_recv(a), csp::on_recv(b));
 }
 task<> nap() { (void)co_await sleep_for(1h); }
+task<> tick() {
+  ticker every(1h);
+  (void)co_await every.next();
+}
 task<> join(join_handle<void> other) { (void)co_await other.join(); }
 task<> gather(csp::receiver<int> from) {
   csp::group g;
@@ -90,6 +95,7 @@ TEST(SimRuntime, NamesEveryKindOfWait) {
   sim.spawn(send(full), "send").detach();
   sim.spawn(choose(rx, rx), "choose").detach();
   sim.spawn(nap(), "nap").detach();
+  sim.spawn(tick(), "tick").detach();
   sim.spawn(join(std::move(holder)), "join").detach();
   sim.spawn(gather(rx), "gather").detach();
   sim.run_until_idle();
@@ -97,9 +103,10 @@ TEST(SimRuntime, NamesEveryKindOfWait) {
   for (const std::string& expected :
        {"waiting for a value from a channel" + channel, "waiting for room in a channel" + other_channel,
         std::string("waiting for an arm of a select"), std::string("waiting for a time to come"),
-        std::string("waiting for a task to end"), std::string("waiting for the tasks of a group (")})
+        std::string("waiting for a tick"), std::string("waiting for a task to end"),
+        std::string("waiting for the tasks of a group (")})
     EXPECT_NE(all.find(expected), std::string::npos) << expected << " is not in " << all;
-  EXPECT_NE(all.find("join (" + std::string(__FILE__)), std::string::npos) << all;
+  EXPECT_NE(all.find("join in the background (" + std::string(__FILE__)), std::string::npos) << all;
 }
 
 }  // namespace
