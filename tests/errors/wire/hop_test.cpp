@@ -4,6 +4,7 @@
 #include <errors/wire/across.hpp>
 #include <google/protobuf/unknown_field_set.h>
 #include <tandem/errors/layer.hpp>
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 namespace tandem {
@@ -94,6 +95,17 @@ TEST(ErrorHop, PassesOnUnchangedWhatItWraps) {
     EXPECT_EQ(layer.fields(1).value(), "here");
     EXPECT_EQ(sent.layers(2).SerializeAsString(), newer_error().layers(1).SerializeAsString());
   }
+}
+
+TEST(ErrorHop, PassesOnTheShortCodeThoughTheOutermostLayerWasElided) {
+  Error sent;
+  sent.add_layers()->set_message("x");
+  sent.add_elided(3);
+  sent.set_short_code("30EV");
+  const auto got = decode(sent.SerializeAsString());
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(short_code(*got), "30EV");
+  EXPECT_EQ(short_code(across(*got)), "30EV");
 }
 
 TEST(ErrorHop, PassesOnANewCodeEvenWithoutRoomForTheRest) {
