@@ -30,7 +30,9 @@ std::unexpected<error> malformed(const char* what) {
 }
 
 std::unexpected<error> too_large(std::size_t limit, const char* what) {
-  return fail(errc::resource_exhausted, fmt::format("an encoded error of more than {} {}", limit, what));
+  return fail(errc::invalid_argument,
+              fmt::format("an encoded error of more than {} {}; raise wire_options::max_bytes here, or lower it at the sender",
+                          limit, what));
 }
 
 // v1.Error, its layers not looked into yet.
