@@ -69,7 +69,10 @@ class layer_draft {
   }
 
   // The finished root.
-  error finish() && noexcept { return error_access::adopt(std::exchange(layer_, nullptr)); }
+  error finish() && noexcept {
+    layer_->text_bytes += layer_->message.size();
+    return error_access::adopt(std::exchange(layer_, nullptr));
+  }
 
   // The finished chain, with the draft around `inner`.
   error finish(error inner) && noexcept {
@@ -78,6 +81,8 @@ class layer_draft {
       layer_->traced |= below->traced;
       layer_->codes |= below->codes;
       layer_->roots = below->roots;
+      layer_->layers += below->layers;
+      layer_->text_bytes = below->text_bytes;
     }
     return std::move(*this).finish();
   }
@@ -99,11 +104,13 @@ class layer_draft {
     const layer& added = *top_of(cause);
     join.codes |= added.codes;
     join.traced |= added.traced;
-    if (join.roots + added.roots > max_joined_roots) {
-      count_left_out(join, added.roots);
-      return;
-    }
+    // The first cause stays however large it is: it costs no more joined than alone.
+    const bool fits = join.roots + added.roots <= max_joined_roots && join.layers + added.layers <= max_joined_layers &&
+                      join.text_bytes + added.text_bytes <= max_joined_text;
+    if (!fits && !join.extras->causes.empty()) return count_left_out(join, added.roots);
     join.roots += added.roots;
+    join.layers += added.layers;
+    join.text_bytes += added.text_bytes;
     join.extras->causes.push_back(std::move(cause));
   }
 
@@ -144,6 +151,8 @@ layer& own_top(error& e) {
   copy->traced = top->traced;
   copy->codes = top->codes;
   copy->roots = top->roots;
+  copy->layers = top->layers;
+  copy->text_bytes = top->text_bytes - top->message.size();  // finish() adds it
   error inner = error_access::share(top->inner);
   copy->inner = as_layer(error_access::release(inner));
   e = std::move(copy).finish();
@@ -238,6 +247,7 @@ std::string error::message() const {
   std::string text;
   bool first = true;
   const internal::layer* layer = as_layer(top_);
+  if (layer != nullptr) text.reserve(layer->text_bytes + 2 * layer->layers);
   while (layer != nullptr) {
     if (const std::string_view part = layer->text(); !part.empty()) {
       internal::separate(text, first);
@@ -268,10 +278,13 @@ std::string error::message() const {
   return text;
 }
 
-std::string_view error::kind_key() const {
-  for (layer_walk layer(*this); layer; layer.advance())
-    if (!layer->kind_key.empty()) return layer->kind_key;
-  return {};
+std::string_view error::kind_key() const noexcept {
+  const internal::layer* layer = as_layer(top_);
+  while (layer != nullptr && !layer->own_code && layer->kind_key.empty()) {
+    const std::span<const error> causes = layer->causes();
+    layer = causes.empty() ? layer->inner : top_of(causes[0]);
+  }
+  return layer != nullptr ? layer->kind_key : std::string_view();
 }
 
 bool error::is(errc code) const noexcept {
@@ -313,6 +326,12 @@ error make_error(errc code, message_text message, std::source_location where) {
 
 error make_error(const kind& which, message_text message, std::source_location where) {
   return internal::wrap_as(error(), which.code(), which.key(), std::move(message).take(), where, stack_trace::capture(1));
+}
+
+error make_sentinel(errc code, message_text message) {
+  layer_draft draft(code);
+  draft->message = std::move(message).take();
+  return std::move(draft).finish();
 }
 
 error error_of(errc code) noexcept {
@@ -410,7 +429,8 @@ namespace {
 layer_draft draft_of(layer_data data, errc code, bool own_code) {
   layer_draft draft(code);
   auto foreign = std::make_unique<internal::foreign_texts>(std::move(data.file), std::move(data.function), std::move(data.node),
-                                                           std::move(data.kind_key), std::move(data.frames), std::move(data.received));
+                                                           std::move(data.kind_key), std::move(data.frames), std::move(data.received),
+                                                           std::move(data.short_code));
   draft->kind_key = foreign->kind_key;
   draft.extras().foreign = std::move(foreign);
   draft.extras().left_out = std::min(data.left_out, internal::most_left_out);

@@ -19,6 +19,9 @@ constinit std::atomic<backtrace_function> fast_unwind{nullptr};
 
 // It stays loaded: stacks are taken until the process ends.
 bool load_libunwind() noexcept {
+  // ThreadSanitizer crashes when a thread that took a stack ends: libunwind then takes a lock, and the sanitizer has
+  // forgotten the thread. Asked of the process, as tandem itself may be built without.
+  if (::dlsym(RTLD_DEFAULT, "__tsan_init") != nullptr) return false;
   void* const library = ::dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return false;
   fast_unwind.store(reinterpret_cast<backtrace_function>(::dlsym(library, "unw_backtrace")), std::memory_order_release);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 #include "layer_codec.hpp"
@@ -29,7 +30,9 @@ std::unexpected<error> malformed(const char* what) {
 }
 
 std::unexpected<error> too_large(std::size_t limit, const char* what) {
-  return fail(errc::resource_exhausted, fmt::format("an encoded error of more than {} {}", limit, what));
+  return fail(errc::invalid_argument,
+              fmt::format("an encoded error of more than {} {}; raise wire_options::max_bytes here, or lower it at the sender",
+                          limit, what));
 }
 
 // v1.Error, its layers not looked into yet.
@@ -42,6 +45,7 @@ struct raw_error {
   std::vector<std::uint32_t> below;
   std::vector<std::uint32_t> elided;
   std::vector<std::uint32_t> left_out;
+  std::string_view short_code;
   std::string unknown;
 };
 
@@ -67,6 +71,7 @@ class raw_reader {
       case number_tag(Error::kElidedFieldNumber): take_number(out_.elided, in_.number()); break;
       case bytes_tag(Error::kLeftOutFieldNumber): take_packed(out_.left_out); break;
       case number_tag(Error::kLeftOutFieldNumber): take_number(out_.left_out, in_.number()); break;
+      case bytes_tag(Error::kShortCodeFieldNumber): out_.short_code = in_.text(); break;
       default: out_.unknown += in_.skip();
     }
   }
@@ -125,6 +130,9 @@ result<error> build(const raw_error& raw) {
     if (!layer) return malformed("a layer cannot be read");
     layer->received = internal::pack_received({raw.layers[i].bytes, i == 0 ? std::string_view(raw.unknown) : ""});
     layer->left_out = at_or_0(raw.left_out, i);
+    const std::uint32_t elided = at_or_0(raw.elided, i);
+    const std::string code = i == 0 ? normalise_code(raw.short_code).value_or("") : "";  // goes to the outermost layer
+    if (elided == 0) layer->short_code = code;
     error made;
     if (below == 0 || (below == 1 && layer->left_out == 0)) {
       error inner;
@@ -139,8 +147,11 @@ result<error> build(const raw_error& raw) {
       for (; causes.size() < below; done.pop_back()) causes.push_back(std::move(done.back()));
       made = add_layer(std::move(causes), *std::move(layer));
     }
-    if (const std::uint32_t elided = at_or_0(raw.elided, i); elided > 0)
-      made = add_layer(std::move(made), internal::elision_of(elided));
+    if (elided > 0) {
+      layer_data elision = internal::elision_of(elided);
+      elision.short_code = code;
+      made = add_layer(std::move(made), std::move(elision));
+    }
     done.push_back(std::move(made));
   }
   if (done.size() != 1) return malformed("not every layer stands below the first one");

@@ -4,6 +4,7 @@
 #include <errors/wire/across.hpp>
 #include <google/protobuf/unknown_field_set.h>
 #include <tandem/errors/layer.hpp>
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 namespace tandem {
@@ -37,6 +38,7 @@ std::string news_of(const google::protobuf::Message& message) {
 Error newer_error() {
   Error e;
   add_news(e, "of the error");
+  e.set_short_code("30EV");
   auto* outer = e.add_layers();
   outer->set_message("from the future");
   outer->set_code(new_code);
@@ -95,6 +97,17 @@ TEST(ErrorHop, PassesOnUnchangedWhatItWraps) {
   }
 }
 
+TEST(ErrorHop, PassesOnTheShortCodeThoughTheOutermostLayerWasElided) {
+  Error sent;
+  sent.add_layers()->set_message("x");
+  sent.add_elided(3);
+  sent.set_short_code("30EV");
+  const auto got = decode(sent.SerializeAsString());
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(short_code(*got), "30EV");
+  EXPECT_EQ(short_code(across(*got)), "30EV");
+}
+
 TEST(ErrorHop, PassesOnANewCodeEvenWithoutRoomForTheRest) {
   Error newer = newer_error();
   newer.mutable_layers(0)->set_message(std::string(10'000, 'x'));
@@ -124,6 +137,7 @@ TEST(ErrorHop, FindsRoomForAsManyLayersAsCameHoweverManyWereElidedBetween) {
     full.add_layers()->set_message("x");
     full.add_elided(i > 0 ? 1 : 0);
   }
+  full.set_short_code("30EV");
   const std::string bytes = full.SerializeAsString();
   const auto got = decode(bytes, small);
   ASSERT_TRUE(got.has_value());

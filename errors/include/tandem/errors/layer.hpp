@@ -55,6 +55,8 @@ class layer_view {
   [[nodiscard]] std::uint32_t line() const noexcept;
   /// The bytes that the layer was received as; empty for layers of this process.
   [[nodiscard]] std::string_view received() const noexcept;
+  /// The short code that came with the layer; empty unless it is the outermost of an error that was received.
+  [[nodiscard]] std::string_view short_code() const noexcept;
   /// The process that added the layer; empty for this one.
   [[nodiscard]] std::string_view node() const noexcept;
 
@@ -62,7 +64,7 @@ class layer_view {
 
   /// True if the layer has a stack.
   [[nodiscard]] bool has_stack() const noexcept;
-  /// The stack, one text per frame, innermost first. Looks up names and lines now, which may take milliseconds the
+  /// The stack, one text per frame, innermost first. Looks up names and lines now, which may take a tenth of a second the
   /// first time; the frames of a layer from elsewhere are returned as received.
   [[nodiscard]] std::vector<std::string> frames() const;
 
@@ -89,6 +91,9 @@ struct layer_data {
   std::vector<std::string> frames;
   /// The bytes that the layer was received as, kept for whoever sends it on: they may say more than is known here.
   std::string received;
+  /// With the outermost layer of a received error: the short code its sender gave, valid as long as nothing is wrapped
+  /// around it. Empty: to be computed.
+  std::string short_code;
   std::size_t left_out = 0;
 };
 
