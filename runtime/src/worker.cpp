@@ -74,6 +74,8 @@ queue_item worker::next_local() noexcept {
 
 void worker::run() noexcept {
   tls_worker = this;
+  // The first stack of a thread may allocate what the unwinder keeps for the thread; the watchdog's signal must not.
+  if (owner->guard()) (void)stack_trace::capture();
   probe.thread.store(gettid(), std::memory_order_relaxed);
   become_active();
   while (!owner->stop_.load(std::memory_order_acquire)) {
