@@ -58,6 +58,8 @@ class caf_sink final : public reply_sink {
 
 error from_caf(const caf::error& e) {
   if (!e) return {};
+  if (e.context().match_elements<std::string, std::uint8_t>())  // to_caf() made it
+    return make_error(errc_from_number(e.context().get_as<std::uint8_t>(1)), e.context().get_as<std::string>(0));
   errc code = errc::unknown;
   if (e.category() == caf::atom("exit")) {
     code = errc::cancelled;
@@ -85,12 +87,15 @@ caf::error to_caf(const error& e) {
     case errc::invalid_argument:
       code = caf::sec::unexpected_message;
       break;
-    case errc::cancelled:
-      return caf::make_error(caf::exit_reason::user_shutdown);
     default:
       break;
   }
-  return caf::make_error(code, e.message());
+  // What CAF's actors act on has few values: the context has the code that comes back.
+  const auto number = static_cast<std::uint8_t>(e.code());
+  if (e.code() == errc::cancelled)
+    return {static_cast<std::uint8_t>(caf::exit_reason::user_shutdown), caf::atom("exit"),
+            caf::make_message(e.message(), number)};
+  return caf::make_error(code, e.message(), number);
 }
 
 caf_envelope::caf_envelope(caf::mailbox_element_ptr element, caf::strong_actor_ptr receiver,

@@ -69,7 +69,10 @@ class layer_draft {
   }
 
   // The finished root.
-  error finish() && noexcept { return error_access::adopt(std::exchange(layer_, nullptr)); }
+  error finish() && noexcept {
+    layer_->text_bytes += layer_->message.size();
+    return error_access::adopt(std::exchange(layer_, nullptr));
+  }
 
   // The finished chain, with the draft around `inner`.
   error finish(error inner) && noexcept {
@@ -78,6 +81,8 @@ class layer_draft {
       layer_->traced |= below->traced;
       layer_->codes |= below->codes;
       layer_->roots = below->roots;
+      layer_->layers += below->layers;
+      layer_->text_bytes = below->text_bytes;
     }
     return std::move(*this).finish();
   }
@@ -91,15 +96,21 @@ class layer_draft {
     return std::move(*this).finish();
   }
 
+  static void count_left_out(layer& join, std::size_t more) noexcept {
+    join.extras->left_out = std::min(join.extras->left_out + more, most_left_out);
+  }
+
   static void add_cause(layer& join, error&& cause) {
     const layer& added = *top_of(cause);
     join.codes |= added.codes;
     join.traced |= added.traced;
-    if (join.roots + added.roots > max_joined_roots) {
-      join.extras->left_out += added.roots;
-      return;
-    }
+    // The first cause stays however large it is: it costs no more joined than alone.
+    const bool fits = join.roots + added.roots <= max_joined_roots && join.layers + added.layers <= max_joined_layers &&
+                      join.text_bytes + added.text_bytes <= max_joined_text;
+    if (!fits && !join.extras->causes.empty()) return count_left_out(join, added.roots);
     join.roots += added.roots;
+    join.layers += added.layers;
+    join.text_bytes += added.text_bytes;
     join.extras->causes.push_back(std::move(cause));
   }
 
@@ -140,6 +151,8 @@ layer& own_top(error& e) {
   copy->traced = top->traced;
   copy->codes = top->codes;
   copy->roots = top->roots;
+  copy->layers = top->layers;
+  copy->text_bytes = top->text_bytes - top->message.size();  // finish() adds it
   error inner = error_access::share(top->inner);
   copy->inner = as_layer(error_access::release(inner));
   e = std::move(copy).finish();
@@ -234,6 +247,7 @@ std::string error::message() const {
   std::string text;
   bool first = true;
   const internal::layer* layer = as_layer(top_);
+  if (layer != nullptr) text.reserve(layer->text_bytes + 2 * layer->layers);
   while (layer != nullptr) {
     if (const std::string_view part = layer->text(); !part.empty()) {
       internal::separate(text, first);
@@ -381,7 +395,7 @@ error join(std::vector<error> causes, std::source_location where) {
     }
     const internal::layer& nested = *top_of(*next);
     for (const error& e : nested.causes()) layer_draft::add_cause(join, error(e));
-    join.extras->left_out += nested.extras->left_out;
+    layer_draft::count_left_out(join, nested.extras->left_out);
     join.codes |= nested.codes;
   }
   return joined;
@@ -406,10 +420,11 @@ namespace {
 layer_draft draft_of(layer_data data, errc code, bool own_code) {
   layer_draft draft(code);
   auto foreign = std::make_unique<internal::foreign_texts>(std::move(data.file), std::move(data.function), std::move(data.node),
-                                                           std::move(data.kind_key), std::move(data.frames), std::move(data.received));
+                                                           std::move(data.kind_key), std::move(data.frames), std::move(data.received),
+                                                           std::move(data.short_code));
   draft->kind_key = foreign->kind_key;
   draft.extras().foreign = std::move(foreign);
-  draft.extras().left_out = data.left_out;
+  draft.extras().left_out = std::min(data.left_out, internal::most_left_out);
   draft->message = std::move(data.message);
   draft->fields = std::move(data.fields);
   draft->line = data.line;

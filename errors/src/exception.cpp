@@ -59,7 +59,7 @@ struct account {
     own_code = own;
     if (const auto* outer = dynamic_cast<const std::nested_exception*>(&e)) nested = outer->nested_ptr();
     text = name_of(typeid(e));
-    if constexpr (std::is_base_of_v<std::exception, Exception>) text.append(": ").append(e.what());
+    if constexpr (std::is_base_of_v<std::exception, Exception>) text.append(": ").append(message_text(e.what()).take());
   }
 
   void read() {

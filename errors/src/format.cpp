@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/layer.hpp>
 #include <tandem/errors/short_code.hpp>
 
@@ -123,12 +124,25 @@ class long_text {
 
 }  // namespace
 
+namespace {
+
+// With a blank before it; nothing where libcrypto refuses MD5, as an error must be printable everywhere.
+std::string code_to_show(const error& e) {
+  try {
+    return " " + short_code(e);
+  } catch (const error_exception&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 std::string to_string(const error& e) {
   if (!e) return "no error";
   std::string text = printable(e.message());
   text += " [";
   if (const std::string_view key = e.kind_key(); !key.empty()) text += printable(key) + " ";
-  fmt::format_to(std::back_inserter(text), "{} {}]", e.code(), short_code(e));
+  fmt::format_to(std::back_inserter(text), "{}{}]", e.code(), code_to_show(e));
   return text;
 }
 

@@ -42,6 +42,11 @@ std::string_view layer_view::received() const noexcept {
   return layer->foreign() != nullptr ? std::string_view(layer->foreign()->received) : std::string_view();
 }
 
+std::string_view layer_view::short_code() const noexcept {
+  const auto* layer = as_layer(node_);
+  return layer->foreign() != nullptr ? std::string_view(layer->foreign()->short_code) : std::string_view();
+}
+
 std::string_view layer_view::node() const noexcept {
   const auto* layer = as_layer(node_);
   return layer->foreign() != nullptr ? std::string_view(layer->foreign()->node) : std::string_view();
@@ -71,6 +76,7 @@ layer_data to_data(layer_view layer) {
   data.fields.assign(layer.fields().begin(), layer.fields().end());
   data.frames = layer.frames();
   data.received = layer.received();
+  data.short_code = layer.short_code();
   data.left_out = layer.left_out();
   return data;
 }

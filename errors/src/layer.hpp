@@ -4,6 +4,7 @@
 #include <any>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <source_location>
 #include <span>
@@ -25,14 +26,18 @@ struct foreign_texts {
   std::string kind_key;
   std::vector<std::string> frames;
   std::string received;
+  std::string short_code;
 };
+
+// Joins of joins may leave out more than can be counted: there the count stops, where sums over a tree still fit.
+inline constexpr std::size_t most_left_out = std::numeric_limits<std::uint32_t>::max();
 
 // What few layers have.
 struct layer_extras {
   std::unique_ptr<const foreign_texts> foreign;  // replaces the layer's site and kind if set
   std::any payload;
   std::vector<error> causes;  // of a join
-  std::size_t left_out = 0;   // errors that there was no room for in `causes`
+  std::size_t left_out = 0;   // errors that there was no room for in `causes`, at most most_left_out
 
   layer_extras() = default;
   layer_extras(const layer_extras& other)
@@ -45,8 +50,11 @@ struct layer_extras {
 // reading safe without a lock. with() and join() write to an existing layer after they have found themselves to be the
 // only holder.
 // (L2) The addresses of the stack follow the layer in the same allocation, so that making an error costs one.
-// (L3) No tree of layers has more than max_joined_roots roots, counting one as often as it can be reached: what walks a
-// tree needs no memory of where it has been.
+// (L3) A join leaves out causes with which its tree would have more roots, layers or text than below, counting each as
+// often as it can be reached: what walks a tree needs no memory of where it has been.
+inline constexpr std::size_t max_joined_layers = std::size_t{1} << 16;
+inline constexpr std::size_t max_joined_text = std::size_t{64} << 20;  // bytes of all messages
+
 struct layer : detail::error_node {
   constexpr layer(std::uint32_t initial_shares, errc its_code) noexcept
       : error_node(initial_shares), code(its_code), codes(bit_of(its_code)) {}
@@ -83,6 +91,8 @@ struct layer : detail::error_node {
   std::source_location spawn_site;    // (L2)
   std::uint32_t line = 0;
   std::uint32_t roots = 1;         // (L3)
+  std::uint64_t layers = 1;        // (L3)
+  std::uint64_t text_bytes = 0;    // (L3)
   errc code;                       // its own, or copied from below
   bool own_code = true;
   bool traced = false;             // this layer or one below has a stack of this process

@@ -10,6 +10,7 @@
 #include <tandem/errors/exception.hpp>
 
 #include <tandem/errors/detail/utf8.hpp>
+#include <tandem/errors/layer.hpp>
 
 #include "printable.hpp"
 
@@ -80,6 +81,7 @@ std::string short_code(std::string_view text) {
 }
 
 std::string short_code(const error& e) {
+  if (const layer_view top = e.first_layer(); top && !top.short_code().empty()) return std::string(top.short_code());
   const std::string_view key = e.kind_key();
   return key.empty() ? short_code(e.message()) : short_code(key);
 }

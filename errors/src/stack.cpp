@@ -78,10 +78,12 @@ std::vector<place> look_up_names(const void* address) {
 std::vector<place> look_up_names(const void* address) { return {{boost::stacktrace::frame(address).name(), {}, 0}}; }
 #endif
 
-// "MODULE+0xOFFSET", which means something outside of this process too; the bare address if it is in no module.
+// For what libbacktrace does not know, such as libraries that were loaded after its first use: the name that the library
+// exports, or "MODULE+0xOFFSET", which means something outside of this process too; the bare address in no module.
 std::string describe_unnamed(const void* address) {
   Dl_info module{};
   if (dladdr(address, &module) == 0 || module.dli_fname == nullptr) return fmt::format("{}", address);
+  if (module.dli_sname != nullptr) return boost::core::demangle(module.dli_sname);
   const std::string_view path = module.dli_fname;
   const auto offset = static_cast<const char*>(address) - static_cast<const char*>(module.dli_fbase);
   return fmt::format("{}+{:#x}", path.substr(path.rfind('/') + 1), offset);

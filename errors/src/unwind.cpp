@@ -6,16 +6,31 @@
 #include <dlfcn.h>
 #include <unwind.h>
 
+#include <atomic>
+
 namespace tandem::internal {
 namespace {
 
 using backtrace_function = int (*)(void** out, int room);
 
-// Null without libunwind 8. It stays loaded: stacks are taken until the process ends.
-backtrace_function load_libunwind() noexcept {
+// Null without libunwind 8, and until it is loaded.
+// release/acquire: what the loader wrote when it placed the library is visible to whoever calls it.
+constinit std::atomic<backtrace_function> fast_unwind{nullptr};
+
+// It stays loaded: stacks are taken until the process ends.
+bool load_libunwind() noexcept {
+  // ThreadSanitizer crashes when a thread that took a stack ends: libunwind then takes a lock, and the sanitizer has
+  // forgotten the thread. Asked of the process, as tandem itself may be built without.
+  if (::dlsym(RTLD_DEFAULT, "__tsan_init") != nullptr) return false;
   void* const library = ::dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
-  return library != nullptr ? reinterpret_cast<backtrace_function>(::dlsym(library, "unw_backtrace")) : nullptr;
+  if (library == nullptr) return false;
+  fast_unwind.store(reinterpret_cast<backtrace_function>(::dlsym(library, "unw_backtrace")), std::memory_order_release);
+  return true;
 }
+
+// Not by the first stack: loading waits for the dynamic linker's lock, which a thread that waits for the one with that
+// stack may hold, as the initialisation of a library does when it starts threads. Stacks taken before are slower.
+[[maybe_unused]] const bool libunwind_is_loaded = load_libunwind();
 
 struct unwinding {
   std::span<const void*> out;
@@ -39,7 +54,7 @@ _Unwind_Reason_Code take_call(_Unwind_Context* context, void* state) {
 }  // namespace
 
 std::size_t unwind(std::span<const void*> out) noexcept {
-  static const backtrace_function fast = load_libunwind();
+  const backtrace_function fast = fast_unwind.load(std::memory_order_acquire);
   if (fast != nullptr && !out.empty()) {
     // The first address is in this function: its place goes to the one after the last.
     constexpr std::size_t own = 1;

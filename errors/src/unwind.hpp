@@ -6,7 +6,7 @@
 namespace tandem::internal {
 
 /// Fills `out` with the return addresses of the callers, innermost first, beginning with an address in the function that
-/// calls this one. Gives their number. Never allocates, except when the first call of the process loads the unwinder.
+/// calls this one. Gives their number. Never allocates.
 [[gnu::noinline]] std::size_t unwind(std::span<const void*> out) noexcept;
 
 }  // namespace tandem::internal

@@ -65,8 +65,13 @@ bool ended_by_context(const task_record& task, const error& what) noexcept {
 }
 
 void report_unobserved(const task_record& task, const error& what, bool escaped_exception) noexcept {
-  fmt::print(stderr, "tandem: task {} ({}:{}) {}, and nobody joined it: {:+}\n", task.name, task.site.file_name(),
-             task.site.line(), escaped_exception ? "was ended by an exception" : "failed", what);
+  const char* const how = escaped_exception ? "was ended by an exception" : "failed";
+  try {
+    fmt::print(stderr, "tandem: task {} ({}:{}) {}, and nobody joined it: {:+}\n", task.name, task.site.file_name(),
+               task.site.line(), how, what);
+  } catch (...) {  // no memory for the text
+    std::fprintf(stderr, "tandem: task %s %s, and nobody joined it\n", task.name, how);
+  }
   if (escaped_exception) std::abort();
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include <tandem/errors/format.hpp>
+#include <tandem/runtime/or_return.hpp>
 #include <tandem/runtime/with_context.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
@@ -19,9 +21,20 @@ struct slow_square {
   int n;
 };
 
+struct lookup {};
+
+task<result<int>> missing() {
+  co_await yield();
+  co_return fail(errc::not_found, "nothing there");
+}
+
 class calculator {
  public:
-  using protocol = actors::protocol<int(divide), int(slow_square), void(add)>;
+  using protocol = actors::protocol<int(divide), int(slow_square), void(add), int(lookup)>;
+  task<result<int>> on(lookup) {
+    const int found = co_await or_return(missing());
+    co_return found;
+  }
   result<int> on(divide m) {
     if (m.by == 0) return fail(errc::invalid_argument, "division by zero");
     if (m.by < 0) throw std::runtime_error("negative");
@@ -45,6 +58,17 @@ struct fixture {
 TEST(ActorAsk, GivesTheHandlersValue) {
   fixture f;
   EXPECT_EQ(f.sim.run(f.div(2)).value(), 42);
+}
+
+TEST(ActorAsk, AnErrorOfAHandlerNamesTheCoroutinesOfTheHandler) {
+  fixture f;
+  auto ask = [](const calculator::protocol::ref& calc) -> task<result<int>> { co_return co_await calc.ask(lookup{}, 1s); };
+  const auto failed = f.sim.run(ask(f.calc));
+  ASSERT_FALSE(failed.has_value());
+  const std::string all = to_long_string(failed.error());
+  EXPECT_NE(all.find("::missing()"), std::string::npos) << all;
+  EXPECT_NE(all.find("awaited by tandem::actors::(anonymous namespace)::calculator::on("), std::string::npos) << all;
+  EXPECT_NE(all.find("task calc spawned by "), std::string::npos) << all;
 }
 
 TEST(ActorAsk, WaitsForAHandlerThatWaits) {

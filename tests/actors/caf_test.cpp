@@ -4,6 +4,7 @@
 #include <future>
 #include <memory>
 
+#include <errors/every_errc.hpp>
 #include <tandem/actors/caf.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
@@ -72,6 +73,14 @@ TEST(CafInterop, AnErrorOfTheHandlerReachesTheRequester) {
   asked a;
   ask_from_caf(f, a, std::int64_t{-7});
   EXPECT_EQ(a.failure, caf::sec::unexpected_message);  // what stands for invalid_argument
+}
+
+TEST(CafInterop, AnErrorThatComesBackHasItsCodeAndMessage) {
+  for (const errc code : tandem::testing::every_errc) {
+    const error e = wrap(make_error(code, "root"), "outer");
+    EXPECT_EQ(error_from_caf(error_to_caf(e)), e) << code;
+  }
+  EXPECT_FALSE(error_from_caf(error_to_caf(error())));
 }
 
 TEST(CafInterop, AMessageOutsideOfTheProtocolIsAnsweredWithAnError) {

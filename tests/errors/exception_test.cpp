@@ -89,6 +89,14 @@ TEST(FromException, NeverTurnsAnExceptionIntoNoError) {
   EXPECT_EQ(converted(error_exception(error())).code(), errc::internal);
 }
 
+struct says_null : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
+TEST(FromException, ReadsNullWhereAnExceptionSaysNothing) {
+  EXPECT_EQ(converted(says_null()).message(), "tandem::(anonymous namespace)::says_null: (null)");
+}
+
 TEST(FromException, KeepsTheExceptionAsPayload) {
   const std::exception_ptr original = std::make_exception_ptr(odd_thing());
   const error e = wrap(from_exception(original), "a");

@@ -3,6 +3,8 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/layer.hpp>
 #include <tandem/errors/short_code.hpp>
 
@@ -123,6 +125,15 @@ TEST(ErrorFormat, IndentsDeepJoinsOnlySoFar) {
   const std::string text = fmt::format("{:+}", e);
   EXPECT_LT(text.size(), 2000u * 100);
   EXPECT_NE(text.find("root [internal]"), std::string::npos);
+}
+
+TEST(ErrorFormat, LeavesOutTheCodeWhereLibcryptoRefusesMd5) {
+  ASSERT_EQ(EVP_set_default_properties(nullptr, "fips=yes"), 1);
+  std::string text;
+  EXPECT_NO_THROW(text = fmt::format("{}", known_chain()));
+  EXPECT_THROW((void)short_code("a"), error_exception);  // it does refuse
+  ASSERT_EQ(EVP_set_default_properties(nullptr, ""), 1);
+  EXPECT_EQ(text, "cannot read: no such file [not_found]");
 }
 
 TEST(ErrorFormat, NamesNoError) {

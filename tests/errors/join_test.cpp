@@ -1,5 +1,6 @@
 #include <tandem/errors/error.hpp>
 
+#include <limits>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -74,6 +75,38 @@ TEST(Join, OfAnErrorWithItselfTimeAndAgainStaysSmall) {
   EXPECT_EQ(e.as<int>(), nullptr);
   EXPECT_FALSE(fmt::format("{:+}", e).empty());
   EXPECT_GT(e.first_layer().left_out(), 0u);
+}
+
+TEST(Join, StopsCountingWhatItLeavesOutBeforeTheCountOverflows) {
+  error e = plain(errc::internal, "root");
+  for (int i = 0; i < 100; ++i) e = join(e, e);
+  EXPECT_EQ(e.first_layer().left_out(), 4'294'967'295u);
+  EXPECT_TRUE(e.message().ends_with("; and 4294967295 more]"));
+  layer_data received;
+  received.left_out = std::numeric_limits<std::size_t>::max();
+  EXPECT_EQ(add_layer({e, plain(errc::closed, "a")}, received).first_layer().left_out(), 4'294'967'295u);
+}
+
+TEST(Join, OfWhatSharesALongMessageDoesNotMultiplyIt) {
+  error e = make_error(errc::internal, std::string(10'000'000, 'x'));
+  for (int i = 0; i < 10; ++i) e = join(wrap(e, "left"), wrap(e, "right"));
+  EXPECT_LT(e.message().size(), std::size_t{65} << 20);
+}
+
+TEST(Join, OfWhatSharesADeepChainDoesNotMultiplyIt) {
+  error e = plain(errc::internal, "root");
+  for (int i = 0; i < 10'000; ++i) e = with_message(std::move(e), "layer");
+  for (int i = 0; i < 10; ++i) e = join(wrap(e, "left"), wrap(e, "right"));
+  EXPECT_LT(e.message().size(), 70'000u * 8);
+}
+
+TEST(Join, KeepsItsFirstCauseHoweverLargeItIs) {
+  error e = plain(errc::internal, "root");
+  for (int i = 0; i < 70'000; ++i) e = with_message(std::move(e), "layer");
+  const error joined = join(e, error_of(errc::closed));
+  ASSERT_EQ(joined.first_layer().causes().size(), 1u);
+  EXPECT_EQ(joined.first_layer().left_out(), 1u);
+  EXPECT_TRUE(joined.message().ends_with("root; and 1 more]"));
 }
 
 TEST(Join, NestsWithoutLimitInDepth) {

@@ -27,11 +27,6 @@ std::string report() {
   return testing::internal::GetCapturedStderr();
 }
 
-TEST(KindRegistry, KnowsNoCollisionAmongTheKindsOfTheLibrary) {
-  EXPECT_EQ(kind_collisions(), std::vector<kind_collision>());
-  EXPECT_EQ(report(), "");
-}
-
 TEST(KindRegistry, FindsTwoKindsWithOneCode) {
   const kind other(other_key, errc::internal);
   const kind one(one_key, errc::internal);

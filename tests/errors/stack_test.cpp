@@ -1,5 +1,7 @@
 #include <tandem/errors/stack.hpp>
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -115,6 +117,23 @@ TEST(StackTrace, IsNamedFromManyThreadsAtOnce) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] { EXPECT_EQ(describe_calls(stack), expected); });
   }
+}
+
+// Under ThreadSanitizer an unwinder that keeps something for each thread can crash the process here.
+TEST(StackTrace, LetsTheThreadThatTookItEnd) {
+  std::size_t calls = 0;
+  std::thread([&] { calls = take_stack_here(0).calls().size(); }).join();
+  EXPECT_GT(calls, 0u);
+}
+
+TEST(DescribeAddress, NamesWhatALibraryExportsThatWasLoadedLate) {
+  (void)describe_address(reinterpret_cast<const void*>(&take_stack_here));  // libbacktrace looks for libraries now
+  void* const library = dlopen(ERRORS_TEST_LATE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(library, nullptr) << dlerror();
+  const void* const address = dlsym(library, "function_of_a_late_library");
+  ASSERT_NE(address, nullptr);
+  EXPECT_NE(describe_address(address).find("function_of_a_late_library"), std::string::npos) << describe_address(address);
+  dlclose(library);
 }
 
 TEST(DescribeAddress, FallsBackToTheAddress) {

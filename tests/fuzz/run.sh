@@ -15,8 +15,8 @@ for seeds in "$programs"/fuzz_*_seeds; do
   mkdir "$work/$target"
   "$seeds" "$work/$target"
   # Inputs that break something stay in the build folder.
-  if ! "$programs/$target" -runs="$runs" -seed=1 -max_len=4200 -timeout=10 -rss_limit_mb=2048 \
-    -print_final_stats=1 -print_funcs=0 -verbosity=0 -artifact_prefix="$programs/$target-" "$work/$target" >"$work/log" 2>&1; then
+  if ! "$programs/$target" -runs="$runs" -seed=1 -max_len=4200 -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+    -print_final_stats=1 -print_funcs=0 -artifact_prefix="$programs/$target-" "$work/$target" >"$work/log" 2>&1; then
     tail -n 60 "$work/log" >&2
     exit 1
   fi

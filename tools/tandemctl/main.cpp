@@ -23,9 +23,15 @@ std::vector<std::string> names_of(const std::vector<command>& commands) {
   return names;
 }
 
+// Arguments may hold anything, and the terminal obeys some of it.
+std::string escaped(std::string_view text) {
+  const std::string quoted = fmt::format("{:?}", text);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 int refuse_command(std::string_view typed, const std::vector<std::string>& names) {
   const std::string meant = suggestion(typed, names);
-  fmt::print(stderr, "tandemctl: there is no command '{}'; {}\n", typed,
+  fmt::print(stderr, "tandemctl: there is no command '{}'; {}\n", escaped(typed),
              meant.empty() ? fmt::format("the commands are: {}", fmt::join(names, ", "))
                            : fmt::format("did you mean '{}'?", meant));
   return refused;
@@ -47,7 +53,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return tool.exit(asked);  // --help, --version
   } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "tandemctl: {}; try --help\n", wrong.what());
+    fmt::print(stderr, "tandemctl: {}; try --help\n", escaped(wrong.what()));
     return refused;
   }
   const auto chosen = std::ranges::find_if(commands, [](const command& c) { return c.parser->parsed(); });

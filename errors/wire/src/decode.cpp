@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 #include "layer_codec.hpp"
@@ -42,6 +43,7 @@ struct raw_error {
   std::vector<std::uint32_t> below;
   std::vector<std::uint32_t> elided;
   std::vector<std::uint32_t> left_out;
+  std::string_view short_code;
   std::string unknown;
 };
 
@@ -67,6 +69,7 @@ class raw_reader {
       case number_tag(Error::kElidedFieldNumber): take_number(out_.elided, in_.number()); break;
       case bytes_tag(Error::kLeftOutFieldNumber): take_packed(out_.left_out); break;
       case number_tag(Error::kLeftOutFieldNumber): take_number(out_.left_out, in_.number()); break;
+      case bytes_tag(Error::kShortCodeFieldNumber): out_.short_code = in_.text(); break;
       default: out_.unknown += in_.skip();
     }
   }
@@ -125,6 +128,9 @@ result<error> build(const raw_error& raw) {
     if (!layer) return malformed("a layer cannot be read");
     layer->received = internal::pack_received({raw.layers[i].bytes, i == 0 ? std::string_view(raw.unknown) : ""});
     layer->left_out = at_or_0(raw.left_out, i);
+    if (i == 0) {
+      if (auto code = normalise_code(raw.short_code)) layer->short_code = *std::move(code);
+    }
     error made;
     if (below == 0 || (below == 1 && layer->left_out == 0)) {
       error inner;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tandem/errors/public_message.hpp>
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 #include "layer_codec.hpp"
@@ -29,6 +30,7 @@ using internal::wire_limits;
 constexpr std::size_t layer_overhead = 6 + 3 + 3 + 4 + 4;
 // The tags and lengths of those lists.
 constexpr std::size_t list_overhead = 3 * 6;
+constexpr std::size_t short_code_room = 6;
 // What still takes four bytes.
 constexpr std::size_t most_counted = (1U << 28) - 1;
 
@@ -195,7 +197,7 @@ std::string unknown_fields(const std::vector<candidate>& all, const wire_limits&
 std::string encode_tree(const error& e, std::string_view node, const wire_limits& limits) {
   const std::vector<candidate> all = internal::outline_of(e, limits);
   const std::string unknown = unknown_fields(all, limits);
-  selection chosen(all, node, limits, limits.bytes - unknown.size() - list_overhead);
+  selection chosen(all, node, limits, limits.bytes - unknown.size() - list_overhead - short_code_room);
   const placement layers = place(all, chosen);
 
   std::string out;
@@ -210,6 +212,7 @@ std::string encode_tree(const error& e, std::string_view node, const wire_limits
   if (!is_chain(layers)) put_list(out, Error::kBelowFieldNumber, layers.below, false);
   put_list(out, Error::kElidedFieldNumber, layers.elided, true);
   put_list(out, Error::kLeftOutFieldNumber, layers.left_out, true);
+  internal::put_text(out, Error::kShortCodeFieldNumber, short_code(e));
   return out += unknown;
 }
 
@@ -220,6 +223,7 @@ std::string encode_for_stranger(const error& e, const wire_limits& limits) {
   internal::append_code(layer, e.code());
   std::string out;
   internal::put_bytes(out, Error::kLayersFieldNumber, layer);
+  internal::put_text(out, Error::kShortCodeFieldNumber, short_code(e));
   return out;
 }
 

@@ -79,8 +79,9 @@ error_field decode_field(std::string_view bytes, bool& ok) {
       default: in.skip();
     }
   }
+  // A redacted value that came nevertheless must not go further, least of all with the bytes that are sent on.
+  ok = ok && in.ok() && (!field.sensitive || field.value.empty());
   if (field.sensitive) field.value = redacted_value;
-  ok = ok && in.ok();
   return field;
 }
 

@@ -4,28 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include <tandem/errors/detail/utf8.hpp>
+
 namespace tandem::internal {
 namespace {
-
-// The length of the UTF-8 character that begins at `at`; 0 if none does.
-std::size_t character_at(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(at);
-  if (first < 0x80) return 1;
-  std::size_t length = 0;
-  if (first >= 0xc2 && first < 0xe0) length = 2;
-  if (first >= 0xe0 && first < 0xf0) length = 3;
-  if (first >= 0xf0 && first < 0xf5) length = 4;
-  if (length == 0 || text.size() - at < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(at + i) & 0xc0) != 0x80) return 0;
-  // Overlong forms, surrogates, and what is above U+10FFFF.
-  const unsigned char second = byte(at + 1);
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0) || (first == 0xf0 && second < 0x90) ||
-      (first == 0xf4 && second >= 0x90))
-    return 0;
-  return length;
-}
 
 // How many bytes from `at` on are ASCII, counted in words.
 std::size_t ascii_words_at(std::string_view text, std::size_t at) noexcept {
@@ -42,7 +24,7 @@ std::size_t ascii_words_at(std::string_view text, std::size_t at) noexcept {
 
 bool is_utf8(std::string_view text) noexcept {
   for (std::size_t at = ascii_words_at(text, 0); at < text.size(); at += ascii_words_at(text, at)) {
-    const std::size_t length = character_at(text, at);
+    const std::size_t length = detail::utf8_length(text, at);
     if (length == 0) return false;
     at += length;
   }
@@ -57,7 +39,7 @@ std::string as_utf8(std::string_view text, std::size_t max_bytes) {
   out.reserve(std::min(text.size(), max_bytes));
   std::size_t cut = 0;  // the longest prefix that leaves room for the ellipsis
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = character_at(text, at);
+    const std::size_t length = detail::utf8_length(text, at);
     const std::string_view piece = length == 0 ? replacement : text.substr(at, length);
     if (out.size() + piece.size() > max_bytes) {
       out.resize(cut);

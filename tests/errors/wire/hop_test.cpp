@@ -37,6 +37,7 @@ std::string news_of(const google::protobuf::Message& message) {
 Error newer_error() {
   Error e;
   add_news(e, "of the error");
+  e.set_short_code("30EV");
   auto* outer = e.add_layers();
   outer->set_message("from the future");
   outer->set_code(new_code);
@@ -124,6 +125,7 @@ TEST(ErrorHop, FindsRoomForAsManyLayersAsCameHoweverManyWereElidedBetween) {
     full.add_layers()->set_message("x");
     full.add_elided(i > 0 ? 1 : 0);
   }
+  full.set_short_code("30EV");
   const std::string bytes = full.SerializeAsString();
   const auto got = decode(bytes, small);
   ASSERT_TRUE(got.has_value());

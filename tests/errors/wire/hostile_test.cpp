@@ -7,6 +7,7 @@
 #include <errors/wire/across.hpp>
 #include <google/protobuf/stubs/logging.h>
 #include <tandem/errors/layer.hpp>
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 namespace tandem {
@@ -82,6 +83,24 @@ TEST(ErrorWireHostile, ListsThatDescribeNoTreeAreRefused) {
   EXPECT_EQ(reason(decode(with_lists(2, {0, 0}))), errc::data_loss);           // two trees
   EXPECT_EQ(reason(decode(with_lists(2, {4'294'967'295u, 0}))), errc::data_loss);
   EXPECT_EQ(reason(decode(with_lists(3, {2, 0, 0}))), errc{});
+}
+
+TEST(ErrorWireHostile, ARedactedFieldWithAValueIsRefused) {
+  Error e;
+  auto* field = e.add_layers()->add_fields();
+  field->set_redacted(true);
+  EXPECT_TRUE(decode(e.SerializeAsString()).has_value());
+  field->set_value("hunter2");
+  EXPECT_EQ(reason(decode(e.SerializeAsString())), errc::data_loss);
+}
+
+TEST(ErrorWireHostile, AShortCodeThatIsNoneIsIgnored) {
+  Error e;
+  e.add_layers()->set_message("x");
+  e.set_short_code("\x1b[31m");
+  const auto got = decode(e.SerializeAsString());
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(short_code(*got), short_code("x"));
 }
 
 TEST(ErrorWireHostile, ElidedLayersBeyondCountingAreKeptAsTheyAre) {

@@ -6,6 +6,7 @@
 #include <errors/allocation_count.hpp>
 #include <errors/wire/across.hpp>
 #include <tandem/errors/layer.hpp>
+#include <tandem/errors/short_code.hpp>
 
 namespace tandem {
 namespace {
@@ -46,6 +47,16 @@ TEST(ErrorWireSize, ElidesTheMiddleOfAChainAndSaysHowMany) {
   EXPECT_NEAR(static_cast<double>(place), static_cast<double>(layers) / 2, 5);
   EXPECT_NE(fmt::format("{:+}", got).find(notice), std::string::npos);
   EXPECT_EQ(got.code(), errc::data_loss);
+}
+
+TEST(ErrorWireSize, KeepsTheShortCodeOfWhatIsCut) {
+  for (const error& e : {chain_of(10'000), make_error(errc::internal, std::string(10'000'000, 'x')),
+                         make_error(errc::internal, "\xff is no text")}) {
+    const error got = across(across(e));
+    EXPECT_NE(got.message(), e.message());
+    EXPECT_EQ(short_code(got), short_code(e));
+    EXPECT_EQ(short_code(wrap(got, "here")), short_code("here: " + got.message()));
+  }
 }
 
 TEST(ErrorWireSize, CountsElidedLayersAcrossHops) {
@@ -123,12 +134,13 @@ TEST(ErrorWireSize, ClipsLongTextsBetweenCharacters) {
   }
 }
 
-TEST(ErrorWireSize, TakesLittleOfAMessageOfTenMegabytes) {
+TEST(ErrorWireSize, TakesLittleOfAMessageOfTenMegabytesBesidesTheTextOfItsCode) {
   const error e = wrap(make_error(errc::aborted, std::string(10 << 20, 'x')), std::string(10 << 20, '\xff'));
   (void)encode_error(e, to_node);  // the names of the frames cost memory the first time
   const std::size_t before = testing::allocated_bytes();
   const std::string bytes = encode_error(e, to_node);
-  EXPECT_LT(testing::allocated_bytes() - before, std::size_t{1} << 20);
+  const std::size_t allocated = testing::allocated_bytes() - before;
+  EXPECT_LT(allocated, e.message().size() + (std::size_t{1} << 20));
   EXPECT_LE(bytes.size(), to_node.max_bytes);
   EXPECT_TRUE(across(e).is(errc::aborted));
 }

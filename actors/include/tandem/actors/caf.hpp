@@ -44,7 +44,9 @@ void expose_reply(system& s) {
   detail::expose(s, typeid(T), [](void* value) { return caf::make_message(std::move(*static_cast<T*>(value))); });
 }
 
-/// The errors of one world in the other.
+/// The errors of one world in the other. CAF's actors see the nearest of request_timeout, request_receiver_down,
+/// unexpected_message, user_shutdown and runtime_error; an error that comes back has its code() and message() again, but
+/// neither layers nor kind.
 [[nodiscard]] error error_from_caf(const caf::error& e);
 [[nodiscard]] caf::error error_to_caf(const error& e);
 

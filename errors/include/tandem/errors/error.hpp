@@ -201,7 +201,9 @@ inline constexpr std::size_t max_joined_roots = 1024;
 /// error. Causes that are nothing but joins give their own causes instead, so joining one after the other makes one flat
 /// list. The code is that of the first cause; is() and as() look into all of them.
 ///
-/// Causes beyond max_joined_roots are dropped, and counted: the message ends in "and 7 more". is(errc) knows their codes.
+/// Causes with which the tree would have more than max_joined_roots roots, 65536 layers or 64 MiB of messages, counting
+/// shared ones as often as they can be reached, are dropped, all but the first; the message counts them, "and 7 more", and
+/// is(errc) knows their codes.
 /// As layers never change, a chain cannot come to contain itself.
 ///
 /// Memory: joining to an rvalue that is a join already adds in place.

@@ -1,6 +1,6 @@
 // Printing errors with fmt.
 //
-//   {}    the chain on one line, root last, then the code and the short code:
+//   {}    the chain on one line, root last, then the code and, where it can be computed, the short code:
 //           cannot start: cannot read a.txt: no such file [not_found 4K2Z]
 //   {:+}  that line, then each layer with its code if it has one of its own, its site, fields and stack:
 //           cannot start: cannot read a.txt: no such file [not_found 4K2Z]

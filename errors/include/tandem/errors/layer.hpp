@@ -35,7 +35,8 @@ class layer_view {
   [[nodiscard]] layer_view next() const noexcept;
   /// The errors that this layer joins; none if it is no join.
   [[nodiscard]] std::span<const error> causes() const noexcept;
-  /// How many more errors would have been among causes(), or below them, had there been room.
+  /// How many more errors would have been among causes(), or below them, had there been room; 2^32 - 1 for more than
+  /// that.
   [[nodiscard]] std::size_t left_out() const noexcept;
 
   /// The layer's own text; may be empty.
@@ -54,6 +55,8 @@ class layer_view {
   [[nodiscard]] std::uint32_t line() const noexcept;
   /// The bytes that the layer was received as; empty for layers of this process.
   [[nodiscard]] std::string_view received() const noexcept;
+  /// The short code that came with the layer; empty unless it is the outermost of an error that was received.
+  [[nodiscard]] std::string_view short_code() const noexcept;
   /// The process that added the layer; empty for this one.
   [[nodiscard]] std::string_view node() const noexcept;
 
@@ -88,6 +91,9 @@ struct layer_data {
   std::vector<std::string> frames;
   /// The bytes that the layer was received as, kept for whoever sends it on: they may say more than is known here.
   std::string received;
+  /// With the outermost layer of a received error: the short code its sender gave, valid as long as nothing is wrapped
+  /// around it. Empty: to be computed.
+  std::string short_code;
   std::size_t left_out = 0;
 };
 

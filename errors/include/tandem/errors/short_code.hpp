@@ -18,7 +18,8 @@ namespace tandem {
 [[nodiscard]] std::string short_code(std::string_view text);
 
 /// The code of the error: that of its kind_key() if there is a kind in the chain, whatever the messages say; otherwise
-/// that of its message().
+/// that of its message(). An error from another node keeps the code it had there until something is wrapped around it, also
+/// if texts were cut or layers elided on the way.
 [[nodiscard]] std::string short_code(const error& e);
 
 /// A code as a person types it, in the form short_code() gives: lower case is accepted, o and O are read as 0, and i, I

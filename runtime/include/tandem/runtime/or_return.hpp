@@ -140,7 +140,8 @@ template <class T>
   return detail::result_or_return<const result<T>&>(outcome);
 }
 
-/// or_return() for any other operation that yields a result, such as rx.recv() or handle.join().
+/// or_return() for any other operation that yields a result, such as rx.recv() or handle.join(). It refers to `operation`:
+/// await it in the expression that makes it.
 /// Suspends, Cancel: as the operation.   Errors: throws std::bad_alloc.
 template <class Operation>
   requires detail::result_operation<std::remove_cvref_t<Operation>>

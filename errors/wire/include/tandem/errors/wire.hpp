@@ -39,7 +39,8 @@ struct wire_options {
 /// Texts are cut with "…" at an eighth of max_bytes or less, between characters; bytes that are no UTF-8 become U+FFFD.
 /// The values of sensitive fields and payloads are not sent. Layers that came from decode_error() go on as the bytes
 /// they came in, with the fields added since.
-/// Memory: a small multiple of max_bytes, and 1 KiB for each root and join. Time: linear in the number of layers.
+/// Memory: a small multiple of max_bytes, 1 KiB for each root and join, and the message() for the short code.
+/// Time: linear in the number of layers.
 [[nodiscard]] std::string encode_error(const error& e, const wire_options& options = {});
 
 /// The error again, with what the sender knew of sites, stacks and nodes; of `options` only max_bytes counts. Where
