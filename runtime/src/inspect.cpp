@@ -41,7 +41,8 @@ class task_groups {
       }
       task_group& g = groups_[slot - 1U];
       if (g.name == like.name && same_place(g.site, like.site) && g.background == like.background &&
-          g.doing == like.doing && g.worker == like.worker && g.waits_for == like.waits_for && same_place(g.origin, like.origin)) {
+          g.doing == like.doing && g.worker == like.worker && g.waits_for == like.waits_for &&
+          same_place(g.origin, like.origin)) {
         ++g.count;
         return;
       }

@@ -30,8 +30,8 @@ void pass_on(int signal, siginfo_t* info, void* context) noexcept {
   }
 }
 
-// Runs in the middle of anything. It calls: atomics, the unwinder (which neither locks nor allocates once it has run,
-// see install()), and a futex.
+// Runs in the middle of anything. It calls: atomics, the unwinder (which neither locks nor allocates once it has run on
+// the thread, see worker::run()), and a futex.
 extern "C" void take_stack(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
   worker* const w = static_cast<worker*>(tls_worker);
@@ -56,7 +56,6 @@ extern "C" void take_stack(int signal, siginfo_t* info, void* context) {
 void install_handler() {
   static std::once_flag once;
   std::call_once(once, [] {
-    (void)stack_trace::capture();  // whatever the unwinder sets up at its first use, it sets up here
     struct sigaction action {};
     action.sa_sigaction = take_stack;
     action.sa_flags = SA_SIGINFO | SA_RESTART;

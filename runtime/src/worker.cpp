@@ -64,6 +64,8 @@ queue_item worker::next_local() noexcept {
 
 void worker::run() noexcept {
   tls_worker = this;
+  // The first stack of a thread may allocate what the unwinder keeps for the thread; the watchdog's signal must not.
+  if (owner->guard()) (void)stack_trace::capture();
   probe.thread.store(gettid(), std::memory_order_relaxed);
   // The kernel rounds a thread's sleeps up by 50 us unless asked not to. Refused: timers are that much later.
   (void)prctl(PR_SET_TIMERSLACK, 1UL);
