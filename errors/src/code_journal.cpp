@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <utility>
 
+#include <tandem/errors/layer.hpp>
 #include <tandem/errors/short_code.hpp>
 
 #include "shorten.hpp"
 
 namespace tandem {
+
+namespace {
+
+// True if nothing was wrapped around the error since it was received.
+bool came_from_elsewhere(const error& e) noexcept { return !e.first_layer().received().empty(); }
+
+}  // namespace
 
 code_journal::code_journal(journal_options options)
     : capacity_(options.capacity), max_entry_bytes_(std::max(options.max_entry_bytes, internal::least_shortened_bytes)),
@@ -18,6 +26,7 @@ std::string code_journal::record(const error& e) {
   std::string code = short_code(e);
   if (capacity_ == 0) return code;
 
+  const bool received = came_from_elsewhere(e);
   entry_list fresh;
   held_entry& added = fresh.emplace_back();
   added.entry.code = code;
@@ -38,7 +47,14 @@ std::string code_journal::record(const error& e) {
     const auto [place, is_new] = by_code_.try_emplace(code, fresh.begin());
     // Nothing throws from here on.
     if (!is_new) {
-      const code_entry& before = place->second->entry;
+      code_entry& before = place->second->entry;
+      // A code that came with an error is its sender's claim: it must not push out what happened here.
+      if (received && !came_from_elsewhere(before.latest)) {
+        ++before.count;
+        before.last_seen = added.entry.last_seen;
+        entries_.splice(entries_.begin(), entries_, place->second);
+        return code;
+      }
       added.entry.count += before.count;
       added.entry.first_seen = before.first_seen;
       held_bytes_ -= place->second->bytes;

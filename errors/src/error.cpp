@@ -278,10 +278,13 @@ std::string error::message() const {
   return text;
 }
 
-std::string_view error::kind_key() const {
-  for (layer_walk layer(*this); layer; layer.advance())
-    if (!layer->kind_key.empty()) return layer->kind_key;
-  return {};
+std::string_view error::kind_key() const noexcept {
+  const internal::layer* layer = as_layer(top_);
+  while (layer != nullptr && !layer->own_code && layer->kind_key.empty()) {
+    const std::span<const error> causes = layer->causes();
+    layer = causes.empty() ? layer->inner : top_of(causes[0]);
+  }
+  return layer != nullptr ? layer->kind_key : std::string_view();
 }
 
 bool error::is(errc code) const noexcept {
@@ -323,6 +326,12 @@ error make_error(errc code, message_text message, std::source_location where) {
 
 error make_error(const kind& which, message_text message, std::source_location where) {
   return internal::wrap_as(error(), which.code(), which.key(), std::move(message).take(), where, stack_trace::capture(1));
+}
+
+error make_sentinel(errc code, message_text message) {
+  layer_draft draft(code);
+  draft->message = std::move(message).take();
+  return std::move(draft).finish();
 }
 
 error error_of(errc code) noexcept {

@@ -65,7 +65,7 @@ class long_text {
     line("", head);
     if (!layer.file().empty()) {
       const std::string function = readable_function(std::string(layer.function()));
-      line("  ", fmt::format("at {} ({}:{})", printable(function), printable(layer.file()), layer.line()));
+      line("  ", fmt::format("at {}{}({}:{})", printable(function), function.empty() ? "" : " ", printable(layer.file()), layer.line()));
     }
     if (!layer.node().empty()) line("  ", "on " + printable(layer.node()));
     for (const error_field& field : layer.fields()) {

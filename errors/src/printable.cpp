@@ -18,8 +18,10 @@ void append_escape(std::string& out, unsigned char byte) {
   }
 }
 
-// C0, DEL, and C1 (two bytes in UTF-8).
+// C0, DEL, C1 (two bytes in UTF-8), and what turns the direction of the text after it: U+202A to 202E, U+2066 to 2069.
 bool is_control(std::string_view character) noexcept {
+  if (character.starts_with("\xe2\x80")) return character[2] >= '\xaa' && character[2] <= '\xae';
+  if (character.starts_with("\xe2\x81")) return character[2] >= '\xa6' && character[2] <= '\xa9';
   const auto first = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return first < 0x20 || first == 0x7f;
   return first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;

@@ -29,7 +29,6 @@ std::string text_of_kind(std::string_view key) {
   kind_list::for_each([&](const kind& k) {
     if (k.key() == key && !k.public_text().empty()) text = k.public_text();
   });
-  if (text.ends_with('.')) text.pop_back();
   return text;
 }
 
@@ -45,6 +44,7 @@ std::string public_message(const error& e) {
   if (!e) return "no error";
   std::string text = text_of_kind(e.kind_key());
   if (text.empty()) text = text_for_all();
+  if (text.ends_with('.')) text.pop_back();
   return text + ", code " + process_journal().record(e);
 }
 

@@ -87,6 +87,9 @@ std::string short_code(const error& e) {
 }
 
 result<std::string> normalise_code(std::string_view typed) {
+  constexpr std::string_view blanks = " \t\r\n";
+  typed.remove_prefix(std::min(typed.find_first_not_of(blanks), typed.size()));
+  typed.remove_suffix(typed.size() - std::min(typed.find_last_not_of(blanks) + 1, typed.size()));
   if (typed.empty()) return fail(errc::invalid_argument, "a code has four characters, and here is none");
   if (const auto odd = std::ranges::find_if_not(typed, is_letter_or_digit); odd != typed.end()) {
     const auto place = static_cast<std::size_t>(odd - typed.begin());

@@ -106,6 +106,17 @@ const void* call_before(const void* return_address) {
   return static_cast<const char*>(return_address) - 1;
 }
 
+// Every stack of a fail() begins with it, and every stack of a thread ends with what started the thread: no news.
+void drop_ends(std::vector<std::string>& lines) {
+  constexpr std::string_view first[] = {"tandem::fail("};
+  constexpr std::string_view last[] = {"__libc_start_call_main", "__libc_start_main", "_start", "start_thread", "clone"};
+  const auto begins_with_any_of = [](const std::string& line, std::span<const std::string_view> names) {
+    return std::ranges::any_of(names, [&](std::string_view name) { return line.starts_with(name); });
+  };
+  while (lines.size() > 1 && begins_with_any_of(lines.back(), last)) lines.pop_back();
+  if (lines.size() > 1 && begins_with_any_of(lines.front(), first)) lines.erase(lines.begin());
+}
+
 }  // namespace
 
 // noinline, so that `skip` counts the same frames in every build.
@@ -143,6 +154,7 @@ std::vector<std::string> describe_stack(const stack_parts& stack) {
     std::vector<std::string> inlined = describe(call_before(address));
     std::ranges::move(inlined, std::back_inserter(lines));
   }
+  drop_ends(lines);
   // A coroutine awaits in calls that are inlined into it: only the outermost function is what its author wrote.
   for (const void* address : stack.awaiters) lines.push_back("awaited by " + describe(address).back());
   if (stack.task_name != nullptr) {

@@ -72,6 +72,20 @@ TEST(CodeJournal, KeepsTheLatestErrorOfACodeAndCounts) {
   EXPECT_EQ(entry->last_seen, start + milliseconds(5));
 }
 
+TEST(CodeJournal, DoesNotLetAReceivedErrorPushOutWhatHappenedHere) {
+  code_journal journal;
+  const std::string code = journal.record(make_error(errc::internal, "the real problem"));
+  layer_data claim;
+  claim.message = "innocent";
+  claim.received = "bytes";
+  claim.short_code = code;
+  EXPECT_EQ(journal.record(add_layer(error(), claim)), code);
+  const auto entry = journal.find(code);
+  ASSERT_TRUE(entry.has_value());
+  EXPECT_EQ(entry->latest.message(), "the real problem");
+  EXPECT_EQ(entry->count, 2u);
+}
+
 TEST(CodeJournal, LetsGoOfTheCodeNotSeenForLongest) {
   code_journal journal({.capacity = 3, .now = {}});
   const std::string one = journal.record(numbered(1));

@@ -37,6 +37,11 @@ TEST(HostileInput, NoMessageBeginsALineOfItsOwnOrSpeaksToTheTerminal) {
   EXPECT_NE(fmt::format("{:+}", e).find("\n    k\\n=v\\r"), std::string::npos);
 }
 
+TEST(HostileInput, NoMessageTurnsTheDirectionOfTheText) {
+  EXPECT_TRUE(fmt::format("{}", make_error(errc::internal, "a\u202eb\u2066c\u2069 \u20ac")).starts_with(
+      "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6c\\xe2\\x81\\xa9 \u20ac ["));
+}
+
 TEST(HostileInput, InvalidUtf8IsEscapedAndTheRestLeftAlone) {
   // A stray continuation byte, an overlong slash, a surrogate, what is above U+10FFFF, a character cut short.
   const error e = make_error(errc::internal, "ü€😀 \x80 \xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");

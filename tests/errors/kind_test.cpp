@@ -10,7 +10,7 @@ namespace {
 
 const kind no_such_user("test.no_such_user", errc::not_found, "There is no such user.");
 const kind quota_used("test.quota_used", errc::resource_exhausted);
-const error no_rows = make_error(errc::not_found, "no rows");
+const error no_rows = make_sentinel(errc::not_found, "no rows");
 
 TEST(Kind, GivesTheErrorItsCode) {
   const error e = make_error(no_such_user, "no user 7");
@@ -28,6 +28,14 @@ TEST(Kind, IsFoundAnywhereInTheChain) {
   EXPECT_TRUE(is(join(error_of(errc::closed), e), no_such_user));
   EXPECT_FALSE(make_error(errc::not_found, "no user 7").is(no_such_user));
   EXPECT_FALSE(error().is(no_such_user));
+}
+
+TEST(Kind, IsThatOfTheCode) {
+  const error user = make_error(no_such_user, "no user 7");
+  EXPECT_EQ(wrap(user, "login").kind_key(), "test.no_such_user");
+  EXPECT_EQ(wrap(user, errc::internal, "a user that must exist").kind_key(), "") << "reclassified";
+  EXPECT_EQ(join(user, error_of(errc::closed)).kind_key(), "test.no_such_user");
+  EXPECT_EQ(join(make_error(errc::internal, "disk broken"), user).kind_key(), "") << "the first cause speaks for all";
 }
 
 TEST(Kind, IsKnownByItsKeyAlone) {
@@ -56,6 +64,10 @@ TEST(Kind, CanBeFailedWith) {
   EXPECT_TRUE(r.error().is(no_such_user));
 }
 
+TEST(Kind, IsTheMessageIfThereIsNoOther) {
+  EXPECT_EQ(result<int>(fail(no_such_user)).error().message(), "test.no_such_user");
+}
+
 TEST(Kind, IsPrinted) {
   EXPECT_NE(fmt::format("{}", make_error(no_such_user, "x")).find("[test.no_such_user not_found "), std::string::npos);
 }
@@ -68,6 +80,12 @@ TEST(Sentinel, IsFoundInTheChainsMadeOfIt) {
   EXPECT_FALSE(is(make_error(errc::internal, "no rows"), no_rows));
   EXPECT_FALSE(is(error(), no_rows));
   EXPECT_FALSE(is(no_rows, error()));
+}
+
+TEST(Sentinel, HasNoPlaceOfItsOwnSoThatWrapRecordsOne) {
+  EXPECT_TRUE(no_rows.first_layer().file().empty());
+  EXPECT_FALSE(no_rows.first_layer().has_stack());
+  EXPECT_TRUE(wrap(no_rows, "query").first_layer().has_stack());
 }
 
 TEST(Sentinel, IsFoundInAChainFromAnotherProcess) {

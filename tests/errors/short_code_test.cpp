@@ -61,6 +61,8 @@ TEST(NormaliseCode, ReadsWhatPeopleType) {
   EXPECT_EQ(normalise_code("L000").value(), "L000");
 }
 
+TEST(NormaliseCode, DropsTheBlanksThatWerePastedAlong) { EXPECT_EQ(normalise_code(" 30ev\n"), "30EV"); }
+
 TEST(NormaliseCode, RejectsWhatCannotBeACodeAndSaysWhy) {
   const struct {
     std::string_view typed;
@@ -69,7 +71,7 @@ TEST(NormaliseCode, RejectsWhatCannotBeACodeAndSaysWhy) {
       {"", "here is none"},
       {"30E", "3 characters"},
       {"30EVX", "5 characters"},
-      {"30E ", "' ' is neither"},
+      {"30 V", "' ' is neither"},
       {"30-V", "'-' is neither"},
       {"30\u00c9", "'\u00c9' is neither"},
       {"30E\xC3", "'\\xc3' is neither"},

@@ -41,6 +41,9 @@ int print_code_of(std::string text) {
     if (text.ends_with('\n')) text.pop_back();
   }
   fmt::print("{}\n", tandem::short_code(text));
+  if (const auto code = tandem::normalise_code(text); code && text == *code) {
+    fmt::print(stderr, "tandemctl: {} is a code itself; this is the code of the text \"{}\"\n", *code, *code);
+  }
   return done;
 }
 

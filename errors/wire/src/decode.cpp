@@ -1,5 +1,6 @@
 #include <tandem/errors/wire.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -30,7 +31,9 @@ std::unexpected<error> malformed(const char* what) {
 }
 
 std::unexpected<error> too_large(std::size_t limit, const char* what) {
-  return fail(errc::resource_exhausted, fmt::format("an encoded error of more than {} {}", limit, what));
+  return fail(errc::invalid_argument,
+              fmt::format("an encoded error of more than {} {}; raise wire_options::max_bytes here, or lower it at the sender",
+                          limit, what));
 }
 
 // v1.Error, its layers not looked into yet.
@@ -127,10 +130,10 @@ result<error> build(const raw_error& raw) {
     std::optional<layer_data> layer = internal::decode_layer(raw.layers[i].bytes, raw.layers[i].facts);
     if (!layer) return malformed("a layer cannot be read");
     layer->received = internal::pack_received({raw.layers[i].bytes, i == 0 ? std::string_view(raw.unknown) : ""});
-    layer->left_out = at_or_0(raw.left_out, i);
-    if (i == 0) {
-      if (auto code = normalise_code(raw.short_code)) layer->short_code = *std::move(code);
-    }
+    layer->left_out = std::min<std::size_t>(at_or_0(raw.left_out, i), internal::most_counted);
+    const std::uint32_t elided = at_or_0(raw.elided, i);
+    const std::string code = i == 0 ? normalise_code(raw.short_code).value_or("") : "";  // goes to the outermost layer
+    if (elided == 0) layer->short_code = code;
     error made;
     if (below == 0 || (below == 1 && layer->left_out == 0)) {
       error inner;
@@ -145,8 +148,11 @@ result<error> build(const raw_error& raw) {
       for (; causes.size() < below; done.pop_back()) causes.push_back(std::move(done.back()));
       made = add_layer(std::move(causes), *std::move(layer));
     }
-    if (const std::uint32_t elided = at_or_0(raw.elided, i); elided > 0)
-      made = add_layer(std::move(made), internal::elision_of(elided));
+    if (elided > 0) {
+      layer_data elision = internal::elision_of(elided);
+      elision.short_code = code;
+      made = add_layer(std::move(made), std::move(elision));
+    }
     done.push_back(std::move(made));
   }
   if (done.size() != 1) return malformed("not every layer stands below the first one");

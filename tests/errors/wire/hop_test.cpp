@@ -4,6 +4,7 @@
 #include <errors/wire/across.hpp>
 #include <google/protobuf/unknown_field_set.h>
 #include <tandem/errors/layer.hpp>
+#include <tandem/errors/short_code.hpp>
 #include <tandem/errors/v1/error.pb.h>
 
 namespace tandem {
@@ -94,6 +95,29 @@ TEST(ErrorHop, PassesOnUnchangedWhatItWraps) {
     EXPECT_EQ(layer.fields(1).value(), "here");
     EXPECT_EQ(sent.layers(2).SerializeAsString(), newer_error().layers(1).SerializeAsString());
   }
+}
+
+TEST(ErrorHop, PassesOnTheShortCodeThoughTheOutermostLayerWasElided) {
+  Error sent;
+  sent.add_layers()->set_message("x");
+  sent.add_elided(3);
+  sent.set_short_code("30EV");
+  const auto got = decode(sent.SerializeAsString());
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(short_code(*got), "30EV");
+  EXPECT_EQ(short_code(across(*got)), "30EV");
+}
+
+TEST(ErrorHop, PassesOnTheLargestCountOfWhatWasLeftOut) {
+  Error sent;
+  sent.add_layers();
+  for (const char* cause : {"a", "b"}) sent.add_layers()->set_message(cause);
+  for (const unsigned below : {2, 0, 0}) sent.add_below(below);
+  sent.add_left_out(4'294'967'295u);
+  const auto got = decode(sent.SerializeAsString());
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->message(), "[a; b; and 268435455 more]");
+  EXPECT_EQ(across(*got), *got);
 }
 
 TEST(ErrorHop, PassesOnANewCodeEvenWithoutRoomForTheRest) {

@@ -51,7 +51,7 @@ class code_journal {
   code_journal& operator=(const code_journal&) = delete;
 
   /// Enters the error and returns its short_code(). No error is not entered, and has an empty code. An error above the
-  /// limit has the names of its stack looked up, which may take milliseconds the first time.
+  /// limit has the names of its stack looked up, which may take a tenth of a second the first time.
   /// Errors: as short_code().
   std::string record(const error& e);
 

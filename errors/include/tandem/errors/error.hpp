@@ -85,13 +85,13 @@ class [[nodiscard]] error {
   /// The code of the outermost layer that has one of its own; errc::unknown for no error.
   [[nodiscard]] errc code() const noexcept;
 
-  /// The messages of the chain, outermost first, separated by ": ". A root without a message reads as the name of its
+  /// The messages of the chain as they were given, control characters included (format.hpp escapes), outermost first, separated by ": ". A root without a message reads as the name of its
   /// code; joined causes stand in brackets, separated by "; ". Empty for no error.
   [[nodiscard]] std::string message() const;
 
-  /// The key of the outermost kind in the chain, in a tree of the first one from the left; empty if there is none. Borrows
-  /// from this error.
-  [[nodiscard]] std::string_view kind_key() const;
+  /// The key of the kind that code() comes from: of the outermost layer with a code of its own, below joins in the first
+  /// cause. Empty if that layer is of no kind. Borrows from this error.
+  [[nodiscard]] std::string_view kind_key() const noexcept;
 
   /// True if some layer of the chain has this code of its own. A chain that was reclassified on its way is both what
   /// it became and what it was. Constant time.
@@ -153,6 +153,11 @@ class [[nodiscard]] error {
 [[nodiscard]] error make_error(const kind& which, message_text message,
                                std::source_location where = std::source_location::current());
 
+/// An error to compare with: `inline const error end_of_file = make_sentinel(errc::out_of_range, "end of file");`, then
+/// `return fail(end_of_file)` and `e.is(end_of_file)`. It has no site and no stack, which would be those of the program's
+/// start; wrap() adds both. A kind does the same and has a stable short code besides.
+[[nodiscard]] error make_sentinel(errc code, message_text message);
+
 /// The shared error that says only `code`, e.g. "closed": for outcomes so frequent that they must cost nothing.
 /// It has no site and no stack; wrap() adds both. A value outside the set gives errc::unknown.
 ///
@@ -165,7 +170,7 @@ class [[nodiscard]] error {
 [[nodiscard]] error wrap(error inner, message_text message,
                          std::source_location where = std::source_location::current());
 
-/// wrap(), and the chain's code is `code` from here on; is() still finds the old one.
+/// wrap(), and the chain's code is `code` and its kind none from here on; is() still finds the old ones.
 [[nodiscard]] error wrap(error inner, errc code, message_text message,
                          std::source_location where = std::source_location::current());
 

@@ -27,6 +27,7 @@ class static_text {
 /// Declare kinds as namespace-scope constants: each enters a list of the process when it is made and leaves it when it is
 /// destroyed, so that kinds whose short codes collide are found at start-up (kind_registry.hpp). Two kinds with one key
 /// are the same kind.
+/// Not to be used before main() outside of the file that declares it: it may not have been made yet.
 /// Threads: any.
 class kind {
  public:

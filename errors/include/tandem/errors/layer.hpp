@@ -64,7 +64,7 @@ class layer_view {
 
   /// True if the layer has a stack.
   [[nodiscard]] bool has_stack() const noexcept;
-  /// The stack, one text per frame, innermost first. Looks up names and lines now, which may take milliseconds the
+  /// The stack, one text per frame, innermost first. Looks up names and lines now, which may take a tenth of a second the
   /// first time; the frames of a layer from elsewhere are returned as received.
   [[nodiscard]] std::vector<std::string> frames() const;
 

@@ -7,10 +7,11 @@
 namespace tandem {
 
 /// All that a stranger is told: a text fixed beforehand and the short code, "internal error, code 30EV". The text is
-/// the public_text() that is declared for the outermost kind of the chain, without its full stop, or else that of
-/// set_public_text(). Messages, fields, sites and nodes of the error do not get out. "no error" for no error.
+/// the public_text() that is declared for the kind of the error (error::kind_key()), or else that of set_public_text(),
+/// without its full stop. Messages, fields, sites and nodes of the error do not get out. "no error" for no error.
 ///
-/// Records the error in process_journal(), so that the code can be looked up (code_journal.hpp).
+/// Records the error in process_journal(), so that the code can be looked up (code_journal.hpp). The journal has the latest
+/// error of each code: to find one occasion of several, log the error too, with a request id in a field.
 /// Threads: any.   Errors: as short_code().
 [[nodiscard]] std::string public_message(const error& e);
 

@@ -18,12 +18,16 @@
 
 namespace tandem {
 
-/// The outcome of anything that can fail in an expected way. The error side always holds an error.
+/// The outcome of anything that can fail in an expected way. The error side holds an error unless that was moved out.
+/// g++ 12 does not warn if one is dropped: declare functions that return it [[nodiscard]].
 template <class T>
 using result = std::expected<T, error>;
 
-/// What to return for a failure: `return fail(wrap(std::move(e), "cannot load"));`. Requires an error.
-[[nodiscard]] inline std::unexpected<error> fail(error e) noexcept { return std::unexpected<error>(std::move(e)); }
+/// What to return for a failure: `return fail(wrap(std::move(e), "cannot load"));`. No error becomes errc::internal.
+[[nodiscard]] inline std::unexpected<error> fail(error e) {
+  if (!e) e = make_error(errc::internal, "fail() was given no error");
+  return std::unexpected<error>(std::move(e));
+}
 
 /// fail(make_error(...)): `return fail(errc::not_found, fmt::format("no user {}", id));`.
 [[nodiscard]] inline std::unexpected<error> fail(errc code, message_text message,
@@ -35,13 +39,20 @@ using result = std::expected<T, error>;
   return std::unexpected<error>(make_error(which, std::move(message), where));
 }
 
+/// fail(which, its key): `return fail(no_such_user);`.
+[[nodiscard]] inline std::unexpected<error> fail(const kind& which,
+                                                 std::source_location where = std::source_location::current()) {
+  return std::unexpected<error>(make_error(which, which.key(), where));
+}
+
 /// fail(error_of(code)), for frequent outcomes: `return fail(errc::would_block);`. Never allocates.
 [[nodiscard]] inline std::unexpected<error> fail(errc code) noexcept { return std::unexpected<error>(error_of(code)); }
 
 }  // namespace tandem
 
 /// Evaluates an expression that yields a result<…>; on error returns that error from the enclosing function, which
-/// returns a result<…> itself. The value is dropped: to keep it, use TANDEM_TRY_ASSIGN.
+/// returns a result<…> itself. The value is dropped: to keep it, use TANDEM_TRY_ASSIGN. A named result that cannot be
+/// copied is passed with std::move. In coroutines, use TANDEM_CO_TRY.
 #define TANDEM_TRY(...) TANDEM_DETAIL_TRY(TANDEM_DETAIL_TRY_NAME(__LINE__), return, __VA_ARGS__)
 
 /// TANDEM_TRY for coroutines; the expression may hold a co_await: `TANDEM_CO_TRY(co_await tx.send(1));`.

@@ -83,8 +83,8 @@ struct stack_parts {
   std::source_location spawn_site;
 };
 
-/// One text per function: the calls, those that were inlined included, then the awaiters, each of those starting with
-/// "awaited by ", then "task NAME spawned by FUNCTION at FILE:LINE".
+/// One text per function: the calls, those that were inlined included, without fail() itself and without what starts
+/// threads; then the awaiters, each starting with "awaited by "; then "task NAME spawned by FUNCTION at FILE:LINE".
 [[nodiscard]] std::vector<std::string> describe_stack(const stack_parts& stack);
 
 }  // namespace tandem

@@ -1,7 +1,10 @@
 // Errors as bytes, for other processes: proto/tandem/errors/v1/error.proto says what the bytes mean.
 //
-//   std::string bytes = encode_error(e, {.node = "storage-1", .audience = wire_audience::node});
-//   result<error> far = decode_error(std::as_bytes(std::span(bytes)), {});
+//   const std::string bytes = encode_error(e, {.node = "storage-1", .audience = wire_audience::node});
+//
+//   const result<error> far = decode_error(std::as_bytes(std::span(bytes)));
+//   if (!far) log(far.error());   // the bytes are no error
+//   else if (*far) use(*far);     // the error; none for no bytes
 #pragma once
 #include <cstddef>
 #include <span>
@@ -15,7 +18,7 @@ namespace tandem {
 
 /// Who will read an error.
 enum class wire_audience {
-  stranger,  ///< Anyone: gets the code and public_message() (which journals it), in one layer.
+  stranger,  ///< Anyone: gets the errc and public_message() (which journals it), in one layer without a kind.
   node,      ///< A peer that has authenticated as a node: gets the whole tree.
 };
 
@@ -47,8 +50,10 @@ struct wire_options {
 /// layers were elided stands one that says how many. Sensitive fields have the value "(redacted)". Codes that are
 /// unknown here read errc::unknown, and go on as they came when the error is encoded again.
 ///
+/// Kinds, codes and the short code are what the sender claims.
+///
 /// Bytes from anywhere will do: time is linear in their number, and memory less than 32 * max_bytes.
-/// Errors: why the bytes are not an error: errc::resource_exhausted if there is more than max_bytes allows,
+/// Errors: why the bytes are not an error: errc::invalid_argument if there is more than max_bytes allows,
 /// errc::data_loss if they are malformed. No bytes give no error.
 [[nodiscard]] result<error> decode_error(std::span<const std::byte> bytes, const wire_options& options = {});
 
