@@ -65,14 +65,20 @@ TEST(Shutdown, NamesATaskThatDoesNotEnd) {
 }
 
 TEST(Shutdown, NamesABlockingCallThatDoesNotReturnAndNothingElse) {
-  const auto release = std::make_shared<std::latch>(1);  // the call outlives the test's scope
+  // The call outlives the test's scope.
+  const auto begun = std::make_shared<std::latch>(1);
+  const auto release = std::make_shared<std::latch>(1);
   runtime rt({.workers = 2});
-  auto body = [release]() -> task<> {
-    auto call = run_blocking([release] { release->wait(); });
+  auto body = [begun, release]() -> task<> {
+    auto call = run_blocking([begun, release] {
+      begun->count_down();
+      release->wait();
+    });
     (void)co_await call.join();
   };
   rt.spawn(body()).detach();
-  const auto outcome = rt.shutdown(50ms);
+  begun->wait();
+  const auto outcome = rt.shutdown(500ms);  // enough for the task, however busy the machine
   release->count_down();
   ASSERT_FALSE(outcome.has_value());
   EXPECT_EQ(outcome.error().message(), "shutdown left work behind: a call on the blocking pool did not return");

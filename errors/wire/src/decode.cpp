@@ -1,5 +1,6 @@
 #include <tandem/errors/wire.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -129,7 +130,7 @@ result<error> build(const raw_error& raw) {
     std::optional<layer_data> layer = internal::decode_layer(raw.layers[i].bytes, raw.layers[i].facts);
     if (!layer) return malformed("a layer cannot be read");
     layer->received = internal::pack_received({raw.layers[i].bytes, i == 0 ? std::string_view(raw.unknown) : ""});
-    layer->left_out = at_or_0(raw.left_out, i);
+    layer->left_out = std::min<std::size_t>(at_or_0(raw.left_out, i), internal::most_counted);
     const std::uint32_t elided = at_or_0(raw.elided, i);
     const std::string code = i == 0 ? normalise_code(raw.short_code).value_or("") : "";  // goes to the outermost layer
     if (elided == 0) layer->short_code = code;

@@ -31,8 +31,6 @@ constexpr std::size_t layer_overhead = 6 + 3 + 3 + 4 + 4;
 // The tags and lengths of those lists.
 constexpr std::size_t list_overhead = 3 * 6;
 constexpr std::size_t short_code_room = 6;
-// What still takes four bytes.
-constexpr std::size_t most_counted = (1U << 28) - 1;
 
 // Chooses which layers to send, and in which form, until the room is used up.
 class selection {
@@ -174,7 +172,7 @@ void put_list(std::string& out, int field, std::vector<std::size_t> numbers, boo
   while (trim && !numbers.empty() && numbers.back() == 0) numbers.pop_back();
   if (numbers.empty()) return;
   std::string packed;
-  for (const std::size_t number : numbers) internal::put_varint(packed, std::min(number, most_counted));
+  for (const std::size_t number : numbers) internal::put_varint(packed, std::min(number, internal::most_counted));
   internal::put_bytes(out, field, packed);
 }
 

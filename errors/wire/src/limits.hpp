@@ -5,6 +5,9 @@
 
 namespace tandem::internal {
 
+// The largest number in the lists of v1.Error: it still takes four bytes.
+inline constexpr std::size_t most_counted = (1U << 28) - 1;
+
 struct wire_limits {
   explicit wire_limits(std::size_t max_bytes) noexcept : bytes(std::max<std::size_t>(max_bytes, 1024)) {}
 

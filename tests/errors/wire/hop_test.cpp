@@ -108,6 +108,18 @@ TEST(ErrorHop, PassesOnTheShortCodeThoughTheOutermostLayerWasElided) {
   EXPECT_EQ(short_code(across(*got)), "30EV");
 }
 
+TEST(ErrorHop, PassesOnTheLargestCountOfWhatWasLeftOut) {
+  Error sent;
+  sent.add_layers();
+  for (const char* cause : {"a", "b"}) sent.add_layers()->set_message(cause);
+  for (const unsigned below : {2, 0, 0}) sent.add_below(below);
+  sent.add_left_out(4'294'967'295u);
+  const auto got = decode(sent.SerializeAsString());
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->message(), "[a; b; and 268435455 more]");
+  EXPECT_EQ(across(*got), *got);
+}
+
 TEST(ErrorHop, PassesOnANewCodeEvenWithoutRoomForTheRest) {
   Error newer = newer_error();
   newer.mutable_layers(0)->set_message(std::string(10'000, 'x'));
