@@ -38,7 +38,7 @@ task<std::int64_t> spawn_and_join(std::vector<tandem::join_handle<std::int64_t>>
 }
 
 void spawn_in_batches(const char* name, unsigned threads, std::int64_t batches, std::int64_t batch) {
-  tandem::runtime runtime({.workers = threads});
+  tandem::runtime runtime({.workers = threads, .held_limit = {}});  // the job holds its worker on purpose
   double elapsed = 0;
   auto timed = [](std::int64_t rounds, std::int64_t size, double& took) -> task<> {
     std::vector<tandem::join_handle<std::int64_t>> handles;
@@ -97,7 +97,7 @@ task<> park(std::int64_t n, std::int64_t channels, double& bytes_per_task) {
 
 void parked(const char* name, unsigned threads, bool own_channels) {
   const std::int64_t n = count(all_tasks);
-  tandem::runtime runtime({.workers = threads});
+  tandem::runtime runtime({.workers = threads, .held_limit = {}});  // the job holds its worker on purpose
   double bytes = 0;
   runtime.block_on(park(n, own_channels ? n : 1, bytes));
   report(name, threads, bytes, "B/task");
