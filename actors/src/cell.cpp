@@ -29,11 +29,12 @@ error describe_end(const std::string& name, const error& reason) {
 }  // namespace
 
 cell::record::record(cell& c)
-    : task_record(c.home_.core, c.home_.context.context().state(),
-                  c.name_.empty() ? c.kind_.class_name().c_str() : c.name_.c_str(),
-                  std::source_location::current()),
-      self(c) {
-  run = [](tandem::detail::job& j) noexcept { static_cast<record&>(j).self.turn(); };
+    : task_record(c.home_.core, tandem::detail::id_of_origin("actor", std::source_location::current())), self(c) {}
+
+void cell::record::run() noexcept { self.turn(); }
+
+const char* cell::record::name() const noexcept {
+  return self.name_.empty() ? self.kind_.class_name().c_str() : self.name_.c_str();
 }
 
 tandem::detail::after_end cell::record::ended(tandem::detail::promise_base& handler) noexcept {
@@ -53,7 +54,7 @@ cell::cell(caf::actor_config& config, system_impl& home, spawn_actor_options opt
       home_(home),
       kind_(kind),
       name_(std::move(options.name)),
-      record_(*this),
+      record_(new record(*this)),
       mailbox_(options.mailbox_capacity),
       context_object_(*this, name_) {
   if (kind.may_suspend) own_context_.emplace(home.context.context());
@@ -64,7 +65,7 @@ cell::~cell() = default;
 void cell::start(std::unique_ptr<actor_body> body) noexcept {
   body_ = std::move(body);
   launched_ = true;
-  if (own_context_) record_.context = own_context_->context().state();
+  if (own_context_) record_->set_context(own_context_->context().state(), membership_);
   register_at_system();
   home_.add(*this);
   if (home_.stopping.load()) (void)mailbox_.request_exit(home_.stop_reason);
@@ -74,7 +75,7 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
 // Others may have got a ref from the constructor that failed, and sent to it.
 void cell::abandon() noexcept {
   ended_ = make_error(errc::unavailable,
-                      std::string("actor ") + record_.name.load() + " was never started: its constructor threw");
+                      std::string("actor ") + record_->name() + " was never started: its constructor threw");
   envelope_list queued = mailbox_.close(ended_);
   while (!queued.empty()) undeliverable(*this, *queued.pop(), ended_);
   cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);  // a ref may outlive the system
@@ -88,7 +89,7 @@ void cell::first_ref() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
 
 void cell::last_ref_gone() noexcept {
   if (mailbox_.nudge() == mailbox::posted::wake) {
-    submit(home_.core, item_of(record_));  // the refs' reference becomes the turn's
+    submit(home_.core, item_of(*record_));  // the refs' reference becomes the turn's
   } else {
     caf::intrusive_ptr_release(ctrl());
   }
@@ -96,7 +97,7 @@ void cell::last_ref_gone() noexcept {
 
 void cell::schedule() noexcept {
   caf::intrusive_ptr_add_ref(ctrl());
-  submit(home_.core, item_of(record_));
+  submit(home_.core, item_of(*record_));
 }
 
 void cell::on_destroy() {
@@ -181,7 +182,7 @@ actors::system& cell::home() const noexcept { return home_.self; }
 
 void cell::turn() noexcept {
   tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
-  set_running(worker, &record_);
+  set_running(worker, record_.get());
   const turn_end how = run_turn();
   set_running(worker, nullptr);
   // The turn's reference goes with it; for an actor that fell idle this may be the last (C1).
@@ -202,7 +203,7 @@ cell::turn_end cell::run_turn() noexcept {
       continue;
     }
     if (!tandem::detail::spend_slice()) {
-      yield_to_others(record_);
+      yield_to_others(*record_);
       return turn_end::yielded;
     }
     if (!handle_next()) return turn_end::suspended;
@@ -228,9 +229,10 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next() noexcept {
   set_live(true);
   if (deadline != no_deadline) {
     message_context_.emplace(own_context_->context(), deadline);
-    record_.context = message_context_->context().state();
+    record_->set_context(message_context_->context().state(), membership_);
   }
-  begin_with(record_, outcome.running, &record::ended);
+  static constexpr tandem::detail::end_hook hook{&record::ended, nullptr};
+  begin_with(*record_, outcome.running, hook);
   handling_ = true;
   return resume_handler();
 }
@@ -238,12 +240,13 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next() noexcept {
 TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  tandem::detail::resume_directly(record_.resume_point);
+  tandem::detail::resume_directly(
+      std::coroutine_handle<tandem::detail::promise_base>::from_promise(*record_->innermost));
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;
   if (message_context_) {
-    record_.context = own_context_->context().state();
+    record_->set_context(own_context_->context().state(), membership_);
     message_context_.reset();
   }
   failure_ = std::move(end.failure);
@@ -255,11 +258,9 @@ void cell::set_live(bool live) noexcept {
   if (live == live_) return;
   live_ = live;
   if (live) {
-    record_.live_previous = nullptr;
-    record_.live_next = nullptr;
-    add_live_task(record_);
+    add_live_task(*record_);
   } else {
-    remove_live_task(record_);
+    remove_live_task(*record_);
   }
 }
 
@@ -273,7 +274,7 @@ error cell::end_reason() noexcept {
 void cell::finish(const error& reason, caf::error caf_reason) noexcept {
   ended_once_ = true;
   set_live(false);
-  ended_ = describe_end(record_.name.load(), reason);
+  ended_ = describe_end(record_->name(), reason);
   envelope_list queued = mailbox_.close(ended_);
   // First, so that a link finds nobody and reports dead letters by itself: its threads must not run users' handlers.
   home_.remove(*this);

@@ -60,7 +60,7 @@ class cell final : public caf::local_actor, public local_target {
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override;
   void launch(caf::execution_unit*, bool lazy, bool hide) override;
   void on_destroy() override;
-  const char* name() const override { return record_.name; }
+  const char* name() const override { return record_->name(); }
 
   // Membership in the system's table; guarded by the bucket's lock.
   cell* table_previous = nullptr;
@@ -70,6 +70,10 @@ class cell final : public caf::local_actor, public local_target {
  private:
   struct record final : tandem::detail::task_record {
     explicit record(cell& c);
+    ~record() override = default;
+    void run() noexcept override;
+    [[nodiscard]] const char* name() const noexcept override;
+    [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
     static tandem::detail::after_end ended(tandem::detail::promise_base& handler) noexcept;
     cell& self;
   };
@@ -90,7 +94,9 @@ class cell final : public caf::local_actor, public local_target {
   system_impl& home_;
   const actor_kind& kind_;
   const std::string name_;
-  record record_;
+  // Its own object, as it must be where all tasks are.
+  const std::unique_ptr<record> record_;
+  tandem::detail::scope_link membership_;  // of record_, below own_context_ or message_context_
   mailbox mailbox_;
   std::optional<cancel_source> own_context_;  // set before the first turn if a handler may suspend
   error ended_;                               // C3

@@ -19,15 +19,15 @@ class reply_port final : public caf::local_actor {
     if (!what->mid.is_response() || answered_.exchange(true, std::memory_order_acq_rel)) return;
     const auto& content = what->content();
     if (content.match_elements<caf::error>()) {
-      answer_->complete(fail(from_caf(content.get_as<caf::error>(0))));
+      answer_.complete(fail(from_caf(content.get_as<caf::error>(0))));
     } else {
-      answer_->complete(what->move_content_to_message());
+      answer_.complete(what->move_content_to_message());
     }
   }
   void launch(caf::execution_unit*, bool, bool) override {}
   void on_destroy() override {
     if (!answered_.exchange(true, std::memory_order_acq_rel))
-      answer_->complete(fail(errc::unavailable, "the CAF actor dropped the request without an answer"));
+      answer_.complete(fail(errc::unavailable, "the CAF actor dropped the request without an answer"));
     caf::local_actor::on_destroy();
   }
 

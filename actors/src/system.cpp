@@ -174,7 +174,7 @@ result<void> system_impl::shutdown(duration limit) {
     waiting.detach();
     return fail(errc::deadline_exceeded, describe_left());
   }
-  auto outcome = waiting.target()->take();
+  auto outcome = waiting.target().take();
   waiting.detach();
   return outcome;
 }

@@ -185,7 +185,7 @@ void remote_peer::up(std::uint64_t incarnation, std::uint64_t epoch) {
     problem_ = {};
     waiting.swap(awaiting_connection_);
   }
-  for (auto& w : waiting) w->complete({});
+  for (auto& w : waiting) w.complete({});
 }
 
 void remote_peer::disconnected(const error& why, dropped_records dropped) {
@@ -287,7 +287,7 @@ tandem::detail::completion_ptr<void> remote_peer::when_up() {
   return callers;
 }
 
-void remote_peer::forget(const tandem::detail::completion<void>& waiter) {
+void remote_peer::forget(const tandem::detail::completion_base& waiter) {
   const std::lock_guard hold(lock_);
   std::erase_if(awaiting_connection_, [&](const auto& w) { return w.get() == &waiter; });  // the caller has a share
 }
@@ -299,7 +299,7 @@ void remote_peer::close() {
     closed_ = true;
     waiting.swap(awaiting_connection_);
   }
-  for (auto& w : waiting) w->complete(fail(errc::closed, "this node has left the cluster"));
+  for (auto& w : waiting) w.complete(fail(errc::closed, "this node has left the cluster"));
 }
 
 remote_target::remote_target(std::shared_ptr<node_core> core, remote_peer& link, std::uint64_t incarnation,

@@ -64,7 +64,7 @@ class remote_peer {
   /// A completion that is completed when the peer connects, or null if it is connected.
   [[nodiscard]] tandem::detail::completion_ptr<void> when_up();
   /// Whoever got it from when_up() waits no longer.
-  void forget(const tandem::detail::completion<void>& waiter);
+  void forget(const tandem::detail::completion_base& waiter);
   [[nodiscard]] error last_problem() const;
   /// No more connections will come: fails who waits for one.
   void close();

@@ -8,8 +8,8 @@ namespace tandem::csp::detail {
 channel_base::partner channel_base::claim_past_selects(wait_list& list) noexcept {
   while (wait_node* const node = list.first()) {
     list.unlink(*node);
-    if (!node->select) return {node, true};
-    switch (node->select->claim(node->arm)) {
+    if (node->owned_by != wait_node::owner::select) return {node, true};
+    switch (select_of(*node).select->claim(select_of(*node).arm)) {
       case selection::claimed::lost: continue;  // decided elsewhere: a dead node (C4)
       case selection::claimed::registering: return {node, false};
       case selection::claimed::parked: return {node, true};
@@ -23,8 +23,7 @@ channel_base::partner channel_base::claim_with(wait_list& list, selection& own, 
   wait_node* next = nullptr;
   for (wait_node* node = list.first(); node; node = next) {
     next = node->next;
-    if (node->select == &own) continue;  // both ends of one channel in one select: never a pair
-    if (!node->select) {
+    if (node->owned_by != wait_node::owner::select) {
       // A plain waiter cannot leave while we hold the lock, so only our own word must be won.
       if (!own.decide(arm)) {
         lost = true;
@@ -33,8 +32,10 @@ channel_base::partner channel_base::claim_with(wait_list& list, selection& own, 
       list.unlink(*node);
       return {node, true};
     }
+    const select_node& other = select_of(*node);
+    if (other.select == &own) continue;  // both ends of one channel in one select: never a pair
     auto peer = selection::claimed::lost;
-    switch (own.decide_with(arm, *node->select, node->arm, peer)) {
+    switch (own.decide_with(arm, *other.select, other.arm, peer)) {
       case selection::paired::self_decided: lost = true; return {};
       case selection::paired::peer_gone: list.unlink(*node); continue;
       case selection::paired::both: list.unlink(*node); return {node, peer == selection::claimed::parked};
@@ -67,12 +68,16 @@ bool channel_base::close() noexcept {
 
 namespace {
 
+channel_base& channel_of(const task_record& task) noexcept {
+  return channel_base::at(static_cast<const operands*>(task.what)->where);
+}
+
 void cancel(channel_base& channel, void (channel_base::*leave)(wait_node&) noexcept, task_record& task) noexcept {
   {
     const std::lock_guard hold(channel);
-    if (!task.node.linked) return;  // not waiting yet, or a peer ended the wait (C3)
-    (channel.*leave)(task.node);
-    task.node.outcome = static_cast<std::uint8_t>(progress::over);
+    if (!task.linked) return;  // not waiting yet, or a peer ended the wait (C3)
+    (channel.*leave)(task);
+    task.outcome = static_cast<std::uint8_t>(progress::over);
   }
   tandem::detail::make_ready(task);
 }
@@ -80,20 +85,20 @@ void cancel(channel_base& channel, void (channel_base::*leave)(wait_node&) noexc
 }  // namespace
 
 std::source_location channel_base::origin(const task_record& task) noexcept {
-  return static_cast<const channel_base*>(task.operation)->site_;
+  return channel_of(task).site_;
 }
 
 constinit const tandem::detail::wait_kind channel_base::as_sender{
     "room in a channel",
     [](task_record& task) noexcept {
-      cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_senders, task);
+      cancel(channel_of(task), &channel_base::leave_senders, task);
     },
     &channel_base::origin};
 
 constinit const tandem::detail::wait_kind channel_base::as_receiver{
     "a value from a channel",
     [](task_record& task) noexcept {
-      cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_receivers, task);
+      cancel(channel_of(task), &channel_base::leave_receivers, task);
     },
     &channel_base::origin};
 

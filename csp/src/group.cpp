@@ -142,7 +142,7 @@ result<void> group_state::verdict() noexcept {
 }
 
 std::source_location group_state::origin(const task_record& task) noexcept {
-  return static_cast<const group_state*>(task.operation)->site_;
+  return static_cast<const group_state*>(task.what)->site_;
 }
 
 constinit const tandem::detail::wait_kind group_state::drained{"the tasks of a group", &group_state::cancel_drained,
@@ -151,12 +151,12 @@ constinit const tandem::detail::wait_kind group_state::drained_patiently{"the ca
                                                                          &group_state::origin};
 
 void group_state::cancel_drained(task_record& task) noexcept {
-  auto& state = *static_cast<group_state*>(task.operation);
+  auto& state = *static_cast<group_state*>(task.what);
   {
     const std::lock_guard hold(state.lock_);
-    if (!task.node.linked) return;
-    task.node.linked = false;
-    task.node.outcome = static_cast<std::uint8_t>(progress::over);
+    if (!task.linked) return;
+    task.linked = false;
+    task.outcome = static_cast<std::uint8_t>(progress::over);
     state.waiter_ = nullptr;
   }
   tandem::detail::make_ready(task);
@@ -170,7 +170,7 @@ bool drained_operation::wait(task_record& task) noexcept {
       return false;
     }
   } else {
-    task.operation = &state_;
+    task.what = &state_;
     task.waits_for.store(&group_state::drained_patiently, std::memory_order_relaxed);
   }
   const std::lock_guard hold(state_.lock_);
@@ -180,10 +180,8 @@ bool drained_operation::wait(task_record& task) noexcept {
   } else if (interruptible_ && context_over(task)) {
     outcome_ = progress::over;
   } else {
-    task.node.task = &task;
-    task.node.select = nullptr;
-    task.node.linked = true;
-    state_.waiter_ = &task.node;
+    task.linked = true;
+    state_.waiter_ = &task;
     return true;
   }
   return false;
@@ -196,7 +194,7 @@ bool drained_operation::await_resume() noexcept {
   } else {
     task.waits_for.store(nullptr, std::memory_order_relaxed);
   }
-  if (outcome_ == progress::blocked) outcome_ = static_cast<progress>(task.node.outcome);
+  if (outcome_ == progress::blocked) outcome_ = static_cast<progress>(task.outcome);
   return outcome_ == progress::done;
 }
 

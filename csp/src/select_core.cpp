@@ -18,7 +18,7 @@ bool select_core::start(task_record& task, std::span<select_arm* const> arms) {
   // After the channels, because a context's lock comes before theirs, and under none of theirs.
   waits_ = true;
   static constexpr tandem::detail::wait_kind kind{"an arm of a select", [](task_record& t) noexcept {
-    auto& self = *static_cast<select_core*>(t.operation);
+    auto& self = *static_cast<select_core*>(t.what);
     self.selection_.claim_and_wake(self.enlisted_);
   }};
   if (!tandem::detail::begin_wait(task, kind, this)) {

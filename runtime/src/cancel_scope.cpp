@@ -117,10 +117,11 @@ bool cancel_scope::end(const error& cause) noexcept {
 bool cancel_scope::end_some_waits() noexcept {
   const std::lock_guard hold(lock);
   for (int i = 0; i < turn && first_wait; ++i) {
-    task_record& task = *first_wait;
-    first_wait = task.wait_next;
-    if (first_wait) first_wait->wait_previous = nullptr;
-    task.wait_linked = false;
+    scope_link& wait = *first_wait;
+    first_wait = wait.next;
+    if (first_wait) first_wait->previous = nullptr;
+    wait.linked = false;
+    task_record& task = *wait.task;
     task.waits_for.load(std::memory_order_relaxed)->cancel(task);  // constant while it is on the list (R2)
   }
   return first_wait != nullptr;
@@ -175,24 +176,24 @@ bool cancel_scope::cancel(const error& cause) noexcept {
   return true;
 }
 
-bool cancel_scope::enlist(task_record& task) noexcept {
+bool cancel_scope::enlist(scope_link& wait) noexcept {
   const std::lock_guard hold(lock);
   if (is_over()) return false;
-  task.wait_previous = nullptr;
-  task.wait_next = first_wait;
-  if (first_wait) first_wait->wait_previous = &task;
-  first_wait = &task;
-  task.wait_linked = true;
+  wait.previous = nullptr;
+  wait.next = first_wait;
+  if (first_wait) first_wait->previous = &wait;
+  first_wait = &wait;
+  wait.linked = true;
   return true;
 }
 
-void cancel_scope::delist(task_record& task) noexcept {
+void cancel_scope::delist(scope_link& wait) noexcept {
   const std::lock_guard hold(lock);
-  if (!task.wait_linked) return;
-  if (task.wait_previous) task.wait_previous->wait_next = task.wait_next;
-  if (task.wait_next) task.wait_next->wait_previous = task.wait_previous;
-  if (first_wait == &task) first_wait = task.wait_next;
-  task.wait_linked = false;
+  if (!wait.linked) return;
+  if (wait.previous) wait.previous->next = wait.next;
+  if (wait.next) wait.next->previous = wait.previous;
+  if (first_wait == &wait) first_wait = wait.next;
+  wait.linked = false;
 }
 
 bool cancel_scope::add(after_call& call) noexcept {

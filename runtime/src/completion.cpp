@@ -21,7 +21,7 @@ const wait_kind& completion_base::joined_as() const noexcept {
 }
 
 void completion_wait::cancel(task_record& task) noexcept {
-  static_cast<completion_wait*>(task.operation)->selection_.claim_and_wake(arm_context);
+  static_cast<completion_wait*>(task.what)->selection_.claim_and_wake(arm_context);
 }
 
 bool completion_wait::start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind) {

@@ -57,29 +57,28 @@ struct endless final : context_state {
   explicit endless(context_value& above) noexcept : context_state(&above, nullptr, &above) { retain(above); }
 };
 
-cancel_scope* scope_of(const task_record& task) noexcept { return task.context ? task.context->scope : nullptr; }
+cancel_scope* scope_of(const task_record& task) noexcept {
+  const context_state* const state = task.context();
+  return state ? state->scope : nullptr;
+}
 
 }  // namespace
 
 bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept {
   task.waits_for.store(&kind, std::memory_order_relaxed);
-  task.operation = operation;
-  cancel_scope* const scope = scope_of(task);
-  if (!scope) return true;
-  if (!scope->enlists) return !scope->is_over();
+  task.what = operation;
+  if (!task.enlists()) return !context_over(task);
   task.enlisted = true;
-  return scope->enlist(task);
+  return task.link().state->scope->enlist(task.link());
 }
 
 void end_wait(task_record& task) noexcept {
   // The task was suspended meanwhile, so its context is still the one it began to wait under.
-  if (std::exchange(task.enlisted, false)) scope_of(task)->delist(task);
+  if (task.enlisted) {
+    task.enlisted = false;
+    task.link().state->scope->delist(task.link());
+  }
   task.waits_for.store(nullptr, std::memory_order_relaxed);
-}
-
-bool context_enlists(const task_record& task) noexcept {
-  const cancel_scope* const scope = scope_of(task);
-  return scope && scope->enlists;
 }
 
 bool context_over(const task_record& task) noexcept {
@@ -137,9 +136,9 @@ namespace this_task {
 
 tandem::context context() noexcept {
   const detail::worker_base* const worker = detail::tls_worker;
-  if (!worker || !worker->current || !worker->current->context) return {};
-  detail::retain(*worker->current->context);
-  return tandem::context(worker->current->context);
+  detail::context_state* const state = worker && worker->current ? worker->current->context() : nullptr;
+  if (state) detail::retain(*state);
+  return tandem::context(state);
 }
 
 }  // namespace this_task

@@ -15,7 +15,7 @@
 namespace tandem::detail {
 
 class scheduler;
-struct task_record;
+struct scope_link;
 
 /// (X1) `over` goes from false to true once, under `lock`; `why` is written before and constant after.
 /// (X2) The lists are guarded by `lock`. Nothing is added to a list of a scope that is over, so whoever made it over
@@ -35,8 +35,8 @@ struct cancel_scope final : context_state {
 
   bool cancel(const error& cause) noexcept;
 
-  bool enlist(task_record& task) noexcept;
-  void delist(task_record& task) noexcept;
+  bool enlist(scope_link& wait) noexcept;
+  void delist(scope_link& wait) noexcept;
 
   /// Takes a share of `call` until the end of the scope or remove(). False: the scope is over.
   [[nodiscard]] bool add(after_call& call) noexcept;
@@ -60,7 +60,7 @@ struct cancel_scope final : context_state {
   cancel_scope* first_child = nullptr;
   cancel_scope* previous_sibling = nullptr;
   cancel_scope* next_sibling = nullptr;
-  task_record* first_wait = nullptr;
+  scope_link* first_wait = nullptr;
   after_call* first_call = nullptr;
   cancel_scope* next_cancelled = nullptr;  // used by the one thread that made this scope over
 

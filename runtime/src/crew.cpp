@@ -37,7 +37,7 @@ void crew::inject(const queue_item* items, std::size_t n) noexcept {
 }
 
 queue_item crew::take_injected(seat& self) noexcept {
-  if (injected_size_.load(std::memory_order_relaxed) == 0) return 0;  // stale: found at the next look, or by park()
+  if (!any_injected()) return 0;  // stale: found at the next look, or by park()
   queue_item first = 0;
   bool others_wait = false;
   {

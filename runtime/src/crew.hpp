@@ -56,6 +56,8 @@ class crew {
   /// Any thread: queues items from outside the workers, and wakes one for them.   Errors: none; out of memory ends the
   /// program.
   void inject(const queue_item* items, std::size_t n) noexcept;
+  /// A hint.
+  [[nodiscard]] bool any_injected() const noexcept { return injected_size_.load(std::memory_order_relaxed) != 0; }
   /// One of the injected items; a share of the rest goes into the ring of `self`. 0 if there is none.
   queue_item take_injected(seat& self) noexcept;
   /// Everything injected, in order. Only while no worker runs.

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "scheduler.hpp"
+#include "task_table.hpp"
 
 namespace tandem::detail {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 constexpr duration patience = std::chrono::milliseconds(50);
 constexpr std::size_t most_groups = 512;
 
-/// Groups tasks without allocating or throwing, because it does so under the locks of the live shards. Literals and
+/// Groups tasks without allocating or throwing: a census must not stop half-way. Literals and
 /// sites are compared by address here: they are as good as equal texts, but for those of several translation units.
 class task_groups {
  public:
@@ -114,25 +115,22 @@ void scheduler::count_tasks(task_census& out, bool stopped) {
   // What another thread reads of a worker is atomic where it is written (worker_base::current). A task that ended
   // since, and gave its address to another, may be shown as running when it is not yet.
   for (const auto& w : workers_) running.push_back(w->running_task());
-  for (const auto& shard : live_) {
-    const std::lock_guard hold(shard->lock);
-    out.tasks += shard->count;
-    for (const task_record* t = shard->first; t; t = t->live_next) {
-      task_group like;
-      like.name = t->name.load(std::memory_order_relaxed);  // literals: whichever is read is complete
-      like.background = t->background.load(std::memory_order_relaxed);
-      like.site = t->site;
-      if (const wait_kind* const kind = t->waits_for.load(std::memory_order_relaxed)) {
-        like.doing = task_group::state::waiting;
-        like.waits_for = kind->name;
-        if (stopped && kind->origin) like.origin = kind->origin(*t);
-      } else if (const auto on = std::find(running.begin(), running.end(), t); on != running.end()) {
-        like.doing = task_group::state::running;
-        like.worker = static_cast<unsigned>(on - running.begin());
-      }
-      groups.add(like);
+  task_table::visit(*this, [&](const task_record& t) {
+    ++out.tasks;
+    task_group like;
+    like.name = t.name();
+    like.background = t.is_background();
+    like.site = t.origin().site;
+    if (const wait_kind* const kind = t.waits_for.load(std::memory_order_relaxed)) {
+      like.doing = task_group::state::waiting;
+      like.waits_for = kind->name;
+      if (stopped && kind->origin) like.origin = kind->origin(t);
+    } else if (const auto on = std::find(running.begin(), running.end(), &t); on != running.end()) {
+      like.doing = task_group::state::running;
+      like.worker = static_cast<unsigned>(on - running.begin());
     }
-  }
+    groups.add(like);
+  });
   groups.move_to(out);
 }
 

@@ -5,10 +5,15 @@
 namespace tandem::detail {
 namespace {
 
-// From here on the awaiter is what runs, so that destructors which at_end calls find it so.
+// From here on the awaiter is what runs, so that destructors which the hook calls find it so.
 after_end settle(promise_base& ended) noexcept {
   ended.record->innermost = awaiter_of(ended);
-  return ended.at_end ? ended.at_end(ended) : after_end::awaiter_goes_on;
+  const end_hook* const hook = ended.hook();
+  return hook ? hook->end(ended) : after_end::awaiter_goes_on;
+}
+
+std::coroutine_handle<> handle_of(promise_base* p) noexcept {
+  return p ? std::coroutine_handle<promise_base>::from_promise(*p) : nullptr;
 }
 
 }  // namespace
@@ -25,7 +30,7 @@ void end_coroutine(promise_base& first) noexcept {
   promise_base* ended = &first;
   for (;;) {
     promise_base* const awaiter = awaiter_of(*ended);
-    const std::coroutine_handle<> next = ended->continuation;
+    const std::coroutine_handle<> next = handle_of(awaiter);
     if (awaiter && !ended->met.exchange(true, std::memory_order_acq_rel)) return;
     switch (settle(*ended)) {
       case after_end::awaiter_goes_on:
@@ -41,7 +46,7 @@ void end_coroutine(promise_base& first) noexcept {
 
 bool run_nested(promise_base& child) noexcept {
   promise_base& awaiter = *awaiter_of(child);
-  resume_nested(std::coroutine_handle<promise_base>::from_promise(child));
+  resume_nested(handle_of(&child));
   if (!child.met.exchange(true, std::memory_order_acq_rel)) return true;  // its end goes on without us
   if (settle(child) == after_end::awaiter_goes_on) return false;
   end_coroutine(awaiter);
@@ -54,7 +59,7 @@ std::coroutine_handle<> end_specially(promise_base& first) noexcept {
   promise_base* ended = &first;
   for (;;) {
     promise_base* const awaiter = awaiter_of(*ended);
-    const std::coroutine_handle<> next = ended->continuation;
+    const std::coroutine_handle<> next = handle_of(awaiter);
     switch (settle(*ended)) {
       case after_end::awaiter_goes_on:
         return next;

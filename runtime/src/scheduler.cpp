@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "task_table.hpp"
 #include "task_walk.hpp"
 
 namespace tandem::detail {
@@ -16,15 +17,6 @@ constexpr duration overdue_after = std::chrono::milliseconds(1);
 // When more is due than can be run, the tasks must run as fast as timers wake them: else they pile up in the queues.
 constexpr std::size_t fired_at_once = 64;
 
-// Threads take numbers in blocks, so that a spawn costs no shared write.
-std::uint64_t next_task_id() noexcept {
-  constexpr std::uint64_t block = 1024;
-  static std::atomic<std::uint64_t> next_block{0};
-  thread_local std::uint64_t last = 0;
-  if (last % block == 0) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;  // only uniqueness counts
-  return ++last;
-}
-
 }  // namespace
 
 scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how, bool detect_deadlock)
@@ -34,8 +26,6 @@ scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how, bool
       root_(new cancel_scope(*this)),
       blocking_(blocking_threads) {
   install_task_walk();
-  // One for each worker, and one for spawns from other threads.
-  for (unsigned i = 0; i <= workers; ++i) live_.push_back(std::make_unique<live_shard>());
   sync::prepare_heavy_fence();
 }
 
@@ -157,38 +147,37 @@ void disarm_timer(timer_node& node) noexcept {
 }
 
 void scheduler::add_live(task_record& task) noexcept {
-  worker_base* const here = tls_worker;
-  task.live_shard = here && here->owner == this ? here->index : worker_count();
-  live_shard& shard = *live_[task.live_shard];
-  const std::lock_guard hold(shard.lock);
-  task.live_next = shard.first;
-  if (shard.first) shard.first->live_previous = &task;
-  shard.first = &task;
-  ++shard.count;
+  task_table::list(task);
+  count_of(&worker::tasks_begun, outside_begun_);
 }
 
 void scheduler::remove_live(task_record& task) noexcept {
-  live_shard& shard = *live_[task.live_shard];
-  {
-    const std::lock_guard hold(shard.lock);
-    if (task.live_previous) task.live_previous->live_next = task.live_next;
-    if (task.live_next) task.live_next->live_previous = task.live_previous;
-    if (shard.first == &task) shard.first = task.live_next;
-    --shard.count;
-  }
-  if (stopping()) {  // shutdown waits for the last one
+  count_of(&worker::tasks_ended, outside_ended_);
+  task_table::unlist(task);  // its fence is also between the count and stopping_: see wait_for_no_tasks()
+  if (stopping_.load(std::memory_order_relaxed)) {  // shutdown waits for the last one
     const std::lock_guard hold(control_lock_);
     control_changed_.notify_all();
   }
 }
 
-std::size_t scheduler::live_tasks() const noexcept {
-  std::size_t n = 0;
-  for (const auto& shard : live_) {
-    const std::lock_guard hold(shard->lock);
-    n += shard->count;
+// A worker's counts are written by its thread only, so that they cost no atomic read-modify-write.
+void scheduler::count_of(std::atomic<std::uint64_t> worker::* of_worker, std::atomic<std::uint64_t>& outside) noexcept {
+  if (worker_base* const here = tls_worker; here && here->owner == this) {
+    std::atomic<std::uint64_t>& count = static_cast<worker*>(here)->*of_worker;
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  } else {
+    outside.fetch_add(1, std::memory_order_release);
   }
-  return n;
+}
+
+// A task that spawns another counts it before its own end. So if the ends are read first, whoever is not counted as
+// begun has not been counted as ended either, and zero means that there is none.
+std::size_t scheduler::live_tasks() const noexcept {
+  std::uint64_t ended = outside_ended_.load(std::memory_order_acquire);
+  for (const auto& w : workers_) ended += w->tasks_ended.load(std::memory_order_acquire);
+  std::uint64_t begun = outside_begun_.load(std::memory_order_acquire);
+  for (const auto& w : workers_) begun += w->tasks_begun.load(std::memory_order_acquire);
+  return begun - ended;
 }
 
 void submit(scheduler& s, queue_item item) noexcept {
@@ -212,6 +201,12 @@ void make_ready(task_record& task) noexcept { submit(*task.owner, item_of(task))
 
 void yield_to_others(task_record& task) noexcept { static_cast<worker*>(tls_worker)->push_back(item_of(task), false); }
 
+void yield_to_all(task_record& task) noexcept {
+  if (!task.owner->hands().any_injected()) return yield_to_others(task);
+  const queue_item item = item_of(task);
+  task.owner->inject(&item, 1);
+}
+
 void add_live_task(task_record& task) noexcept { task.owner->add_live(task); }
 void remove_live_task(task_record& task) noexcept { task.owner->remove_live(task); }
 
@@ -228,35 +223,8 @@ void schedule_new(task_record& task) noexcept {
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept {
   if (options.context) return options.context->state();
   worker_base* const here = tls_worker;
-  if (here && here->owner == &s && here->current) return here->current->context;
+  if (here && here->owner == &s && here->current) return here->current->context();
   return &s.root();
-}
-
-TANDEM_DETAIL_RUNS_TASKS static void run_task(job& self) noexcept {
-  auto& task = static_cast<task_record&>(self);
-  worker_base& worker = *tls_worker;
-  set_running(worker, &task);
-  resume_directly(task.resume_point);  // the record may be gone after this
-  set_running(worker, nullptr);
-}
-
-task_record::task_record(scheduler& s, context_state* inherited, const char* task_name,
-                         std::source_location spawn_site) noexcept
-    : job(&run_task),
-      owner(&s),
-      context(inherited),
-      name(task_name),
-      site(spawn_site),
-      id(next_task_id()) {}
-
-void task_record::hold_context() noexcept {
-  counts_context = context && context != &owner->root();
-  if (counts_context) retain(*context);
-}
-
-void task_record::leave_context() noexcept {
-  if (std::exchange(counts_context, false)) release(*context);
-  context = nullptr;
 }
 
 }  // namespace tandem::detail

@@ -1,4 +1,4 @@
-// The work-stealing scheduler: workers, the injection queue, parking, and the table of live tasks.
+// The work-stealing scheduler: workers, the injection queue, parking, and how many tasks live.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -49,6 +49,9 @@ struct worker final : worker_base, seat {
   void stop_keeping_time() noexcept override;
 
   timer_heap timers;
+
+  std::atomic<std::uint64_t> tasks_begun{0};  // written by the worker's thread
+  std::atomic<std::uint64_t> tasks_ended{0};
 
   // For the watchdog; written by the worker's thread, relaxed because a stale value only delays a report.
   std::atomic<bool> active{false};  // neither looking for work nor asleep (D2)
@@ -138,14 +141,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   friend struct worker;
   [[nodiscard]] std::vector<seat*> make_workers(unsigned n);
 
-  struct live_shard {
-    mutable spin_lock lock;
-    task_record* first = nullptr;  // guarded by lock
-    std::size_t count = 0;         // guarded by lock
-  };
-
   void rest_if_asked() noexcept;
-  void end_waits_below_root() noexcept;
+  void end_waits_below_root();
   bool wait_for_no_tasks(time_point deadline);
   bool stop_threads(time_point deadline);
   void discard_leftovers() noexcept;
@@ -172,7 +169,10 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::atomic<duration::rep> watched_{no_deadline.time_since_epoch().count()};  // the others' earliest known deadline
   std::atomic<unsigned> next_home_{0};  // heap of the next timer armed from outside of the workers
 
-  std::vector<std::unique_ptr<live_shard>> live_;  // the vector is constant
+  // Tasks that threads outside of the workers have begun and ended; those of a worker are in it.
+  void count_of(std::atomic<std::uint64_t> worker::* of_worker, std::atomic<std::uint64_t>& outside) noexcept;
+  std::atomic<std::uint64_t> outside_begun_{0};
+  std::atomic<std::uint64_t> outside_ended_{0};
 
   std::atomic<bool> stopping_{false};       // shutdown has begun
   std::mutex stop_lock_;                    // one while_stopped() at a time; taken before control_lock_

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "scheduler.hpp"
+#include "task_table.hpp"
 
 namespace tandem::detail {
 namespace {
@@ -49,14 +50,12 @@ bool scheduler::while_stopped(time_point deadline, const std::function<void()>& 
 
 // Waits right below the root are in no list; they are found here, while no task runs. What is woken meanwhile is only
 // queued. Waits under other contexts were cancelled through those contexts.
-void scheduler::end_waits_below_root() noexcept {
-  for (const auto& shard : live_) {
-    const std::lock_guard hold(shard->lock);
-    for (task_record* t = shard->first; t; t = t->live_next) {
-      const wait_kind* const kind = t->waits_for.load(std::memory_order_relaxed);
-      if (t->context && t->context->scope == root_ && kind && kind->cancel) kind->cancel(*t);
-    }
-  }
+void scheduler::end_waits_below_root() {
+  task_table::visit(*this, [this](task_record& task) {
+    const wait_kind* const kind = task.waits_for.load(std::memory_order_relaxed);
+    const context_state* const under = task.context();
+    if (under && under->scope == root_ && kind && kind->cancel) kind->cancel(task);
+  });
 }
 
 bool scheduler::cancel_all(time_point deadline) {
@@ -64,7 +63,10 @@ bool scheduler::cancel_all(time_point deadline) {
   return while_stopped(deadline, [this] { end_waits_below_root(); });
 }
 
+// Whoever ends a task counts it, and looks at stopping_ after a light fence. Either he sees it and notifies, or we see
+// his count.
 bool scheduler::wait_for_no_tasks(time_point deadline) {
+  sync::heavy_fence();
   std::unique_lock hold(control_lock_);
   return control_changed_.wait_until(hold, deadline, [this] { return live_tasks() == 0; });
 }
@@ -87,7 +89,7 @@ bool scheduler::stop_threads(time_point deadline) {
 
 void scheduler::discard_leftovers() noexcept {
   const auto discard = [this](queue_item item) {
-    if (!(item & 1) && host.discard) host.discard(host.host, item);
+    if ((item & item_kind) == foreign_item && host.discard) host.discard(host.host, item);
   };
   for (auto& w : workers_)
     while (const queue_item item = w->next_local()) discard(item);

@@ -39,11 +39,11 @@ bool ended_by_context(const task_record& task, const error& what) noexcept {
 }
 
 void report_unobserved(const task_record& task, const error& what, bool escaped) noexcept {
-  const char* const name = task.name.load(std::memory_order_relaxed);  // nobody is left to change it
+  const auto& [name, site] = task.origin();
   if (escaped) {
-    installed.load(std::memory_order_acquire)(escaped_exception{name, task.site, what});
+    installed.load(std::memory_order_acquire)(escaped_exception{name, site, what});
   } else {
-    report(name, task.site, "failed", what);
+    report(name, site, "failed", what);
   }
 }
 

@@ -16,8 +16,8 @@ void walk_running_task(task_trace& out) noexcept {
   const worker_base* const worker = tls_worker;
   if (!worker || !worker->current) return;
   const task_record& task = *worker->current;
-  out.task_name = task.name.load(std::memory_order_relaxed);
-  out.spawn_site = task.site;
+  out.task_name = task.name();
+  out.spawn_site = task.origin().site;
   out.scheduler_begin = __start_tandem_runs_tasks;
   out.scheduler_end = __stop_tandem_runs_tasks;
   const promise_base* awaited = task.innermost;

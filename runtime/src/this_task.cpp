@@ -9,7 +9,7 @@ const detail::task_record* running() noexcept { return detail::tls_worker ? deta
 
 const char* name() noexcept {
   const detail::task_record* const task = running();
-  return task ? task->name.load(std::memory_order_relaxed) : "";  // literals: whichever is read is complete
+  return task ? task->name() : "";
 }
 
 std::uint64_t id() noexcept {

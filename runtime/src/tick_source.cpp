@@ -131,7 +131,7 @@ bool tick_wait::start(task_record& task) {
   }
   selection_.bind(task);
   static constexpr wait_kind kind{"a tick", [](task_record& t) noexcept {
-                                    static_cast<tick_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
+                                    static_cast<tick_wait*>(t.what)->selection_.claim_and_wake(arm_context);
                                   }};
   stage_ = stage::begun;
   if (!begin_wait(task, kind, this)) {

@@ -11,6 +11,7 @@
 
 #include "scheduler.hpp"
 #include "signals.hpp"
+#include "task_table.hpp"
 
 namespace tandem::detail {
 namespace {
@@ -44,7 +45,7 @@ extern "C" void take_stack(int signal, siginfo_t* info, void* context) {
     if (same_turn) {
       probe.stack = stack_trace::capture(2);  // without this function and the one the kernel returns through
       task_record* const task = w->current;
-      probe.seen_before = task && std::exchange(task->held_reported, true);
+      probe.seen_before = task && !task_table::first_report(*task);
     }
     watchdog* const dog = w->owner->guard();
     probe.state.store(same_turn ? stack_probe::taken : stack_probe::gone, std::memory_order_release);

@@ -16,8 +16,11 @@ constexpr unsigned fairness_period = 64;  // tasks between two looks at timers a
 }  // namespace
 
 void worker::execute(queue_item item) noexcept {
-  if (item & 1) {
-    job& j = *reinterpret_cast<job*>(item & ~queue_item{1});
+  void* const what = reinterpret_cast<void*>(item & ~item_kind);
+  if ((item & item_kind) == task_item) {
+    static_cast<task_record*>(what)->run();
+  } else if ((item & item_kind) == job_item) {
+    job& j = *static_cast<job*>(what);
     j.run(j);
   } else if (owner->host.run(owner->host.host, item, index)) {
     push_back(item, false);

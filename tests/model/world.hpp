@@ -11,7 +11,7 @@
 #include "explorer.hpp"
 
 namespace tandem::detail {
-struct task_record;
+class task_record;
 }
 
 namespace tandem::model {

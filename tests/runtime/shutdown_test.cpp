@@ -21,7 +21,7 @@ TEST(Shutdown, EndsWaitsBelowTheRootContext) {
   auto sleeper = rt.spawn([]() -> task<result<void>> { co_return co_await sleep_for(1h); });
   EXPECT_TRUE(rt.shutdown(30s).has_value());
   ASSERT_TRUE(sleeper.done());
-  EXPECT_EQ(sleeper.target()->take().error().code(), errc::cancelled);
+  EXPECT_EQ(sleeper.target().take().error().code(), errc::cancelled);
 }
 
 TEST(Shutdown, EndsWaitsBelowOtherContexts) {
@@ -30,7 +30,7 @@ TEST(Shutdown, EndsWaitsBelowOtherContexts) {
   auto sleeper = rt.spawn(with_timeout(2h, nap()));
   EXPECT_TRUE(rt.shutdown(30s).has_value());
   ASSERT_TRUE(sleeper.done());
-  EXPECT_EQ(sleeper.target()->take().error().code(), errc::cancelled);
+  EXPECT_EQ(sleeper.target().take().error().code(), errc::cancelled);
 }
 
 TEST(Shutdown, LetsTasksFinishWhatTheyDoWhenCancelled) {

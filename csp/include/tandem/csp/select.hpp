@@ -59,7 +59,6 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
   template <std::derived_from<tandem::detail::promise_base> P>
   bool await_suspend(std::coroutine_handle<P> coroutine) {
     task_record& task = *coroutine.promise().record;
-    task.resume_point = coroutine;
     if (winner_ != select_core::undecided) {  // it took effect, or is over; only the slice is used up
       tandem::detail::yield_to_others(task);
       return true;

@@ -11,7 +11,6 @@
 #include <coroutine>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/task.hpp>
@@ -36,11 +35,11 @@ constexpr void check_awaiter_of_or_return() noexcept {
                 "or_return() ends the coroutine with an error: use it in one that returns a task<result<...>>");
 }
 
-/// The at_end of a coroutine that was awaited through or_return(): its error is the awaiter's outcome.
+/// The end of a coroutine that was awaited through or_return(): its error is the awaiter's outcome.
 template <class T, class Awaiter>
 after_end pass_on_error(promise_base& ended) noexcept {
   auto& p = static_cast<promise<result<T>>&>(ended);
-  auto* const outcome = std::get_if<1>(&p.outcome);  // absent if an exception ended it
+  result<T>* const outcome = p.value();  // null if an exception ended it
   if (!outcome || *outcome) return after_end::awaiter_goes_on;
   static_cast<Awaiter&>(*awaiter_of(ended)).return_value(fail(std::move(*outcome).error()));
   std::coroutine_handle<promise<result<T>>>::from_promise(p).destroy();
@@ -57,8 +56,8 @@ class [[nodiscard]] task_or_return : public awaitable_base {
   [[gnu::always_inline]] auto await_suspend(std::coroutine_handle<Awaiter> awaiter) noexcept {
     check_awaiter_of_or_return<Awaiter>();
     child_ = body_.release();  // from now on its end destroys it, or await_resume()
-    child_.promise().at_end = &pass_on_error<T, Awaiter>;
-    return await_coroutine(child_, awaiter, address_of_use());
+    hook_ = {&pass_on_error<T, Awaiter>, &awaiter.promise()};
+    return await_coroutine(child_, awaiter, address_of_use(), &hook_);
   }
   T await_resume() const {
     const task<result<T>> ended = child_.promise().get_return_object();
@@ -72,6 +71,7 @@ class [[nodiscard]] task_or_return : public awaitable_base {
  private:
   task<result<T>> body_;
   std::coroutine_handle<promise<result<T>>> child_;
+  end_hook hook_{};
 };
 
 /// `Result` is a result<T>, or a reference to one.

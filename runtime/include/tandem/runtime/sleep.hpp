@@ -18,7 +18,6 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
   template <std::derived_from<promise_base> P>
   bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
-    task.resume_point = self;
     static const wait_kind kind{"a time to come", &completion_wait::cancel};
     return wait_.start(task, nullptr, until_, kind);
   }

@@ -1,7 +1,9 @@
 // Starting tasks: spawn() and the handle to join them by.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <type_traits>
@@ -62,31 +64,52 @@ bool cancel_task(completion_base* what, const context& own, error cause);
 
 /// A spawned task: its record, its result, and the end of its outermost coroutine, in one object.
 template <class T>
-class spawned final : public completion<plain_value_t<T>>, public task_record {
+class spawned final : public task_record {
   using value = plain_value_t<T>;
-  using untaken = completion_base::untaken;
+  static_assert(pool_aligned<value>, "a result cannot be aligned more strictly than operator new aligns");
 
  public:
-  spawned(scheduler& s, context_state* inherited, const char* task_name, std::source_location where) noexcept
-      : task_record(s, inherited, task_name, where) {
-    hold_context();
+  spawned(scheduler& s, context_state* inherited, origin_id made_by) : task_record(s, made_by) {
+    if constexpr (keeps == where::elsewhere) own_place_ = std::make_unique<value_space>();
+    hold_context(inherited);
   }
 
   ~spawned() override {
     leave_context();
-    if (this->if_untaken_ != untaken::nothing)
-      report_unobserved(*this, this->outcome_.error(), this->if_untaken_ == untaken::escalate);
+    if (if_untaken_ != untaken::nothing) report_unobserved(*this, outcome().error(), if_untaken_ == untaken::escalate);
+    if (is_ready()) std::destroy_at(&outcome());
   }
 
   void start(task<T> body) noexcept {
-    begin_with(*this, body.release(), &ended);
+    static constexpr end_hook hook{&ended, nullptr};
+    begin_with(*this, body.release(), hook);
     add_live_task(*this);
     schedule_new(*this);
   }
 
-  [[nodiscard]] task_record* completing_task() noexcept override { return this; }
-
  private:
+  struct value_space {
+    alignas(result<value>) std::byte bytes[sizeof(result<value>)];
+  };
+  struct nothing {};
+  enum class where : std::uint8_t { room, member, elsewhere };
+  static constexpr where keeps = sizeof(value_space) <= room_bytes && alignof(value_space) <= alignof(void*) ? where::room
+                                 : sizeof(value_space) <= 512                                               ? where::member
+                                                                                                            : where::elsewhere;
+  using own_place = std::conditional_t<keeps == where::room, nothing,
+                                       std::conditional_t<keeps == where::member, value_space, std::unique_ptr<value_space>>>;
+
+  [[nodiscard]] void* place() noexcept override {
+    if constexpr (keeps == where::room) {
+      return room();
+    } else if constexpr (keeps == where::member) {
+      return &own_place_;
+    } else {
+      return own_place_.get();
+    }
+  }
+  [[nodiscard]] result<value>& outcome() noexcept { return *static_cast<result<value>*>(place()); }
+
   static after_end ended(promise_base& outermost) noexcept {
     auto& self = static_cast<spawned&>(*outermost.record);
     self.finish(std::coroutine_handle<promise<T>>::from_promise(static_cast<promise<T>&>(outermost)));
@@ -102,18 +125,20 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
       } else {
         outcome.emplace(frame.promise().take());
       }
-      if (!*outcome && !ended_by_context(*this, outcome->error())) this->if_untaken_ = untaken::report;
+      if (!*outcome && !ended_by_context(*this, outcome->error())) if_untaken_ = untaken::report;
     } catch (...) {
-      this->if_untaken_ = untaken::escalate;
+      if_untaken_ = untaken::escalate;
       outcome.emplace(fail(from_exception(std::current_exception())));
     }
     frame.destroy();
     leave_context();
     remove_live_task(*this);
     set_running(*tls_worker, nullptr);  // a watchdog's signal must not look at a record that goes
-    this->complete(std::move(*outcome));
-    this->release();
+    complete_with(std::move(*outcome));
+    release();
   }
+
+  [[no_unique_address]] own_place own_place_;
 };
 
 template <class T>
@@ -137,7 +162,6 @@ class [[nodiscard]] join_operation : public awaitable_base {
   template <std::derived_from<promise_base> P>
   bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
-    task.resume_point = self;
     if (state_ == phase::ready) {  // only the slice is used up
       yield_to_others(task);
       return true;
@@ -162,7 +186,7 @@ class [[nodiscard]] join_operation : public awaitable_base {
       }
     }
     const completion_ptr<T> ended = std::exchange(what_, completion_ptr<T>());
-    return ended->take();
+    return ended.take();
   }
 
  private:
@@ -233,7 +257,7 @@ class [[nodiscard]] join_handle {
   /// `name` if there is one (a literal). Does nothing to an empty handle.
   void detach(const char* name = nullptr) noexcept {
     if (target_ && !target_->is_ready())
-      if (detail::task_record* const left = target_->completing_task()) detail::let_go(*left, name);
+      if (detail::task_record* const left = target_->completing_task()) left->let_go(name);
     disown();
   }
 
@@ -242,7 +266,7 @@ class [[nodiscard]] join_handle {
     target_ = {};
     own_context_ = {};
   }
-  explicit join_handle(detail::completion<value_type>* adopted, context own = {}) noexcept
+  explicit join_handle(detail::completion_base* adopted, context own = {}) noexcept
       : target_(adopted), own_context_(std::move(own)) {}
   [[nodiscard]] detail::completion_ptr<value_type>& target() noexcept { return target_; }
 
@@ -260,7 +284,7 @@ join_handle<T> spawn_on(scheduler& s, task<T> body, const spawn_options& options
     own = child_of(under);
     under = own.state();
   }
-  auto* made = new spawned<T>(s, under, options.name, where);
+  auto* made = new spawned<T>(s, under, id_of_origin(options.name, where));
   join_handle<T> handle(made, std::move(own));
   made->start(std::move(body));
   return handle;

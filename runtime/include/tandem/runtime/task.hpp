@@ -2,11 +2,9 @@
 #pragma once
 #include <concepts>
 #include <coroutine>
-#include <exception>
-#include <optional>
+#include <memory>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/detail/promise.hpp>
@@ -25,30 +23,44 @@ struct awaitable_base {};
 template <class T>
 struct promise : promise_base {
   static_assert(pool_aligned<T>, "a task's value cannot be aligned more strictly than operator new aligns");
-  std::variant<std::monostate, T, std::exception_ptr> outcome;
+
+  promise() noexcept {}
+  ~promise() {
+    if (has_value_) std::destroy_at(std::addressof(value_));
+  }
 
   task<T> get_return_object() noexcept;
   template <class U = T>
     requires std::constructible_from<T, U&&>
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
-    outcome.template emplace<1>(std::forward<U>(value));
+    std::construct_at(std::addressof(value_), std::forward<U>(value));
+    has_value_ = true;
   }
-  void unhandled_exception() noexcept { outcome.template emplace<2>(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    if (has_value_) std::destroy_at(std::addressof(value_));  // a destructor threw after co_return
+    has_value_ = false;
+    promise_base::unhandled_exception();
+  }
+  /// Null before the end, and after an end by an exception.
+  [[nodiscard]] T* value() noexcept { return has_value_ ? std::addressof(value_) : nullptr; }
   T take() {
-    if (outcome.index() == 2) std::rethrow_exception(std::get<2>(outcome));
-    return std::move(std::get<1>(outcome));
+    if (!has_value_) [[unlikely]] record->rethrow();
+    return std::move(value_);
   }
+
+ private:
+  union {
+    T value_;
+  };
+  bool has_value_ = false;
 };
 
 template <>
 struct promise<void> : promise_base {
-  std::exception_ptr exception;
-
   task<void> get_return_object() noexcept;
   void return_void() const noexcept {}
-  void unhandled_exception() noexcept { exception = std::current_exception(); }
   void take() const {
-    if (exception) std::rethrow_exception(exception);
+    if (record->threw) [[unlikely]] record->rethrow();
   }
 };
 

@@ -18,9 +18,7 @@ class [[nodiscard]] yield_operation : public awaitable_base {
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<promise_base> P>
   void await_suspend(std::coroutine_handle<P> self) const noexcept {
-    task_record& task = *self.promise().record;
-    task.resume_point = self;
-    yield_to_others(task);
+    yield_to_all(*self.promise().record);
   }
   void await_resume() const noexcept {}
 };

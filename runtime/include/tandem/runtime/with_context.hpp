@@ -1,6 +1,7 @@
 // Running a piece of a task under another context: a tighter deadline, one that can be cancelled, one with a value.
 // The task is under its own context again when the piece has ended, or was left by an exception.
 #pragma once
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -16,14 +17,15 @@ namespace detail {
 class context_swap {
  public:
   explicit context_swap(context_state* state) noexcept
-      : task_(current_task()), outer_(std::exchange(task_.context, state)) {}
-  ~context_swap() { task_.context = outer_; }
+      : task_(current_task()), outer_(task_.set_context(state, membership_)) {}
+  ~context_swap() { task_.restore_context(outer_); }
   context_swap(const context_swap&) = delete;
   context_swap& operator=(const context_swap&) = delete;
 
  private:
   task_record& task_;
-  context_state* outer_;
+  scope_link membership_;
+  std::uintptr_t outer_;
 };
 
 }  // namespace detail

@@ -97,7 +97,7 @@ class sim_runtime {
   template <class T>
   result<typename join_handle<T>::value_type> get(join_handle<T>& handle) {
     if (!handle.done()) throw std::logic_error("the task has not ended");
-    auto outcome = handle.target()->take();
+    auto outcome = handle.target().take();
     handle.detach();
     return outcome;
   }

@@ -100,7 +100,7 @@ class asked final : public typed_envelope<M, R> {
 
  private:
   void settle(result<R>&& outcome) noexcept {
-    answer_->complete(std::move(outcome));
+    answer_.complete(std::move(outcome));
     answer_ = {};
   }
 

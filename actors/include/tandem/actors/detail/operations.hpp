@@ -47,7 +47,6 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
   template <std::derived_from<tandem::detail::promise_base> P>
   bool await_suspend(std::coroutine_handle<P> self) noexcept {
     tandem::detail::task_record& task = *self.promise().record;
-    task.resume_point = self;
     if (waiter_.state == room_waiter::phase::admitted) {
       yield_to_others(task);
       return true;
@@ -76,7 +75,7 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
 
  private:
   static void cancel(tandem::detail::task_record& task) noexcept {
-    auto& self = *static_cast<tell_operation*>(task.operation);
+    auto& self = *static_cast<tell_operation*>(task.what);
     if (self.to_->cancel_wait(self.waiter_)) make_ready(task);
   }
 
@@ -103,7 +102,6 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
   template <std::derived_from<tandem::detail::promise_base> P>
   bool await_suspend(std::coroutine_handle<P> self) noexcept {
     tandem::detail::task_record& task = *self.promise().record;
-    task.resume_point = self;
     if (context_over(task)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;
@@ -133,7 +131,7 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
     if (queued_) (void)to_->cancel_wait(waiter_);
     using reason = tandem::detail::completion_wait::ended;
     if (ended == reason::completed) {
-      result<R> outcome = answer_->take();
+      result<R> outcome = answer_.take();
       // The actor saw the limit pass as the end of its context, and was faster than our timer.
       if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit_) return fail(errc::timed_out);
       return outcome;

@@ -36,12 +36,11 @@ class [[nodiscard]] recv_arm final : public select_arm {
     return now != progress::blocked;
   }
 
-  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) override {
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record&) override {
     if (!channel_) return commit::waiting;
-    node_.task = &task;
     node_.select = &own;
     node_.arm = arm;
-    node_.value = std::addressof(received_.value);
+    node_.what = std::addressof(received_.value);
     wait_node* to_wake = nullptr;
     channel_->lock();
     const commit now = channel_->recv_arm(own, arm, node_, to_wake);
@@ -64,7 +63,7 @@ class [[nodiscard]] recv_arm final : public select_arm {
 
  private:
   channel<T>* channel_;
-  wait_node node_;
+  select_node node_;
   received_value<T> received_;
 };
 
@@ -73,7 +72,7 @@ class send_arm_base : public select_arm {
  public:
   using outcome = result<void>;
 
-  send_arm_base(channel<T>* where, T& value) noexcept : channel_(where) { node_.value = std::addressof(value); }
+  send_arm_base(channel<T>* where, T& value) noexcept : channel_(where) { node_.what = std::addressof(value); }
   send_arm_base(const send_arm_base&) = delete;
   send_arm_base& operator=(const send_arm_base&) = delete;
 
@@ -82,16 +81,15 @@ class send_arm_base : public select_arm {
   [[nodiscard]] bool attempt() noexcept final {
     wait_node* to_wake = nullptr;
     channel_->lock();
-    const progress now = channel_->send(*static_cast<T*>(node_.value), to_wake);
+    const progress now = channel_->send(*static_cast<T*>(node_.what), to_wake);
     channel_->unlock();
     if (to_wake) wake(*to_wake);
     node_.outcome = static_cast<std::uint8_t>(now);
     return now != progress::blocked;
   }
 
-  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record& task) final {
+  [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record&) final {
     if (!channel_) return commit::waiting;
-    node_.task = &task;
     node_.select = &own;
     node_.arm = arm;
     wait_node* to_wake = nullptr;
@@ -118,7 +116,7 @@ class send_arm_base : public select_arm {
 
  private:
   channel<T>* channel_;
-  wait_node node_;
+  select_node node_;
 };
 
 /// Sends from an object of the caller's, which is moved from only if this arm won and the channel was open.
@@ -126,13 +124,6 @@ template <class T>
 class [[nodiscard]] send_arm final : public send_arm_base<T> {
  public:
   using send_arm_base<T>::send_arm_base;
-};
-
-/// Constructed before the arm that refers to it.
-template <class T>
-struct held_copy {
-  explicit held_copy(const T& value) : copy(value) {}
-  T copy;
 };
 
 /// Sends a copy.
@@ -174,7 +165,7 @@ class [[nodiscard]] join_arm final : public join_arm_base {
   /// Once, if this arm won; leaves the handle empty.
   [[nodiscard]] outcome take() {
     const tandem::detail::completion_ptr<T> ended = std::exchange(handle_, tandem::detail::completion_ptr<T>());
-    return ended->take();
+    return ended.take();
   }
 
  private:

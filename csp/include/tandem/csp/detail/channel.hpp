@@ -72,6 +72,39 @@ union received_value {
   T value;
 };
 
+template <class T>
+struct recv_operands : operands {
+  explicit recv_operands(channel_base* c) noexcept : operands{c} {}
+  received_value<T> received;
+};
+
+template <class T>
+struct send_operands : operands {
+  send_operands(channel_base* c, T& v) noexcept : operands{c}, value(std::addressof(v)) {}
+  T* value;
+};
+
+/// Constructed before what refers to it.
+template <class T>
+struct held_copy {
+  explicit held_copy(const T& value) : copy(value) {}
+  T copy;
+};
+
+/// Where `receiver`, which waits, wants its value.
+template <class T>
+[[nodiscard]] void* place_of(wait_node& receiver) noexcept {
+  if (receiver.owned_by != wait_node::owner::task) return receiver.what;
+  return std::addressof(static_cast<recv_operands<T>*>(receiver.what)->received.value);
+}
+
+/// What `sender` waits to send.
+template <class T>
+[[nodiscard]] T& value_of(wait_node& sender) noexcept {
+  if (sender.owned_by != wait_node::owner::task) return *static_cast<T*>(sender.what);
+  return *static_cast<send_operands<T>*>(sender.what)->value;
+}
+
 /// What a registered arm of a select became when it looked again under the lock.
 enum class commit : std::uint8_t {
   waiting,  // its node is linked
@@ -114,7 +147,7 @@ class channel final : public channel_base, public tandem::detail::pooled {
 
   /// Under the lock: send() for arm `arm` of the registered select `own`, whose node is linked if it must wait.
   [[nodiscard]] commit send_arm(selection& own, std::uint32_t arm, wait_node& node, wait_node*& to_wake) noexcept {
-    T& value = *static_cast<T*>(node.value);
+    T& value = *static_cast<T*>(node.what);
     if (is_closed()) return decide(own, arm, node, progress::closed);
     bool lost = false;
     if (const partner receiver = claim_with(receivers_, own, arm, lost); receiver.node) {
@@ -132,17 +165,17 @@ class channel final : public channel_base, public tandem::detail::pooled {
     return commit::won;
   }
 
-  /// Under the lock: recv() into `node.value` for arm `arm` of the registered select `own`.
+  /// Under the lock: recv() into `node.what` for arm `arm` of the registered select `own`.
   [[nodiscard]] commit recv_arm(selection& own, std::uint32_t arm, wait_node& node, wait_node*& to_wake) noexcept {
     if (buffer_.size() != 0) {
       const commit decided = decide(own, arm, node, progress::done);
       // The refill may meet a send arm of `own`: it is dead by now, and dropped.
-      if (decided == commit::won) take_buffered(node.value, to_wake);
+      if (decided == commit::won) take_buffered(node.what, to_wake);
       return decided;
     }
     bool lost = false;
     if (const partner sender = claim_with(senders_, own, arm, lost); sender.node) {
-      take_over(sender, node.value, to_wake);
+      take_over(sender, node.what, to_wake);
       set(node, progress::done);
       return commit::won;
     }
@@ -186,13 +219,13 @@ class channel final : public channel_base, public tandem::detail::pooled {
   }
 
   static void hand_over(const partner& receiver, T& value, wait_node*& to_wake) noexcept {
-    ::new (receiver.node->value) T(std::move(value));
+    ::new (place_of<T>(*receiver.node)) T(std::move(value));
     set(*receiver.node, progress::done);
     to_wake = receiver.to_wake();
   }
 
   static void take_over(const partner& sender, void* place, wait_node*& to_wake) noexcept {
-    ::new (place) T(std::move(*static_cast<T*>(sender.node->value)));
+    ::new (place) T(std::move(value_of<T>(*sender.node)));
     set(*sender.node, progress::done);
     to_wake = sender.to_wake();
   }
@@ -201,7 +234,7 @@ class channel final : public channel_base, public tandem::detail::pooled {
     ::new (place) T(std::move(buffer_.front()));
     buffer_.pop();
     if (const partner sender = claim_first(senders_); sender.node) {
-      buffer_.push(std::move(*static_cast<T*>(sender.node->value)));
+      buffer_.push(std::move(value_of<T>(*sender.node)));
       set(*sender.node, progress::done);
       to_wake = sender.to_wake();
     }

@@ -9,6 +9,13 @@
 
 namespace tandem::csp::detail {
 
+class channel_base;
+
+/// What a plain operation of a task is about. It is in the task's frame while the task waits.
+struct operands {
+  channel_base* where;  // null: of a default-constructed handle
+};
+
 /// Invariants, whenever the lock is free ("live": a plain node, or one of a select that is not decided yet):
 ///
 /// (C1) A live receiver is linked only while the buffer is empty, no live sender of another owner is linked and the
@@ -43,6 +50,7 @@ class channel_base {
 
   /// What default-constructed handles wait on: nobody else ever comes.
   static channel_base& never_ready() noexcept;
+  [[nodiscard]] static channel_base& at(channel_base* c) noexcept { return c ? *c : never_ready(); }
 
   // All below: under the lock.
   void wait_as_sender(wait_node& node) noexcept { senders_.push_back(node); }
@@ -69,7 +77,7 @@ class channel_base {
   static partner claim_first(wait_list& list) noexcept {
     wait_node* const first = list.first();
     if (!first) return {};
-    if (first->select) return claim_past_selects(list);
+    if (first->owned_by == wait_node::owner::select) return claim_past_selects(list);
     list.unlink(*first);
     return {first, true};
   }

@@ -117,7 +117,6 @@ class [[nodiscard]] drained_operation : public tandem::detail::awaitable_base {
   template <std::derived_from<tandem::detail::promise_base> P>
   bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
     task_record& task = *coroutine.promise().record;
-    task.resume_point = coroutine;
     return wait(task);
   }
   bool await_resume() noexcept;

@@ -23,7 +23,7 @@ progress block_on_channel(channel_base& channel, void* place, Attempt attempt, L
   channel.lock();
   const progress now = attempt(to_wake);
   if (now == progress::blocked) {
-    waiter.value = place;
+    waiter.what = place;
     link(waiter);
   }
   channel.unlock();

@@ -21,9 +21,9 @@ namespace tandem::csp::detail {
 /// whether the context is over, try again, link. The canceller marks the context first and walks the waits then: it
 /// finds the node linked, or we find the context over.
 ///
-/// Derived has `progress attempt(wait_node*& to_wake)`, `channel_base* base()`, `void* place()`, and `is_send`.
-/// The wait node is the task's, and the awaiter has no initialised storage for the value: it stays small, because
-/// g++ 12 gives each co_await of a function its own slot in the frame.
+/// Derived has `progress attempt(wait_node*& to_wake)`, `is_send`, and a base that is an `operands`.
+/// How far the operation is, is kept in the task's record, and there is no initialised storage for the value. So it
+/// stays small, because g++ 12 gives each co_await of a function its own slot in the frame.
 template <class Derived>
 class operation : public tandem::detail::awaitable_base {
  public:
@@ -32,31 +32,32 @@ class operation : public tandem::detail::awaitable_base {
 
   bool await_ready() noexcept {
     task_record& task = current_task();
+    task.waited = false;
     const bool in_slice = tandem::detail::spend_slice();
     // An operation that never waits must notice a cancel too: it does so once per slice.
     if (!in_slice && context_over(task)) [[unlikely]] {
-      state_ = progress::over;
+      set(task, progress::over);
       return false;  // await_suspend() lets others run, even if the caller's loop ignores the outcome
     }
     channel_base& channel = target();
     wait_node* to_wake = nullptr;
     channel.lock();
-    state_ = self().attempt(to_wake);
-    if (state_ != progress::blocked) [[likely]] {
+    const progress now = self().attempt(to_wake);
+    set(task, now);
+    if (now != progress::blocked) [[likely]] {
       channel.unlock();
       if (to_wake) wake(*to_wake);
       return in_slice;  // else it took effect, and await_suspend() lets others run
     }
-    holds_lock_ = !context_enlists(task);
-    if (!holds_lock_) channel.unlock();
+    task.holds_lock = !task.enlists();
+    if (!task.holds_lock) channel.unlock();
     return false;
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
   bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
     task_record& task = *coroutine.promise().record;
-    task.resume_point = coroutine;
-    if (state_ == progress::blocked) return wait(task);
+    if (outcome(task) == progress::blocked) return wait(task);
     tandem::detail::yield_to_others(task);
     return true;
   }
@@ -66,57 +67,47 @@ class operation : public tandem::detail::awaitable_base {
 
   /// What await_resume() starts with: ends the wait, if there was one, and tells the outcome.
   progress finish() noexcept {
-    if (waited_) {
-      task_record& task = current_task();
-      tandem::detail::end_wait(task);
-      if (state_ == progress::blocked) state_ = static_cast<progress>(task.node.outcome);
-    }
-    return state_;
+    task_record& task = current_task();
+    if (task.waited) tandem::detail::end_wait(task);
+    return outcome(task);
   }
 
  private:
   Derived& self() noexcept { return static_cast<Derived&>(*this); }
-  channel_base& target() noexcept {
-    channel_base* const channel = self().base();
-    return channel ? *channel : channel_base::never_ready();
-  }
+  channel_base& target() noexcept { return channel_base::at(self().where); }
+  static void set(task_record& task, progress p) noexcept { task.outcome = static_cast<std::uint8_t>(p); }
+  static progress outcome(const task_record& task) noexcept { return static_cast<progress>(task.outcome); }
 
   // True if the task must stay suspended; then it may run elsewhere already, and *this may be gone.
   bool wait(task_record& task) noexcept {
     channel_base& channel = target();
-    waited_ = true;
+    task.waited = true;
+    operands* const about = &self();
     if (!tandem::detail::begin_wait(task, Derived::is_send ? channel_base::as_sender : channel_base::as_receiver,
-                                    &channel)) {
-      if (holds_lock_) channel.unlock();
-      state_ = progress::over;
+                                    about)) {
+      if (task.holds_lock) channel.unlock();
+      set(task, progress::over);
       return false;
     }
-    if (!holds_lock_) {
+    if (!task.holds_lock) {
       wait_node* to_wake = nullptr;
       channel.lock();
-      state_ = self().attempt(to_wake);
-      if (state_ == progress::blocked && context_over(task)) state_ = progress::over;
-      if (state_ != progress::blocked) {
+      progress now = self().attempt(to_wake);
+      if (now == progress::blocked && context_over(task)) now = progress::over;
+      if (now != progress::blocked) {
+        set(task, now);
         channel.unlock();
         if (to_wake) wake(*to_wake);
         return false;
       }
     }
-    wait_node& node = task.node;
-    node.task = &task;
-    node.select = nullptr;
-    node.value = self().place();
     if constexpr (Derived::is_send)
-      channel.wait_as_sender(node);
+      channel.wait_as_sender(task);
     else
-      channel.wait_as_receiver(node);
+      channel.wait_as_receiver(task);
     channel.unlock();
     return true;
   }
-
-  progress state_ = progress::blocked;
-  bool holds_lock_ = false;  // from await_ready() to await_suspend()
-  bool waited_ = false;
 };
 
 [[nodiscard]] inline error error_for(progress p) {
@@ -125,9 +116,9 @@ class operation : public tandem::detail::awaitable_base {
 
 /// Sends from an object of the caller's, which is moved from only if the value was placed.
 template <class T>
-class [[nodiscard]] send_operation : public operation<send_operation<T>> {
+class [[nodiscard]] send_operation : public operation<send_operation<T>>, public send_operands<T> {
  public:
-  send_operation(channel<T>* where, T& value) noexcept : channel_(where), value_(std::addressof(value)) {}
+  send_operation(channel<T>* to, T& v) noexcept : send_operands<T>(to, v) {}
 
   result<void> await_resume() {
     const progress ended = this->finish();
@@ -138,63 +129,36 @@ class [[nodiscard]] send_operation : public operation<send_operation<T>> {
  private:
   friend operation<send_operation>;
   static constexpr bool is_send = true;
-  channel_base* base() const noexcept { return channel_; }
-  void* place() const noexcept { return value_; }
   progress attempt(wait_node*& to_wake) noexcept {
-    return channel_ ? channel_->send(*value_, to_wake) : progress::blocked;
+    return this->where ? static_cast<channel<T>*>(this->where)->send(*this->value, to_wake) : progress::blocked;
   }
-
-  channel<T>* channel_;
-  T* value_;
 };
 
 /// Sends a copy.
 template <class T>
-class [[nodiscard]] send_copy_operation : public operation<send_copy_operation<T>> {
+class [[nodiscard]] send_copy_operation : private held_copy<T>, public send_operation<T> {
  public:
-  send_copy_operation(channel<T>* where, const T& value) : channel_(where), value_(value) {}
-
-  result<void> await_resume() {
-    const progress ended = this->finish();
-    if (ended != progress::done) return fail(error_for(ended));
-    return {};
-  }
-
- private:
-  friend operation<send_copy_operation>;
-  static constexpr bool is_send = true;
-  channel_base* base() const noexcept { return channel_; }
-  void* place() noexcept { return std::addressof(value_); }
-  progress attempt(wait_node*& to_wake) noexcept {
-    return channel_ ? channel_->send(value_, to_wake) : progress::blocked;
-  }
-
-  channel<T>* channel_;
-  T value_;
+  send_copy_operation(channel<T>* to, const T& v) : held_copy<T>(v), send_operation<T>(to, this->copy) {}
 };
 
 template <class T>
-class [[nodiscard]] recv_operation : public operation<recv_operation<T>> {
+class [[nodiscard]] recv_operation : public operation<recv_operation<T>>, public recv_operands<T> {
  public:
-  explicit recv_operation(channel<T>* where) noexcept : channel_(where) {}
+  explicit recv_operation(channel<T>* from) noexcept : recv_operands<T>(from) {}
 
   result<T> await_resume() {
     const progress ended = this->finish();
     if (ended != progress::done) return fail(error_for(ended));
-    return received_.take();
+    return this->received.take();
   }
 
  private:
   friend operation<recv_operation>;
   static constexpr bool is_send = false;
-  channel_base* base() const noexcept { return channel_; }
-  void* place() noexcept { return std::addressof(received_.value); }
   progress attempt(wait_node*& to_wake) noexcept {
-    return channel_ ? channel_->recv(place(), to_wake) : progress::blocked;
+    void* const place = std::addressof(this->received.value);
+    return this->where ? static_cast<channel<T>*>(this->where)->recv(place, to_wake) : progress::blocked;
   }
-
-  channel<T>* channel_;
-  received_value<T> received_;
 };
 
 }  // namespace tandem::csp::detail

@@ -5,16 +5,17 @@
 #include <cstdint>
 #include <mutex>
 
+#include <tandem/runtime/detail/selection.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 
 namespace tandem::csp::detail {
 
-using tandem::detail::context_enlists;
 using tandem::detail::context_error;
 using tandem::detail::context_over;
 using tandem::detail::current_task;
 using tandem::detail::selection;
+using tandem::detail::task_of;
 using tandem::detail::task_record;
 using tandem::detail::wait_node;
 
@@ -29,9 +30,20 @@ enum class progress : std::uint8_t {
   over,     // the caller's context is over; nothing happened
 };
 
-/// A plain thread that waits. Its node has no task.
+/// An arm of a select.
+struct select_node : wait_node {
+  select_node() noexcept : wait_node(owner::select) {}
+  selection* select = nullptr;
+  std::uint32_t arm = 0;
+};
+
+[[nodiscard]] inline select_node& select_of(wait_node& node) noexcept { return static_cast<select_node&>(node); }
+
+/// A plain thread.
 class thread_waiter : public wait_node {
  public:
+  thread_waiter() noexcept : wait_node(owner::thread) {}
+
   void wait() {
     std::unique_lock hold(mutex_);
     changed_.wait(hold, [this] { return woken_; });
@@ -51,10 +63,11 @@ class thread_waiter : public wait_node {
 
 /// Lets the owner of a node run whose wait has ended. The node must not be touched after this.
 inline void wake(wait_node& node) noexcept {
-  if (node.task) [[likely]]
-    tandem::detail::make_ready(*node.task);
-  else
-    static_cast<thread_waiter&>(node).wake();
+  switch (node.owned_by) {
+    case wait_node::owner::task: return tandem::detail::make_ready(task_of(node));
+    case wait_node::owner::select: return tandem::detail::make_ready(select_of(node).select->owner());
+    case wait_node::owner::thread: return static_cast<thread_waiter&>(node).wake();
+  }
 }
 
 /// A first-in first-out list of nodes. Guarded by the lock of its owner, except for empty().

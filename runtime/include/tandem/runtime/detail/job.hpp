@@ -11,10 +11,14 @@ struct job {
   run_function run;
 };
 
-/// An entry of a run queue. Bit 0 set: a job; clear: a foreign runnable, meaningful only to its host.
+/// An entry of a run queue: an address, and in its low bits what is there.
 using queue_item = std::uintptr_t;
+inline constexpr queue_item foreign_item = 0;  // a foreign runnable, meaningful only to its host
+inline constexpr queue_item job_item = 1;
+inline constexpr queue_item task_item = 3;
+inline constexpr queue_item item_kind = 3;  // the low bits
 
-[[nodiscard]] inline queue_item item_of(job& j) noexcept { return reinterpret_cast<queue_item>(&j) | 1U; }
+[[nodiscard]] inline queue_item item_of(job& j) noexcept { return reinterpret_cast<queue_item>(&j) | job_item; }
 
 /// How the scheduler treats runnables it knows nothing about. Installed once, before any foreign item is submitted.
 struct foreign_host {

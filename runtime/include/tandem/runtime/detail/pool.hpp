@@ -1,10 +1,10 @@
-// Memory for coroutine frames, task records and messages: per-thread free lists in steps of 16 bytes.
+// Memory for coroutine frames, task records and messages: per-thread free lists in steps of 8 bytes.
 #pragma once
 #include <cstddef>
 
 namespace tandem::detail {
 
-/// Allocates `bytes`, aligned for any fundamental type.
+/// Allocates `bytes`, aligned for any type of that size with fundamental alignment.
 /// Threads: any. Memory allocated on one thread may be freed on another.
 /// Errors:  throws std::bad_alloc.
 [[nodiscard]] void* pool_allocate(std::size_t bytes);
@@ -17,6 +17,11 @@ inline constexpr bool pool_aligned<void> = true;
 
 /// Frees memory of pool_allocate(); `bytes` must be the size that was asked for.
 void pool_free(void* memory, std::size_t bytes) noexcept;
+
+/// The same for task records, which have memory of their own: it never serves anything else, so it can be searched for
+/// records that are alive. See task_table.
+[[nodiscard]] void* record_allocate(std::size_t bytes);
+void record_free(void* memory, std::size_t bytes) noexcept;
 
 /// Base of classes whose objects come from the pool. Virtual destructors make the size right for derived classes.
 struct pooled {

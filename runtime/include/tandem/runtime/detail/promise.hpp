@@ -5,6 +5,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 
 #include <tandem/runtime/detail/config.hpp>
 #include <tandem/runtime/detail/pool.hpp>
@@ -23,21 +24,33 @@ enum class after_end : std::uint8_t {
   nothing        ///< There is none.
 };
 
+struct promise_base;
+
+/// What comes at the end of a coroutine that does not just go on with its awaiter.
+struct end_hook {
+  after_end (*end)(promise_base& ended) noexcept;  // decides, and may destroy the frame
+  promise_base* awaiter;                           // null for the outermost coroutine
+};
+
 /// Base of all promises.
 ///
 /// (P1) It lies at the start of the promise, and the promise two pointers into the frame, so a handle of whatever
 ///      coroutine is as good as one of promise_base. await_coroutine() checks that.
 struct promise_base {
-  using end_function = after_end (*)(promise_base& ended) noexcept;
-
-  std::coroutine_handle<promise_base> continuation;  // who awaits this coroutine (P1); null for the outermost one
+  std::uintptr_t next = 0;  // the frame of the awaiter (P1), or with hook_bit an end_hook
   task_record* record = nullptr;
-  const void* await_site = nullptr;  // where in `continuation` that is; null keeps it out of stacks
-  end_function at_end = nullptr;     // decides what comes next, and may destroy the frame; null: the awaiter goes on
+  const void* await_site = nullptr;  // where in the awaiter that is; null keeps it out of stacks
 #if TANDEM_NESTED_RESUME
   // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. The second goes on.
   std::atomic<bool> met{false};
 #endif
+  static constexpr std::uintptr_t hook_bit = 1;
+
+  /// Null: the awaiter goes on.
+  [[nodiscard]] const end_hook* hook() const noexcept {
+    return next & hook_bit ? reinterpret_cast<const end_hook*>(next & ~hook_bit) : nullptr;
+  }
+  void unhandled_exception() noexcept { record->hold_exception(std::current_exception()); }
 
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
@@ -55,11 +68,13 @@ struct promise_base {
 
 /// The coroutine that awaits `p`, or null.
 [[nodiscard]] inline promise_base* awaiter_of(const promise_base& p) noexcept {
-  return p.continuation ? &p.continuation.promise() : nullptr;
+  if (const end_hook* const hook = p.hook()) return hook->awaiter;
+  if (p.next == 0) return nullptr;
+  return &std::coroutine_handle<promise_base>::from_address(reinterpret_cast<void*>(p.next)).promise();
 }
 
 // The end of a coroutine: `ended` has its outcome and is suspended for good, at its end or, if what it awaited took it
-// along, where it awaited that. From then on it belongs to its awaiter or its at_end: the caller must not touch it.
+// along, where it awaited that. From then on it belongs to its awaiter or its hook: the caller must not touch it.
 #if TANDEM_NESTED_RESUME
 /// Runs what comes next, unless the awaiter's own await_suspend() is still there to see to it.
 void end_coroutine(promise_base& ended) noexcept;
@@ -69,9 +84,10 @@ void end_coroutine(promise_base& ended) noexcept;
 [[nodiscard]] std::coroutine_handle<> end_specially(promise_base& ended) noexcept;
 /// Gives what runs next.
 [[nodiscard]] inline std::coroutine_handle<> end_coroutine(promise_base& ended) noexcept {
-  if (ended.at_end) [[unlikely]] return end_specially(ended);
-  ended.record->innermost = &ended.continuation.promise();
-  return ended.continuation;
+  if (ended.hook()) [[unlikely]] return end_specially(ended);
+  const auto awaiter = std::coroutine_handle<promise_base>::from_address(reinterpret_cast<void*>(ended.next));
+  ended.record->innermost = &awaiter.promise();
+  return awaiter;
 }
 #endif
 
@@ -100,13 +116,15 @@ auto promise_base::final_awaiter::await_suspend(std::coroutine_handle<Promise> s
 }
 
 /// The await_suspend() of whoever awaits a coroutine: `child` runs, and `parent` when that has ended.
-/// `site` is what stacks show for `parent`, if anything.
+/// `site` is what stacks show for `parent`, if anything. A `hook` names the parent, and stays until the child has ended.
 template <std::derived_from<promise_base> Child, std::derived_from<promise_base> Parent>
 [[gnu::always_inline]] inline auto await_coroutine(std::coroutine_handle<Child> child,
-                                                   std::coroutine_handle<Parent> parent, const void* site) noexcept {
+                                                   std::coroutine_handle<Parent> parent, const void* site,
+                                                   const end_hook* hook = nullptr) noexcept {
   static_assert(alignof(Parent) <= 2 * sizeof(void*) && alignof(promise_base) <= 2 * sizeof(void*));  // P1
   Child& p = child.promise();
-  p.continuation = std::coroutine_handle<promise_base>::from_address(parent.address());
+  p.next = hook ? reinterpret_cast<std::uintptr_t>(hook) | promise_base::hook_bit
+                : reinterpret_cast<std::uintptr_t>(parent.address());
   assert(awaiter_of(p) == &parent.promise());  // P1
   p.record = parent.promise().record;
   p.await_site = site;
@@ -118,15 +136,13 @@ template <std::derived_from<promise_base> Child, std::derived_from<promise_base>
 #endif
 }
 
-/// Makes `outermost` the coroutine that `task` starts with.
+/// Makes `outermost` the coroutine that `task` starts with. `hook` lives as long as that.
 template <std::derived_from<promise_base> Promise>
-void begin_with(task_record& task, std::coroutine_handle<Promise> outermost,
-                promise_base::end_function at_end) noexcept {
+void begin_with(task_record& task, std::coroutine_handle<Promise> outermost, const end_hook& hook) noexcept {
   Promise& p = outermost.promise();
   p.record = &task;
-  p.at_end = at_end;
+  p.next = reinterpret_cast<std::uintptr_t>(&hook) | promise_base::hook_bit;
   task.innermost = &p;
-  task.resume_point = outermost;
 }
 
 }  // namespace tandem::detail

@@ -6,7 +6,7 @@
 
 namespace tandem::detail {
 
-struct task_record;
+class task_record;
 
 /// The state word of a wait that more than one party can end: a select's arms, a timer, a cancellation, a reply.
 ///

@@ -1,13 +1,17 @@
 // The root record of a spawned task: what the scheduler, contexts and channels know about it.
 #pragma once
 #include <atomic>
-#include <coroutine>
+#include <cstddef>
 #include <cstdint>
-#include <source_location>
+#include <exception>
+#include <new>
+#include <utility>
 
 #include <tandem/errors/error.hpp>
+#include <tandem/runtime/detail/completion_base.hpp>
 #include <tandem/runtime/detail/job.hpp>
-#include <tandem/runtime/detail/selection.hpp>
+#include <tandem/runtime/detail/task_origin.hpp>
+#include <tandem/runtime/detail/wait_node.hpp>
 #include <tandem/runtime/detail/worker.hpp>
 
 namespace tandem::detail {
@@ -15,79 +19,112 @@ namespace tandem::detail {
 struct context_state;
 struct promise_base;
 
-/// A task's place in a channel's list of waiters. Lives in the task's record for a plain send or receive (a chain of
-/// tasks waits in one place at a time), in the select for an arm.
-///
-/// Everything but `linked` is written by the waiting task before it links the node, and then belongs to the holder of
-/// the channel's lock. `linked` is written under that lock; a stale false read outside of it is impossible (see csp).
-struct wait_node {
-  wait_node* previous = nullptr;
-  wait_node* next = nullptr;
+/// The membership of a task in the list of waits of a scope that can end. Lives where the task was put under that
+/// scope, because most tasks are under none.
+struct scope_link {
+  context_state* state = nullptr;
   task_record* task = nullptr;
-  selection* select = nullptr;  // null: a plain operation, which the lock alone decides
-  void* value = nullptr;        // where to take the value from, or put it
-  std::uint32_t arm = 0;
-  std::uint8_t outcome = 0;  // what ended the wait; its meaning is the channel's
+  scope_link* previous = nullptr;  // guarded by the scope's lock, as are the rest
+  scope_link* next = nullptr;
   bool linked = false;
 };
 
-/// What a task can wait for: one static object for each kind of operation. Waiting costs nothing more for it, and a
-/// report can tell who waits for what.
-struct wait_kind {
-  const char* name;                            ///< Completes "waiting for …". A literal.
-  void (*cancel)(task_record& task) noexcept;  ///< Ends the wait early; null if only what is waited for ends it.
-  /// Where that was made; null if it has no such place. Called only while `task` waits and nothing runs.
-  std::source_location (*origin)(const task_record& task) noexcept = nullptr;
-};
-
-/// One per spawned task, shared by all coroutines it awaits.
+/// One per spawned task, shared by all coroutines it awaits; the end of the outermost one completes it.
+///
+/// Its size counts: with one more word a million tasks cost eight megabytes more. So the memory of the wait is that of
+/// the exception and of the outcome too, which come when the wait is over.
 ///
 /// (R1) While the task runs, its fields belong to the worker that runs it.
 /// (R2) Between suspension and make_ready(), they belong to whoever wins the right to wake it; `waits_for` and
-///      `operation` are then constant, so that a canceller may use them under the context's lock.
-/// (R3) `name`, `background`, `site` and `waits_for` may be read by any thread that holds the lock of the task's live
-///      shard: they are atomic or constant, and what they point to is constant. `waits_for` is set from begin_wait() to
-///      end_wait(), so a task that was woken but does not run yet still shows what it waited for.
-struct task_record : job {
-  task_record(scheduler& s, context_state* inherited, const char* task_name, std::source_location spawn_site) noexcept;
-  task_record(const task_record&) = delete;
-  task_record& operator=(const task_record&) = delete;
+///      `what` are then constant, so that a canceller may use them under the context's lock.
+/// (R3) origin(), is_background() and `waits_for` may be read by any thread in visit_tasks(): they are atomic, and what
+///      they stand for is constant. `waits_for` is set from begin_wait() to end_wait(), so a task that was woken but
+///      does not run yet still shows what it waited for.
+class task_record : public completion_base, public wait_node {
+ public:
+  task_record(scheduler& s, origin_id made_by) noexcept;
 
-  std::coroutine_handle<> resume_point;  // the innermost suspended coroutine
-  promise_base* innermost = nullptr;     // the innermost coroutine, suspended or not, for stacks (R1)
-  scheduler* owner;
-  context_state* context;  // borrowed from the enclosing scope, or the share of hold_context()
+  static void* operator new(std::size_t bytes) { return record_allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { record_free(memory, bytes); }
 
-  // The wait in progress (R2).
+  /// Runs until the task suspends or ends; the record may be gone then. On a worker.
+  virtual void run() noexcept;
+  [[nodiscard]] virtual const char* name() const noexcept { return origin().name; }
+  [[nodiscard]] task_record* completing_task() noexcept final { return this; }
+
+  [[nodiscard]] const task_origin& origin() const noexcept {
+    return origin_of(origin_.load(std::memory_order_relaxed) & ~background_bit);
+  }
+
+  /// Nobody will join it.
+  [[nodiscard]] bool is_background() const noexcept {
+    return origin_.load(std::memory_order_relaxed) & background_bit;
+  }
+  /// Lets the task run on in the background; with a name, reports call it that. Threads: any that has a share.
+  void let_go(const char* name) noexcept;
+
+  [[nodiscard]] context_state* context() const noexcept {
+    return enlists() ? link().state : reinterpret_cast<context_state*>(context_);
+  }
+  /// True if waits enlist with the context's scope, which takes its lock: not under a channel's lock then.
+  [[nodiscard]] bool enlists() const noexcept { return context_ & enlists_bit; }
+  [[nodiscard]] scope_link& link() const noexcept { return *reinterpret_cast<scope_link*>(context_ & ~enlists_bit); }
+
+  /// Puts the task under `state`, which the caller keeps alive. `membership` is used if `state` has a scope that ends,
+  /// and must then stay until the task is under another context. Gives what restore_context() takes.
+  std::uintptr_t set_context(context_state* state, scope_link& membership) noexcept;
+  void restore_context(std::uintptr_t before) noexcept { context_ = before; }
+
+  /// An exception on its way from the coroutine that ended by it to the one that awaits that (R1).
+  void hold_exception(std::exception_ptr thrown) noexcept {
+    new (&exception) std::exception_ptr(std::move(thrown));
+    threw = true;
+  }
+  [[noreturn]] void rethrow();
+
+  // The task's own, while it runs (R1).
+  bool threw : 1 = false;          // `exception` holds one
+  bool enlisted : 1 = false;       // the wait in progress is, or was, on the list of its scope
+  bool waited : 1 = false;         // the plain operation in progress began to wait
+  bool holds_lock : 1 = false;     // … and holds its channel's lock, until it has linked the node
+
+ private:
+  bool counts_context_ : 1 = false;
+  std::atomic<origin_id> origin_;  // with background_bit; relaxed: for reports, which may come before or after a change
+  std::uintptr_t context_ = 0;  // a context_state, or with the bit a scope_link that has one
+
+ public:
+  promise_base* innermost = nullptr;  // the innermost coroutine, which runs or is to be resumed (R1)
+  scheduler* const owner;
   std::atomic<const wait_kind*> waits_for{nullptr};  // relaxed: others want a report, or run while the task does not
-  void* operation = nullptr;
-  wait_node node;
-
-  // Membership in the list of waits of the context's scope; guarded by its lock.
-  task_record* wait_previous = nullptr;
-  task_record* wait_next = nullptr;
-
-  // Membership in the scheduler's list of live tasks; guarded by the shard's lock.
-  task_record* live_previous = nullptr;
-  task_record* live_next = nullptr;
-  unsigned live_shard = 0;
-
-  bool wait_linked = false;               // as wait_next
-  bool enlisted = false;                  // the wait in progress is, or was, on that list; written by the task itself
-  bool counts_context = false;            // see hold_context()
-  bool held_reported = false;             // the watchdog told about it; touched by the thread that runs the task
-  std::atomic<bool> background{false};    // nobody will join it; written by whoever let go, read by reports
-  std::atomic<const char*> name;          // changed by join_handle::detach(), read by reports; always a literal
-  const std::source_location site;
   const std::uint64_t id;
 
  protected:
-  ~task_record() = default;
+  ~task_record() override = default;
+
   /// Takes a share of the context the task starts under; a runtime's root needs no counting, as it outlives its tasks.
-  void hold_context() noexcept;
+  /// Errors: throws std::bad_alloc.
+  void hold_context(context_state* inherited);
   /// Gives the share back. The task has ended, or never ran, so it is under that context. Once is enough, twice harmless.
   void leave_context() noexcept;
+
+  /// Room for an outcome: the node's, because a task that has ended does not wait.
+  static constexpr std::size_t room_bytes = 3 * sizeof(void*);
+  [[nodiscard]] void* room() noexcept { return static_cast<wait_node*>(this); }
+
+ private:
+  friend class task_table;
+  static constexpr std::uintptr_t enlists_bit = 1;
+  static constexpr origin_id background_bit = origin_id{1} << 31;
 };
+
+/// An entry of a run queue that resumes `task`.
+[[nodiscard]] inline queue_item item_of(task_record& task) noexcept {
+  return reinterpret_cast<queue_item>(&task) | task_item;
+}
+
+/// The task that waits as `node`.
+[[nodiscard]] inline task_record& task_of(wait_node& node) noexcept { return static_cast<task_record&>(node); }
 
 /// The task running on this worker. The caller must be one.
 [[nodiscard]] inline task_record& current_task() noexcept { return *tls_worker->current; }
@@ -99,12 +136,8 @@ void make_ready(task_record& task) noexcept;
 /// Puts the running task at the back of its worker's queue. It must suspend right after.
 void yield_to_others(task_record& task) noexcept;
 
-/// Lets go of `task`, which runs on in the background; with a name, reports call it that.
-inline void let_go(task_record& task, const char* name) noexcept {
-  // relaxed: both are for reports, which may come before or after.
-  if (name) task.name.store(name, std::memory_order_relaxed);
-  task.background.store(true, std::memory_order_relaxed);
-}
+/// yield_to_others(), behind what did not fit into that queue too.
+void yield_to_all(task_record& task) noexcept;
 
 /// Announces that `task` is about to wait, what for, and how to end that wait: `kind.cancel` may be called once, on any
 /// thread, until end_wait(). False: the context is over already; the task must not wait. end_wait() must follow in both
@@ -113,9 +146,6 @@ inline void let_go(task_record& task, const char* name) noexcept {
 
 /// After the wait: when it returns, `kind.cancel` has either run completely or will not run.
 void end_wait(task_record& task) noexcept;
-
-/// True if begin_wait() takes a lock for this task's context; then it must not be called under a channel's lock.
-[[nodiscard]] bool context_enlists(const task_record& task) noexcept;
 
 /// True if the task's context is over.
 [[nodiscard]] bool context_over(const task_record& task) noexcept;

@@ -95,7 +95,6 @@ class tick_wait {
   template <std::derived_from<promise_base> P>
   bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
-    task.resume_point = self;
     return start(task);
   }
 

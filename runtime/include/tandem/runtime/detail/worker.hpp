@@ -9,7 +9,7 @@
 namespace tandem::detail {
 
 class scheduler;
-struct task_record;
+class task_record;
 
 /// Written and read by the worker's own thread only; `current` is written by set_running(), and its value (not what it
 /// points to) may be read by any thread.

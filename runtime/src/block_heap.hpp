@@ -1,0 +1,231 @@
+// Memory in blocks of equal size: per-thread free lists in steps of 8 bytes, and a depot where threads exchange them.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include <sys/mman.h>
+
+#include <tandem/runtime/detail/config.hpp>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace tandem::detail {
+
+/// `Tag` tells heaps apart. A block of a size that is no multiple of 16 is aligned to 8: nothing of that size is aligned
+/// more strictly.
+///
+/// (H1) Memory of a block size stays with it, and is zero before its first use. While a block is free, only its first
+///      word is written.
+template <class Tag>
+class block_heap {
+ public:
+  static constexpr std::size_t step = 8;
+  static constexpr std::size_t largest = 1024;  // what is larger goes to operator new
+
+  struct region {
+    std::byte* begin;
+    std::size_t bytes;
+    std::size_t block;  // the size of one
+  };
+
+  static void* allocate(std::size_t bytes) {
+    const std::size_t index = (bytes + step - 1) / step - 1;
+    if (index >= classes) return ::operator new(bytes);
+    chain& mine = lists.current[index];
+    if (!mine.first) [[unlikely]] {
+      if (lists.gone) return take_one(index);
+      if (lists.spare[index].first) {
+        mine = lists.spare[index];
+        lists.spare[index] = {};
+      } else {
+        mine = the_depot().take(index);
+      }
+    }
+    block* const b = mine.first;
+    mine.first = b->next;
+    --mine.length;
+    mark_used(b, index);
+    return b;
+  }
+
+  static void free(void* memory, std::size_t bytes) noexcept {
+    const std::size_t index = (bytes + step - 1) / step - 1;
+    if (index >= classes) {
+      ::operator delete(memory);
+      return;
+    }
+    auto* const b = static_cast<block*>(memory);
+    mark_free(b, index);
+    if (lists.gone) [[unlikely]] {
+      b->next = nullptr;
+      the_depot().give(index, {b, 1});
+      return;
+    }
+    chain& mine = lists.current[index];
+    if (mine.length == batch) [[unlikely]] {
+      if (lists.spare[index].first) the_depot().give(index, lists.spare[index]);
+      lists.spare[index] = mine;
+      mine = {};
+    }
+    b->next = mine.first;
+    mine.first = b;
+    ++mine.length;
+  }
+
+  /// All memory there is; what comes while the caller looks at it is not in it. It never goes.
+  [[nodiscard]] static std::vector<region> regions() { return the_depot().regions(); }
+
+ private:
+  static constexpr std::size_t classes = largest / step;
+  static constexpr std::size_t batch = 64;  // blocks that move between a thread and the depot at a time
+  static constexpr std::size_t first_region = std::size_t{64} << 10;
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+  static constexpr std::size_t left_readable = 32;  // of a free block, under ASan
+
+  struct block {
+    block* next;
+  };
+
+  // A chain of up to `batch` free blocks of one class.
+  struct chain {
+    block* first = nullptr;
+    std::size_t length = 0;
+  };
+
+  // Where threads exchange chains. Never destroyed: blocks may be freed by threads that outlive main().
+  class depot {
+   public:
+    chain take(std::size_t index) {
+      const std::lock_guard hold(lock_);
+      if (!chains_[index].empty()) {
+        const chain c = chains_[index].back();
+        chains_[index].pop_back();
+        return c;
+      }
+      return cut(index);
+    }
+
+    void give(std::size_t index, chain c) noexcept {
+      const std::lock_guard hold(lock_);
+      chains_[index].push_back(c);
+    }
+
+    std::vector<region> regions() {
+      const std::lock_guard hold(lock_);
+      return regions_;
+    }
+
+   private:
+    struct uncut {
+      std::byte* at = nullptr;
+      std::size_t blocks = 0;
+      std::size_t had = 0;  // bytes of all regions of this class
+    };
+
+    // Off the end of the newest region, so that memory is touched when it is needed.
+    chain cut(std::size_t index) {
+      const std::size_t size = (index + 1) * step;
+      uncut& left = uncut_[index];
+      if (left.blocks == 0) {
+        // A class that is used much gets pages that cost one fault for two megabytes.
+        const std::size_t bytes = std::clamp(left.had, first_region, huge_page);
+        regions_.reserve(regions_.size() + 1);
+        left.at = static_cast<std::byte*>(map(bytes));
+        left.blocks = bytes / size;
+        left.had += bytes;
+        regions_.push_back({left.at, left.blocks * size, size});
+      }
+      chain c;
+      c.length = std::min(batch, left.blocks);
+      for (std::size_t i = c.length; i-- > 0;) {
+        auto* const b = reinterpret_cast<block*>(left.at + i * size);
+        b->next = c.first;
+        c.first = b;
+        mark_free(b, index);
+      }
+      left.at += c.length * size;
+      left.blocks -= c.length;
+      return c;
+    }
+
+    std::mutex lock_;
+    std::array<std::vector<chain>, classes> chains_;  // guarded by lock_, as the rest
+    std::array<uncut, classes> uncut_{};
+    std::vector<region> regions_;
+  };
+
+  static depot& the_depot() {
+    static depot* const instance = new depot;
+    return *instance;
+  }
+
+  // A thread's own lists: `current` serves, `spare` keeps one full chain so that alloc/free at the border of a batch does
+  // not go to the depot each time.
+  struct thread_lists {
+    std::array<chain, classes> current;
+    std::array<chain, classes> spare;
+    bool gone = false;  // frees that come after the destructor, from other thread_locals, go to the depot directly
+
+    ~thread_lists() {
+      for (std::size_t i = 0; i < classes; ++i) {
+        if (current[i].first) the_depot().give(i, current[i]);
+        if (spare[i].first) the_depot().give(i, spare[i]);
+        current[i] = spare[i] = {};
+      }
+      gone = true;
+    }
+  };
+  static thread_local thread_lists lists;
+
+  static void* take_one(std::size_t index) {
+    chain c = the_depot().take(index);
+    block* const b = c.first;
+    if (--c.length > 0) {
+      c.first = b->next;
+      the_depot().give(index, c);
+    }
+    mark_used(b, index);
+    return b;
+  }
+
+#if defined(__SANITIZE_ADDRESS__)
+  // From operator new, so that the leak checker looks into it.
+  static void* map(std::size_t bytes) { return std::memset(::operator new(bytes), 0, bytes); }
+  static void mark_used(block* b, std::size_t index) noexcept {
+    ASAN_UNPOISON_MEMORY_REGION(b, (index + 1) * step);
+  }
+  static void mark_free(block* b, std::size_t index) noexcept {
+    const std::size_t size = (index + 1) * step;
+    if (size > left_readable)
+      ASAN_POISON_MEMORY_REGION(reinterpret_cast<std::byte*>(b) + left_readable, size - left_readable);
+  }
+#else
+  static void* map(std::size_t bytes) {
+    // More than asked for, to be aligned as huge pages are; the rest goes back.
+    const std::size_t asked = bytes == huge_page ? 2 * huge_page : bytes;
+    void* const got = mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (got == MAP_FAILED) throw std::bad_alloc();
+    if (asked == bytes) return got;
+    auto* const begin = static_cast<std::byte*>(got);
+    const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % huge_page;
+    if (before != 0) munmap(begin, before);
+    if (before != huge_page) munmap(begin + before + bytes, huge_page - before);
+    (void)madvise(begin + before, bytes, MADV_HUGEPAGE);  // refused: small pages do as well
+    return begin + before;
+  }
+  static void mark_used(block*, std::size_t) noexcept {}
+  static void mark_free(block*, std::size_t) noexcept {}
+#endif
+};
+
+template <class Tag>
+thread_local typename block_heap<Tag>::thread_lists block_heap<Tag>::lists;
+
+}  // namespace tandem::detail

@@ -1,0 +1,63 @@
+#include "task_table.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "block_heap.hpp"
+
+namespace tandem::detail {
+namespace {
+
+using record_heap = block_heap<struct records>;
+
+std::mutex visitors;                // one visit at a time
+constinit std::atomic<bool> visited{false};  // relaxed: ordered by the fences (L2)
+
+}  // namespace
+
+void* record_allocate(std::size_t bytes) { return record_heap::allocate(bytes); }
+void record_free(void* memory, std::size_t bytes) noexcept { record_heap::free(memory, bytes); }
+
+void task_table::list(task_record& task) noexcept {
+  std::atomic_ref(task.listing_).store(listed, std::memory_order_release);  // L1
+}
+
+void task_table::unlist(task_record& task) noexcept {
+  // Release: whoever sees it cleared may sum up what the task did before.
+  std::atomic_ref(task.listing_).store(0, std::memory_order_release);
+  sync::light_fence();  // L2
+  if (visited.load(std::memory_order_relaxed)) [[unlikely]] {
+    const std::lock_guard wait_for_visitor(visitors);
+  }
+}
+
+bool task_table::first_report(task_record& task) noexcept {
+  return !(std::atomic_ref(task.listing_).fetch_or(reported, std::memory_order_relaxed) & reported);
+}
+
+void task_table::visit(const scheduler& s, const std::function<void(task_record&)>& visitor) {
+  struct visit_in_progress {
+    visit_in_progress() {
+      visited.store(true, std::memory_order_relaxed);
+      sync::heavy_fence();  // L2
+    }
+    ~visit_in_progress() { visited.store(false, std::memory_order_relaxed); }
+  };
+  const std::lock_guard alone(visitors);
+  const visit_in_progress told;
+  std::vector<task_record*> found;
+  for (const record_heap::region& r : record_heap::regions()) {
+    for (std::size_t at = 0; at < r.bytes; at += r.block) {
+      // There may be no record yet, or no more; the byte is there all the same.
+      auto* const task = reinterpret_cast<task_record*>(r.begin + at);
+      const bool there = std::atomic_ref(task->listing_).load(std::memory_order_acquire) & listed;  // L1
+      if (there && task->owner == &s) found.push_back(task);
+    }
+  }
+  std::ranges::sort(found, {}, &task_record::id);
+  for (task_record* const task : found) visitor(*task);
+}
+
+}  // namespace tandem::detail
