@@ -26,7 +26,7 @@ template <class R>
 class prepared_call final : public after_call {
  public:
   prepared_call(std::shared_ptr<scheduler> where, task<R> body, std::source_location site)
-      : home_(std::move(where)), body_(std::move(body)), made_(new spawned<R>(*home_, nullptr, "after_func", site)),
+      : home_(std::move(where)), body_(std::move(body)), made_(new spawned<R>(*home_, nullptr, id_of_origin("after_func", site))),
         handle_(made_) {}
   ~prepared_call() override {
     if (made_) made_->release();  // the task's own share

@@ -82,13 +82,14 @@ class completion_base : public pooled {
   /// The memory of the outcome, which exists from publish() on; derived classes destroy it.
   [[nodiscard]] virtual void* place() noexcept = 0;
 
- private:
+  /// The outcome is there.
   void publish() noexcept {
     const std::lock_guard hold(lock_);
     ready_.store(true, std::memory_order_release);
     if (completion_waiter* waiter = std::exchange(waiter_, nullptr)) waiter->wake(*waiter);
   }
 
+ private:
   spin_lock lock_;
   sync::atomic<bool> ready_{false};  // written under lock_
 
