@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 
 namespace tandem::detail {
@@ -25,18 +24,21 @@ key key_of(const char* name, const std::source_location& site) noexcept {
 /// Numbers are given under the lock, and looked up without it: pages of entries never move.
 class origin_table {
  public:
+  origin_table() { (void)add("(one of too many names)", {}); }
+
   origin_id add(const char* name, const std::source_location& site) {
     const std::lock_guard hold(lock_);
+    if (next_ == pages_.size() * page_size) return unnamed;
     const auto [at, is_new] = ids_.try_emplace(key_of(name, site), next_);
     if (!is_new) return at->second;
     try {
-      std::atomic<task_origin*>& page = pages_.at(next_ / page_size);
+      std::atomic<task_origin*>& page = pages_[next_ / page_size];
       if (next_ % page_size == 0)
         page.store(std::make_unique<task_origin[]>(page_size).release(), std::memory_order_release);
       page.load(std::memory_order_relaxed)[next_ % page_size] = {name, site};
     } catch (...) {
       ids_.erase(at);
-      throw std::bad_alloc();
+      throw;
     }
     return next_++;
   }
@@ -49,6 +51,7 @@ class origin_table {
 
  private:
   static constexpr std::size_t page_size = 1024;
+  static constexpr origin_id unnamed = 0;  // for those that come when the table is full: four million names later
 
   std::mutex lock_;
   std::map<key, origin_id> ids_;  // guarded by lock_

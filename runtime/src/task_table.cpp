@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "block_heap.hpp"
+#include "visit_gate.hpp"
 
 namespace tandem::detail {
 namespace {
 
 using record_heap = block_heap<struct records>;
 
-std::mutex visitors;                // one visit at a time
-constinit std::atomic<bool> visited{false};  // relaxed: ordered by the fences (L2)
+constinit visit_gate gate;
 
 }  // namespace
 
@@ -27,10 +27,7 @@ void task_table::list(task_record& task) noexcept {
 void task_table::unlist(task_record& task) noexcept {
   // Release: whoever sees it cleared may sum up what the task did before.
   std::atomic_ref(task.listing_).store(0, std::memory_order_release);
-  sync::light_fence();  // L2
-  if (visited.load(std::memory_order_relaxed)) [[unlikely]] {
-    const std::lock_guard wait_for_visitor(visitors);
-  }
+  gate.leave();  // L2
 }
 
 bool task_table::first_report(task_record& task) noexcept {
@@ -38,15 +35,7 @@ bool task_table::first_report(task_record& task) noexcept {
 }
 
 void task_table::visit(const scheduler& s, const std::function<void(task_record&)>& visitor) {
-  struct visit_in_progress {
-    visit_in_progress() {
-      visited.store(true, std::memory_order_relaxed);
-      sync::heavy_fence();  // L2
-    }
-    ~visit_in_progress() { visited.store(false, std::memory_order_relaxed); }
-  };
-  const std::lock_guard alone(visitors);
-  const visit_in_progress told;
+  const std::lock_guard visit_in_progress(gate);  // L2
   std::vector<task_record*> found;
   for (const record_heap::region& r : record_heap::regions()) {
     for (std::size_t at = 0; at < r.bytes; at += r.block) {

@@ -9,9 +9,8 @@ namespace tandem::detail {
 /// The memory of records is their table: it never serves anything else, and a byte of each tells whether a task is there.
 ///
 /// (L1) A record is constructed before list(), which releases that, and stays until unlist() has returned.
-/// (L2) unlist(): clear the byte, light fence, look whether somebody visits, and wait for him if so. visit(): tell that
-///      somebody visits, heavy fence, look at the bytes. At least one of them sees the other: a task that a visitor sees
-///      listed does not go before he has left.
+/// (L2) unlist() clears the byte and passes the visitors' gate (visit_gate): a task that a visitor sees listed stays
+///      until he has left.
 class task_table {
  public:
   /// From now on visit() finds `task`.

@@ -35,7 +35,7 @@ struct spawn_options {
     return made;
   }
 
-  const char* name = "task";               ///< Shown in reports. Must outlive the task: a literal.
+  const char* name = "task";               ///< Shown in reports. A literal, kept for ever.
   std::optional<tandem::context> context;  ///< Default: the spawning task's; outside of tasks, the runtime's root.
   bool own_context = false;                ///< See cancellable().
 };
