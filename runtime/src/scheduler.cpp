@@ -240,6 +240,8 @@ TANDEM_DETAIL_RUNS_TASKS static void run_task(job& self) noexcept {
   set_running(worker, nullptr);
 }
 
+bool scheduler::is_spawned(const task_record& task) noexcept { return task.run == &run_task; }
+
 task_record::task_record(scheduler& s, context_state* inherited, const char* task_name,
                          std::source_location spawn_site) noexcept
     : job(&run_task),

@@ -102,8 +102,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void add_live(task_record& task) noexcept;
   void remove_live(task_record& task) noexcept;
   [[nodiscard]] std::size_t live_tasks() const noexcept;
-  /// Adds the live tasks to `out`. `stopped`: no worker runs a task meanwhile. See take_census().
-  void count_tasks(task_census& out, bool stopped);
+  /// Adds the tasks to `out`. `stopped`: no worker runs one meanwhile. See take_census().
+  void count_tasks(task_census& out, census_of whom, bool stopped);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 
   // For threads in block_on().
@@ -136,6 +136,10 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
  private:
   friend struct worker;
+  friend void add_task_source(scheduler& s, task_source& source);
+  friend void remove_task_source(scheduler& s, task_source& source) noexcept;
+  /// True if `task` was made by spawn(): those of task sources are in the table of live tasks as well.
+  [[nodiscard]] static bool is_spawned(const task_record& task) noexcept;
   [[nodiscard]] std::vector<seat*> make_workers(unsigned n);
 
   struct live_shard {
@@ -173,6 +177,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::atomic<unsigned> next_home_{0};  // heap of the next timer armed from outside of the workers
 
   std::vector<std::unique_ptr<live_shard>> live_;  // the vector is constant
+  std::mutex sources_lock_;
+  std::vector<task_source*> sources_;  // guarded by sources_lock_, as is their use
 
   std::atomic<bool> stopping_{false};       // shutdown has begun
   std::mutex stop_lock_;                    // one while_stopped() at a time; taken before control_lock_

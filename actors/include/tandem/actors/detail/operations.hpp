@@ -45,9 +45,8 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    tandem::detail::task_record& task = *self.promise().record;
-    task.resume_point = self;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    tandem::detail::task_record& task = suspend_here(self);
     if (waiter_.state == room_waiter::phase::admitted) {
       yield_to_others(task);
       return true;
@@ -101,9 +100,8 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    tandem::detail::task_record& task = *self.promise().record;
-    task.resume_point = self;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    tandem::detail::task_record& task = suspend_here(self);
     if (context_over(task)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;

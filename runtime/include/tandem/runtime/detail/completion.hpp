@@ -145,6 +145,8 @@ class completion_wait : public completion_waiter {
   /// Errors: throws std::bad_alloc.
   [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
   static void cancel(task_record& task) noexcept;
+  /// wait_kind::origin of a join: where the task that is joined was spawned, if it is one.
+  static std::source_location joined_site(const task_record& task) noexcept;
 
   /// Called first thing when the task runs again.
   ended finish() noexcept;

@@ -32,7 +32,7 @@ struct promise_base {
 
   std::coroutine_handle<promise_base> continuation;  // who awaits this coroutine (P1); null for the outermost one
   task_record* record = nullptr;
-  const void* await_site = nullptr;  // where in `continuation` that is; null keeps it out of stacks
+  const void* await_site = nullptr;  // where it was suspended last; null keeps it out of stacks
   end_function at_end = nullptr;     // decides what comes next, and may destroy the frame; null: the awaiter goes on
 #if TANDEM_NESTED_RESUME
   // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. The second goes on.
@@ -99,6 +99,16 @@ auto promise_base::final_awaiter::await_suspend(std::coroutine_handle<Promise> s
   return here;
 }
 
+/// What the await_suspend() of an operation begins with: `self` is suspended where this is used, and that is where its
+/// task will go on. That function must be inlined into the coroutine for its address to be the coroutine's.
+template <std::derived_from<promise_base> P>
+[[nodiscard, gnu::always_inline]] inline task_record& suspend_here(std::coroutine_handle<P> self) noexcept {
+  P& p = self.promise();
+  p.await_site = address_of_use();
+  p.record->resume_point = self;
+  return *p.record;
+}
+
 /// The await_suspend() of whoever awaits a coroutine: `child` runs, and `parent` when that has ended.
 /// `site` is what stacks show for `parent`, if anything.
 template <std::derived_from<promise_base> Child, std::derived_from<promise_base> Parent>
@@ -109,7 +119,7 @@ template <std::derived_from<promise_base> Child, std::derived_from<promise_base>
   p.continuation = std::coroutine_handle<promise_base>::from_address(parent.address());
   assert(awaiter_of(p) == &parent.promise());  // P1
   p.record = parent.promise().record;
-  p.await_site = site;
+  parent.promise().await_site = site;
   p.record->innermost = &p;
 #if TANDEM_NESTED_RESUME
   return run_nested(p);
