@@ -19,13 +19,16 @@ constexpr std::size_t awaits_on_one_line = 3;
 
 std::string describe_group(const task_group& g) {
   std::string text(g.name.data());
+  const bool nameless = g.actor && !g.other_names && text == g.actor;  // then it goes by its class
+  if (nameless) text.insert(0, "actor ");
   if (g.other_names) text += " and others";
   if (g.background) text += " in the background";
-  if (g.actor) {
-    text += fmt::format(" (actor {}), ", g.actor);
-  } else {
-    text += fmt::format(" ({}:{}), ", g.site.file_name(), g.site.line());
+  if (!g.actor) {
+    text += fmt::format(" ({}:{})", g.site.file_name(), g.site.line());
+  } else if (!nameless) {
+    text += fmt::format(" (actor {})", g.actor);
   }
+  text += ", ";
   switch (g.doing) {
     case task_group::state::running: return text + fmt::format("running on worker {}", g.worker);
     case task_group::state::ready: return text + "ready to run";

@@ -127,6 +127,13 @@ class completion : public completion_base {
   };
 };
 
+/// A completion of something that is no task. `Kind` tells reports what who joins it waits for; its cancel is
+/// completion_wait::cancel.
+template <class T, const wait_kind& Kind>
+class completion_of final : public completion<T> {
+  [[nodiscard]] const wait_kind& joined_as() const noexcept override { return Kind; }
+};
+
 /// Waits for a completion, for the caller's context, and for a limit of time: whichever comes first.
 ///
 /// (W1) The node of each waker is removed under the waker's lock in finish(), so none of them can outlive the frame.
