@@ -50,7 +50,7 @@ struct worker final : worker_base, seat {
 
   timer_heap timers;
 
-  // For the watchdog; written by the worker's thread, relaxed because a stale value only delays a report.
+  // For the watchdog; written by the worker's thread. A stale value only delays a report.
   std::atomic<bool> active{false};  // neither looking for work nor asleep (D2)
   stack_probe probe;
 
