@@ -178,6 +178,18 @@ void cell::report_dead_letter(const envelope& message, const error& why) noexcep
 
 actors::system& cell::home() const noexcept { return home_.self; }
 
+void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept {
+  static constexpr tandem::detail::wait_kind idle{"a message", nullptr};
+  const tandem::detail::wait_kind* waits_for = nullptr;
+  if (live_.load(std::memory_order_relaxed)) {
+    waits_for = record_->waits_for.load(std::memory_order_relaxed);
+  } else {
+    if (whom == tandem::detail::census_of::live_tasks) return;
+    if (mailbox_.is_asleep()) waits_for = &idle;
+  }
+  add_task(out, *record_, waits_for, kind_.class_name().c_str());
+}
+
 // The turn.
 
 void cell::turn() noexcept {
@@ -255,8 +267,8 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
 
 // Shutdown names the tasks that live; an actor counts while a handler may be suspended.
 void cell::set_live(bool live) noexcept {
-  if (live == live_) return;
-  live_ = live;
+  if (live == live_.load(std::memory_order_relaxed)) return;
+  live_.store(live, std::memory_order_relaxed);
   if (live) {
     add_live_task(*record_);
   } else {

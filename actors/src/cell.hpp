@@ -1,5 +1,6 @@
 // cell: a tandem actor as a citizen of CAF. It is CAF's to address, monitor and link, and ours to run.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/system.hpp>
 #include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/task.hpp>
 
@@ -40,6 +42,8 @@ class cell final : public caf::local_actor, public local_target {
   void abandon() noexcept;
   /// True once nothing is taken any more.
   [[nodiscard]] bool has_ended() noexcept { return mailbox_.is_closed(); }
+  /// See task_source::list(). Threads: any that keeps the cell in the system's table meanwhile.
+  void list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept;
 
   // target
   [[nodiscard]] std::uint64_t id() const noexcept override { return caf::abstract_actor::id(); }
@@ -73,6 +77,7 @@ class cell final : public caf::local_actor, public local_target {
     ~record() override = default;
     void run() noexcept override;
     [[nodiscard]] const char* name() const noexcept override;
+    [[nodiscard]] bool is_spawned() const noexcept override { return false; }
     [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
     static tandem::detail::after_end ended(tandem::detail::promise_base& handler) noexcept;
     cell& self;
@@ -108,7 +113,8 @@ class cell final : public caf::local_actor, public local_target {
   std::size_t taken_ = 0;
   bool launched_ = false;
   bool handling_ = false;
-  bool live_ = false;   // in the runtime's table of live tasks: while a handler may suspend
+  // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment.
+  std::atomic<bool> live_{false};
   bool ended_once_ = false;
   error failure_;
   std::optional<cancel_source> message_context_;

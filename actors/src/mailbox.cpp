@@ -89,6 +89,11 @@ bool mailbox::is_closed() noexcept {
   return closed_;
 }
 
+bool mailbox::is_asleep() noexcept {
+  const std::lock_guard hold(lock_);
+  return asleep_;
+}
+
 mailbox::posted mailbox::nudge() noexcept {
   const std::lock_guard hold(lock_);
   return closed_ ? posted::closed : queued_answer();

@@ -67,6 +67,8 @@ class mailbox {
   /// Asks the consumer to end. queued, wake, or closed: it has ended; full: it was asked before.
   posted request_exit(error why) noexcept;
   [[nodiscard]] bool is_closed() noexcept;
+  /// True while the consumer has nothing to do (M1).
+  [[nodiscard]] bool is_asleep() noexcept;
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
 

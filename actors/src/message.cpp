@@ -38,6 +38,17 @@ error empty_ref() {
   return shared;
 }
 
+const tandem::detail::wait_kind& answer_of(const target& to, bool queued) noexcept {
+  using tandem::detail::completion_wait;
+  using tandem::detail::wait_kind;
+  static constexpr wait_kind here{"an actor's answer", &completion_wait::cancel};
+  static constexpr wait_kind after_room{"room in a mailbox and an answer", &completion_wait::cancel};
+  static constexpr wait_kind elsewhere{"an answer from another node", &completion_wait::cancel};
+  static constexpr wait_kind after_credit{"credit to send to another node and an answer", &completion_wait::cancel};
+  if (to.is_remote()) return queued ? after_credit : elsewhere;
+  return queued ? after_room : here;
+}
+
 bool reply_sink::reply_value(void*, const std::type_info&) noexcept { return false; }
 
 result<void> envelope::complete_from_bytes(std::span<const std::byte>) {

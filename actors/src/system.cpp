@@ -35,9 +35,21 @@ system_impl::system_impl(system& facade, tandem::detail::scheduler& on, tandem::
       simulated(is_simulated),
       options(std::move(with)),
       context(root),
-      caf(std::make_unique<hosted_caf>(on, is_simulated)) {}
+      caf(std::make_unique<hosted_caf>(on, is_simulated)) {
+  add_task_source(core, *this);
+}
 
-system_impl::~system_impl() { ended_->release(); }
+system_impl::~system_impl() {
+  remove_task_source(core, *this);
+  ended_->release();
+}
+
+void system_impl::list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept {
+  for (bucket& b : buckets_) {
+    const std::lock_guard hold(b.lock);
+    for (cell* c = b.first; c; c = c->table_next) c->list(out, whom);
+  }
+}
 
 bool system_impl::one_more() noexcept {
   std::size_t seen = count_.load(std::memory_order_relaxed);  // the CAS decides

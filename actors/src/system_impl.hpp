@@ -12,6 +12,7 @@
 #include <tandem/actors/system.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/completion.hpp>
+#include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 
 namespace tandem::actors::detail {
@@ -22,10 +23,12 @@ class hosted_caf;
 ///      completes ended_, as the last thing done to a system by an actor.
 /// (Y2) An actor that is added while shutdown goes through the table is told to end by itself: it looks at `stopping`
 ///      after it was added, shutdown goes through the table after it set it.
-struct system_impl {
+struct system_impl final : private tandem::detail::task_source {
   system_impl(system& facade, tandem::detail::scheduler& on, tandem::context root, bool is_simulated,
               system_options with);
   ~system_impl();
+  system_impl(const system_impl&) = delete;
+  system_impl& operator=(const system_impl&) = delete;
 
   /// Y1. False if the system has ended.
   [[nodiscard]] bool one_more() noexcept;
@@ -59,6 +62,7 @@ struct system_impl {
   };
   [[nodiscard]] bucket& bucket_of(std::uint64_t id) noexcept { return buckets_[id % buckets_.size()]; }
   [[nodiscard]] std::vector<local_target_ptr> everybody();
+  void list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept override;
   task<result<void>> wait_for_end(time_point until);
   [[nodiscard]] std::string describe_left();
 
@@ -66,7 +70,9 @@ struct system_impl {
   std::atomic<std::size_t> count_{1};  // Y1
   std::mutex shutdown_lock_;
   bool guard_dropped_ = false;  // guarded by shutdown_lock_, as is the waiting side of ended_
-  tandem::detail::completion<void>* const ended_ = new tandem::detail::completion<void>;
+  static constexpr tandem::detail::wait_kind actors_end{"the actors of a system to end",
+                                                        &tandem::detail::completion_wait::cancel};
+  tandem::detail::completion<void>* const ended_ = new tandem::detail::completion_of<void, actors_end>;
 };
 
 }  // namespace tandem::actors::detail

@@ -16,6 +16,9 @@ namespace {
 // Thrown out of transport::post(), which then queues nothing.
 struct cannot_encode : std::exception {};
 
+constexpr tandem::detail::wait_kind a_connection{"a connection to another node",
+                                                 &tandem::detail::completion_wait::cancel};
+
 std::uint32_t wire_milliseconds(duration remaining) noexcept {
   if (remaining == duration::max()) return 0;
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(remaining).count();
@@ -274,7 +277,8 @@ void remote_peer::forget_expired(time_point now) {
 }
 
 tandem::detail::completion_ptr<void> remote_peer::when_up() {
-  auto* const made = new tandem::detail::completion<void>;  // one share for us, one for the caller
+  // One share for us, one for the caller.
+  auto* const made = new tandem::detail::completion_of<void, a_connection>;
   tandem::detail::completion_ptr<void> mine(made);
   tandem::detail::completion_ptr<void> callers(made);
   const std::lock_guard hold(lock_);

@@ -110,6 +110,7 @@ class remote_target final : public actors::detail::target {
   [[nodiscard]] std::uint64_t id() const noexcept override { return actor_id_; }
   [[nodiscard]] std::string target_name() const override { return actor_name_ + "@" + link_.name(); }
   [[nodiscard]] const actors::protocol_info& protocol() const noexcept override { return protocol_; }
+  [[nodiscard]] bool is_remote() const noexcept override { return true; }
   delivery try_deliver(actors::detail::envelope_ptr& message, error& why) noexcept override {
     return link_.try_deliver(*this, message, why);
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "layer.hpp"
@@ -40,12 +41,18 @@ class layer_draft {
       : layer_draft(code, stack_parts{stack.calls(), stack.awaiters(), stack.task_name(), stack.spawn_site()}) {}
   layer_draft(errc code, const stack_parts& stack) {
     const std::size_t addresses = stack.calls.size() + stack.awaiters.size();
-    void* memory = ::operator new(sizeof(layer) + addresses * sizeof(void*));
+    const std::string_view name = stack.task_name != nullptr ? stack.task_name : "";
+    void* memory = ::operator new(sizeof(layer) + addresses * sizeof(void*) + name.size() + 1);
     layer_ = ::new (memory) layer(1, code);
-    std::ranges::copy(stack.awaiters, std::ranges::copy(stack.calls, reinterpret_cast<const void**>(layer_ + 1)).out);
+    auto* const calls = reinterpret_cast<const void**>(layer_ + 1);
+    auto* const end = std::ranges::copy(stack.awaiters, std::ranges::copy(stack.calls, calls).out).out;
+    if (stack.task_name != nullptr) {
+      auto* const copy = reinterpret_cast<char*>(end);
+      *std::ranges::copy(name, copy).out = '\0';
+      layer_->task_name = copy;
+    }
     layer_->call_count = static_cast<std::uint8_t>(stack.calls.size());
     layer_->awaiter_count = static_cast<std::uint8_t>(stack.awaiters.size());
-    layer_->task_name = stack.task_name;
     layer_->spawn_site = stack.spawn_site;
     layer_->traced = !stack.calls.empty();
   }

@@ -49,7 +49,8 @@ struct layer_extras {
 // (L1) A layer is written only while its maker holds the only share, and never after: that is what makes concurrent
 // reading safe without a lock. with() and join() write to an existing layer after they have found themselves to be the
 // only holder.
-// (L2) The addresses of the stack follow the layer in the same allocation, so that making an error costs one.
+// (L2) The addresses of the stack follow the layer in the same allocation, and a copy of the task's name, which may go
+// with the task: so making an error costs one.
 // (L3) A join leaves out causes with which its tree would have more roots, layers or text than below, counting each as
 // often as it can be reached: what walks a tree needs no memory of where it has been.
 inline constexpr std::size_t max_joined_layers = std::size_t{1} << 16;

@@ -16,12 +16,17 @@ completion_wait::completion_wait() noexcept
       timer_(*this) {}
 
 const wait_kind& completion_base::joined_as() const noexcept {
-  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel};
+  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel, &completion_wait::joined_site};
   return kind;
 }
 
 void completion_wait::cancel(task_record& task) noexcept {
   static_cast<completion_wait*>(task.what)->selection_.claim_and_wake(arm_context);
+}
+
+std::source_location completion_wait::joined_site(const task_record& task) noexcept {
+  const task_record* const joined = static_cast<const completion_wait*>(task.what)->what_->completing_task();
+  return joined ? joined->origin().site : std::source_location();
 }
 
 bool completion_wait::start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind) {

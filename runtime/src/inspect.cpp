@@ -1,13 +1,14 @@
 #include <tandem/runtime/detail/inspect.hpp>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
+#include <map>
 #include <mutex>
-#include <tuple>
 
 #include <fmt/format.h>
 
+#include <tandem/errors/stack.hpp>
+
+#include "census_taker.hpp"
 #include "scheduler.hpp"
 #include "task_table.hpp"
 
@@ -15,77 +16,20 @@ namespace tandem::detail {
 namespace {
 
 constexpr duration patience = std::chrono::milliseconds(50);
-constexpr std::size_t most_groups = 512;
-
-/// Groups tasks without allocating or throwing: a census must not stop half-way. Literals and
-/// sites are compared by address here: they are as good as equal texts, but for those of several translation units.
-class task_groups {
- public:
-  task_groups() : slots_(2 * most_groups) { groups_.reserve(most_groups); }
-
-  void add(const task_group& like) noexcept {
-    const auto mix = [](std::size_t hash, std::size_t word) { return (hash ^ word) * 0x9e3779b97f4a7c15U; };
-    std::size_t hash = mix(reinterpret_cast<std::size_t>(like.name), like.site.line());
-    hash = mix(hash, reinterpret_cast<std::size_t>(like.site.file_name()));
-    hash = mix(hash, reinterpret_cast<std::size_t>(like.waits_for) ^ like.origin.line());
-    for (std::size_t i = hash >> 32;; ++i) {
-      std::uint16_t& slot = slots_[i % slots_.size()];
-      if (slot == 0) {
-        if (groups_.size() == most_groups) {
-          ++ungrouped_;
-          return;
-        }
-        groups_.push_back(like);  // within what was reserved
-        slot = static_cast<std::uint16_t>(groups_.size());
-        groups_.back().count = 1;
-        return;
-      }
-      task_group& g = groups_[slot - 1U];
-      if (g.name == like.name && same_place(g.site, like.site) && g.background == like.background &&
-          g.doing == like.doing && g.worker == like.worker && g.waits_for == like.waits_for &&
-          same_place(g.origin, like.origin)) {
-        ++g.count;
-        return;
-      }
-    }
-  }
-
-  /// Groups whose texts are equal become one; the most numerous come first.
-  void move_to(task_census& out) {
-    const auto compare = [](const task_group& a, const task_group& b) {
-      const auto text = [](const char* t) { return std::string_view(t ? t : ""); };
-      const auto key = [&](const task_group& g) {
-        return std::tuple(text(g.name), text(g.site.file_name()), g.site.line(), g.background, g.doing, g.worker,
-                          text(g.waits_for), text(g.origin.file_name()), g.origin.line());
-      };
-      return key(a) <=> key(b);
-    };
-    std::sort(groups_.begin(), groups_.end(), [&](const auto& a, const auto& b) { return compare(a, b) < 0; });
-    for (const task_group& g : groups_) {
-      if (!out.groups.empty() && compare(out.groups.back(), g) == 0) {
-        out.groups.back().count += g.count;
-      } else {
-        out.groups.push_back(g);
-      }
-    }
-    std::stable_sort(out.groups.begin(), out.groups.end(),
-                     [](const auto& a, const auto& b) { return a.count > b.count; });
-    out.ungrouped = ungrouped_;
-  }
-
- private:
-  static bool same_place(const std::source_location& a, const std::source_location& b) noexcept {
-    return a.line() == b.line() && a.file_name() == b.file_name();
-  }
-
-  std::vector<task_group> groups_;
-  std::vector<std::uint16_t> slots_;  // index into groups_ plus one; open addressing, at most half full
-  std::size_t ungrouped_ = 0;
-};
+constexpr std::size_t awaits_on_one_line = 3;
 
 std::string describe_group(const task_group& g) {
-  std::string text = fmt::format("{}{} ({}:{}), ", g.name, g.background ? " in the background" : "",
-                                 g.site.file_name(), g.site.line());
+  std::string text(g.name.data());
+  const bool nameless = g.actor && !g.other_names && text == g.actor;  // then it goes by its class
+  if (nameless) text.insert(0, "actor ");
+  if (g.other_names) text += " and others";
+  if (g.background) text += " in the background";
+  if (!g.actor) {
+    text += fmt::format(" ({}:{})", g.site.file_name(), g.site.line());
+  } else if (!nameless) {
+    text += fmt::format(" (actor {})", g.actor);
+  }
+  text += ", ";
   switch (g.doing) {
     case task_group::state::running: return text + fmt::format("running on worker {}", g.worker);
     case task_group::state::ready: return text + "ready to run";
@@ -95,6 +39,28 @@ std::string describe_group(const task_group& g) {
   }
   return text;
 }
+
+/// Looks up the names of awaits, each once: many groups have the outer ones in common.
+class await_names {
+ public:
+  /// "awaited by FUNCTION at FILE:LINE" for up to `limit` awaits of `g`, and how many there are more.
+  std::vector<std::string> lines_of(const task_group& g, std::size_t limit) {
+    std::vector<std::string> lines;
+    const std::size_t named = std::min({g.await_count, g.awaits.size(), limit});
+    for (std::size_t i = 0; i < named; ++i) lines.push_back(line_of(g.awaits[i]));
+    if (g.await_count > named) lines.push_back(fmt::format("awaited by {} more", g.await_count - named));
+    return lines;
+  }
+
+ private:
+  const std::string& line_of(const void* site) {
+    std::string& line = known_[site];
+    if (line.empty()) line = describe_stack({{}, {&site, 1}, nullptr, {}}).front();
+    return line;
+  }
+
+  std::map<const void*, std::string> known_;
+};
 
 struct registry {
   std::mutex lock;
@@ -109,29 +75,30 @@ registry& the_registry() {
 
 }  // namespace
 
-void scheduler::count_tasks(task_census& out, bool stopped) {
-  task_groups groups;
+void scheduler::count_tasks(task_census& out, census_of whom, bool stopped) {
   std::vector<const task_record*> running;
   // What another thread reads of a worker is atomic where it is written (worker_base::current). A task that ended
   // since, and gave its address to another, may be shown as running when it is not yet.
   for (const auto& w : workers_) running.push_back(w->running_task());
-  task_table::visit(*this, [&](const task_record& t) {
-    ++out.tasks;
-    task_group like;
-    like.name = t.name();
-    like.background = t.is_background();
-    like.site = t.origin().site;
-    if (const wait_kind* const kind = t.waits_for.load(std::memory_order_relaxed)) {
-      like.doing = task_group::state::waiting;
-      like.waits_for = kind->name;
-      if (stopped && kind->origin) like.origin = kind->origin(t);
-    } else if (const auto on = std::find(running.begin(), running.end(), &t); on != running.end()) {
-      like.doing = task_group::state::running;
-      like.worker = static_cast<unsigned>(on - running.begin());
-    }
-    groups.add(like);
+  census_taker taker(std::move(running), stopped);
+  task_table::visit(*this, [&taker](const task_record& task) {
+    if (task.is_spawned()) taker.add(task, task.waits_for.load(std::memory_order_relaxed), nullptr);
   });
-  groups.move_to(out);
+  {
+    const std::lock_guard hold(sources_lock_);
+    for (task_source* const source : sources_) source->list(taker, whom);
+  }
+  taker.move_to(out);
+}
+
+void add_task_source(scheduler& s, task_source& source) {
+  const std::lock_guard hold(s.sources_lock_);
+  s.sources_.push_back(&source);
+}
+
+void remove_task_source(scheduler& s, task_source& source) noexcept {
+  const std::lock_guard hold(s.sources_lock_);
+  std::erase(s.sources_, &source);
 }
 
 std::size_t scheduler::armed_timers() noexcept {
@@ -140,23 +107,26 @@ std::size_t scheduler::armed_timers() noexcept {
   return n;
 }
 
-task_census take_census(scheduler& s) {
+task_census take_census(scheduler& s, census_of whom) {
   task_census census;
   const bool may_stop = !s.stopped() && !(tls_worker && tls_worker->owner == &s);
   if (s.manual() || may_stop) {
     const time_point deadline = time_point(std::chrono::steady_clock::now()) + patience;
-    census.exact = s.while_stopped(deadline, [&] { s.count_tasks(census, true); });
+    census.exact = s.while_stopped(deadline, [&] { s.count_tasks(census, whom, true); });
   }
-  if (!census.exact) s.count_tasks(census, false);
+  if (!census.exact) s.count_tasks(census, whom, false);
   return census;
 }
 
 std::string describe(const task_census& census, std::size_t limit) {
   std::string text;
   std::size_t listed = 0;
+  await_names names;
   for (std::size_t i = 0; i < census.groups.size() && i < limit; ++i) {
-    text += fmt::format("{:>8} x {}\n", census.groups[i].count, describe_group(census.groups[i]));
-    listed += census.groups[i].count;
+    const task_group& g = census.groups[i];
+    text += fmt::format("{:>8} x {}\n", g.count, describe_group(g));
+    for (const std::string& line : names.lines_of(g, g.awaits.size())) text += fmt::format("{:>10} {}\n", "", line);
+    listed += g.count;
   }
   if (census.tasks > listed) text += fmt::format("{:>8} more\n", census.tasks - listed);
   return text;
@@ -165,11 +135,13 @@ std::string describe(const task_census& census, std::size_t limit) {
 std::string summarize(const task_census& census, std::size_t limit) {
   std::string text;
   std::size_t listed = 0;
+  await_names names;
   for (std::size_t i = 0; i < census.groups.size() && i < limit; ++i) {
     const task_group& g = census.groups[i];
     if (i != 0) text += "; ";
     if (g.count > 1) text += fmt::format("{} x ", g.count);
     text += describe_group(g);
+    for (const std::string& line : names.lines_of(g, awaits_on_one_line)) text += ", " + line;
     listed += g.count;
   }
   if (census.tasks > listed) text += fmt::format(" and {} more", census.tasks - listed);

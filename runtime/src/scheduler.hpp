@@ -53,7 +53,7 @@ struct worker final : worker_base, seat {
   std::atomic<std::uint64_t> tasks_begun{0};  // written by the worker's thread
   std::atomic<std::uint64_t> tasks_ended{0};
 
-  // For the watchdog; written by the worker's thread, relaxed because a stale value only delays a report.
+  // For the watchdog; written by the worker's thread. A stale value only delays a report.
   std::atomic<bool> active{false};  // neither looking for work nor asleep (D2)
   stack_probe probe;
 
@@ -105,8 +105,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void add_live(task_record& task) noexcept;
   void remove_live(task_record& task) noexcept;
   [[nodiscard]] std::size_t live_tasks() const noexcept;
-  /// Adds the live tasks to `out`. `stopped`: no worker runs a task meanwhile. See take_census().
-  void count_tasks(task_census& out, bool stopped);
+  /// Adds the tasks to `out`. `stopped`: no worker runs one meanwhile. See take_census().
+  void count_tasks(task_census& out, census_of whom, bool stopped);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 
   // For threads in block_on().
@@ -139,6 +139,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
  private:
   friend struct worker;
+  friend void add_task_source(scheduler& s, task_source& source);
+  friend void remove_task_source(scheduler& s, task_source& source) noexcept;
   [[nodiscard]] std::vector<seat*> make_workers(unsigned n);
 
   void rest_if_asked() noexcept;
@@ -173,6 +175,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void count_of(std::atomic<std::uint64_t> worker::* of_worker, std::atomic<std::uint64_t>& outside) noexcept;
   std::atomic<std::uint64_t> outside_begun_{0};
   std::atomic<std::uint64_t> outside_ended_{0};
+
+  std::mutex sources_lock_;
+  std::vector<task_source*> sources_;  // guarded by sources_lock_, as is their use
 
   std::atomic<bool> stopping_{false};       // shutdown has begun
   std::mutex stop_lock_;                    // one while_stopped() at a time; taken before control_lock_

@@ -52,7 +52,7 @@ void print_dumps(int wanted) {
 }
 
 std::string dump(detail::scheduler& s) {
-  const detail::task_census census = detail::take_census(s);
+  const detail::task_census census = detail::take_census(s, detail::census_of::idle_actors_too);
   return fmt::format("tandem: {} tasks on {} workers{}\n{}", census.tasks, s.worker_count(),
                      census.exact ? "" : ", which went on meanwhile", detail::describe(census));
 }

@@ -1,8 +1,6 @@
 #include "task_walk.hpp"
 
 #include <tandem/errors/stack.hpp>
-#include <tandem/runtime/detail/promise.hpp>
-#include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/worker.hpp>
 
 // From the linker: the bounds of the section that TANDEM_DETAIL_RUNS_TASKS puts functions in.
@@ -20,11 +18,11 @@ void walk_running_task(task_trace& out) noexcept {
   out.spawn_site = task.origin().site;
   out.scheduler_begin = __start_tandem_runs_tasks;
   out.scheduler_end = __stop_tandem_runs_tasks;
-  const promise_base* awaited = task.innermost;
-  while (awaited && out.awaiter_count < out.awaiters.size()) {
-    if (awaited->await_site) out.awaiters[out.awaiter_count++] = awaited->await_site;
-    awaited = awaiter_of(*awaited);
-  }
+  if (out.awaiters.empty()) return;
+  visit_awaits(task, true, [&out](const void* site) {
+    out.awaiters[out.awaiter_count++] = site;
+    return out.awaiter_count < out.awaiters.size();
+  });
 }
 
 }  // namespace

@@ -68,6 +68,10 @@ void install_handler() {
 
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
+thread_times spent_by(worker& w) noexcept {
+  return times_of(w.probe.thread.load(std::memory_order_relaxed), w.probe.cpu_clock);
+}
+
 }  // namespace
 
 watchdog::watchdog(scheduler& s, duration limit, sink report)
@@ -122,20 +126,24 @@ void watchdog::look(std::vector<sighting>& seen, time_point now) {
     worker& w = scheduler_.worker_at(i);
     sighting& s = seen[i];
     const std::uint32_t turn = w.turns.load(std::memory_order_relaxed);
-    if (!w.active.load(std::memory_order_relaxed)) {
+    if (!w.active.load(std::memory_order_acquire)) {  // pairs with become_active()
       s.watched = false;
     } else if (!s.watched || s.turn != turn) {
-      s = {.turn = turn, .since = now, .watched = true, .reported = false};
+      s = {.turn = turn, .since = now, .before = spent_by(w), .watched = true, .reported = false};
     } else if (!s.reported && now - s.since >= limit_) {
+      const thread_times spent = spent_by(w) - s.before;
+      const duration held = now - s.since;
+      const hold how = judge(held, spent, is_asleep(w.probe.thread.load(std::memory_order_relaxed)), limit_);
+      if (how == hold::innocent) continue;
       s.reported = true;
-      report(w, turn, now - s.since);
+      report(w, {turn, how, held, spent.on_cpu});
     }
   }
 }
 
-void watchdog::report(worker& w, unsigned turn, duration held) {
+void watchdog::report(worker& w, const finding& found) {
   stack_probe& probe = w.probe;
-  probe.turn = turn;
+  probe.turn = found.turn;
   probe.state.store(stack_probe::asked, std::memory_order_release);
   const time_point deadline = steady_now() + longest_answer;
   syscall(SYS_tgkill, getpid(), probe.thread.load(std::memory_order_relaxed), probe_signal);
@@ -151,17 +159,19 @@ void watchdog::report(worker& w, unsigned turn, duration held) {
   if (state >= stack_probe::taken) probe.state.store(stack_probe::idle, std::memory_order_relaxed);
   if (state == stack_probe::gone || (has_stack && probe.seen_before)) return;
   try {
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(held).count();
+    const auto ms = [](duration d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); };
+    const std::string deed = fmt::format("has held worker {} for {} ms, {} ({} ms on a CPU)", w.index, ms(found.held),
+                                         found.how == hold::computes ? "computing" : "blocked in the kernel",
+                                         ms(found.on_cpu));
     if (!has_stack) {
-      report_(
-          fmt::format("tandem: something has held worker {} for {} ms, and its stack cannot be had\n", w.index, ms));
+      report_(fmt::format("tandem: something {}, and its stack cannot be had\n", deed));
       return;
     }
     const stack_trace& stack = probe.stack;
     std::string text = stack.task_name() ? fmt::format("tandem: task {} ({}:{})", stack.task_name(),
                                                        stack.spawn_site().file_name(), stack.spawn_site().line())
                                          : std::string("tandem: a runnable that is no task");
-    text += fmt::format(" has held worker {} for {} ms; it is at\n", w.index, ms);
+    text += fmt::format(" {}; it is at\n", deed);
     for (const std::string& line :
          describe_stack({stack.calls(), stack.awaiters(), stack.task_name(), stack.spawn_site()}))
       text += fmt::format("  {}\n", line);

@@ -10,6 +10,7 @@
 #include <tandem/runtime/time.hpp>
 
 #include "parker.hpp"
+#include "thread_times.hpp"
 
 namespace tandem::detail {
 
@@ -24,14 +25,16 @@ struct worker;
 struct stack_probe {
   enum : int { idle, asked, taking, taken, gone };
   std::atomic<int> state{idle};
-  std::atomic<int> thread{0};  // the worker's thread id; written by it when it starts
+  std::atomic<int> thread{0};  // the worker's thread id; written by it when it starts, as is the next
+  clockid_t cpu_clock{};       // of that thread
   unsigned turn = 0;           // the turn the question is about
   bool seen_before = false;    // the task was reported already
   stack_trace stack;
 };
 
 /// One thread that looks at the workers twice per limit while any of them works, and sleeps for good while all are
-/// idle. A worker pays one store per turn for it, and a load and a fence when it comes back from idleness.
+/// idle. A turn that outlasts the limit is its task's fault only if the task had a CPU for that long, or gave it up to
+/// block: the kernel knows (judge() in thread_times.hpp). A worker pays one store per turn for it, and a load and a fence when it comes back from idleness.
 ///
 /// (D2) A worker that leaves idleness says so (worker::active), then looks whether the watchdog sleeps; a watchdog that
 ///      goes to sleep says so, then looks for active workers. Both with a seq_cst fence in between.
@@ -60,6 +63,7 @@ class watchdog {
   struct sighting {
     unsigned turn = 0;
     time_point since{};
+    thread_times before;  // what the thread had spent by then
     bool watched = false;
     bool reported = false;
   };
@@ -68,7 +72,13 @@ class watchdog {
   [[nodiscard]] bool any_active() const noexcept;
   void sleep_until_work();
   void look(std::vector<sighting>& seen, time_point now);
-  void report(worker& w, unsigned turn, duration held);
+  struct finding {
+    unsigned turn;
+    hold how;
+    duration held;
+    duration on_cpu;
+  };
+  void report(worker& w, const finding& found);
 
   scheduler& scheduler_;
   const duration limit_;

@@ -1,5 +1,6 @@
 #include <array>
 
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ void worker::run() noexcept {
   tls_worker = this;
   // The first stack of a thread may allocate what the unwinder keeps for the thread; the watchdog's signal must not.
   if (owner->guard()) (void)stack_trace::capture();
+  (void)pthread_getcpuclockid(pthread_self(), &probe.cpu_clock);  // fails only where there are no such clocks
   probe.thread.store(gettid(), std::memory_order_relaxed);
   // The kernel rounds a thread's sleeps up by 50 us unless asked not to. Refused: timers are that much later.
   (void)prctl(PR_SET_TIMERSLACK, 1UL);
@@ -87,7 +89,7 @@ void worker::run() noexcept {
 }
 
 void worker::become_active() noexcept {
-  active.store(true, std::memory_order_relaxed);
+  active.store(true, std::memory_order_release);  // publishes, at the first time, what probe says of the thread
   if (watchdog* const guard = owner->guard()) {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // D2
     guard->worker_is_active();

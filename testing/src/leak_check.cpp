@@ -20,12 +20,14 @@
 namespace tandem::testing {
 namespace {
 
-using site_key =
-    std::tuple<std::string_view, std::string_view, unsigned>;  // name or kind, file, line: all static texts
+using site_key = std::tuple<std::string_view, std::string_view, unsigned>;  // kind, file, line: all static texts
 
-site_key key_of(const char* name, const std::source_location& where) {
-  return {name, where.file_name(), static_cast<unsigned>(where.line())};
+site_key key_of(const char* kind, const std::source_location& where) {
+  return {kind, where.file_name(), static_cast<unsigned>(where.line())};
 }
+
+// By where they came from, because a task changes its name when it is let go.
+site_key key_of(const tandem::detail::task_group& g) { return key_of(g.actor ? g.actor : "", g.site); }
 
 /// Remembers the objects made while a leak check exists.
 class object_registry final : public tandem::detail::object_observer {
@@ -98,7 +100,7 @@ snapshot look() {
   snapshot seen;
   for (const auto& s : tandem::detail::all_schedulers()) {
     tandem::detail::task_census census = tandem::detail::take_census(*s);
-    for (const auto& g : census.groups) seen.tasks[key_of(g.name, g.site)] += g.count;
+    for (const auto& g : census.groups) seen.tasks[key_of(g)] += g.count;
     std::ranges::move(census.groups, std::back_inserter(seen.groups));
     seen.timers += tandem::detail::armed_timers(*s);
   }
@@ -120,9 +122,9 @@ std::string describe_leaks(const snapshot& before, std::size_t objects_made) {
   std::vector<std::string> parts;
   tandem::detail::task_census leaked;
   for (const auto& g : now.groups) {
-    const auto known = before.tasks.find(key_of(g.name, g.site));
+    const auto known = before.tasks.find(key_of(g));
     const std::size_t had = known == before.tasks.end() ? 0 : known->second;
-    if (now.tasks.at(key_of(g.name, g.site)) <= had) continue;
+    if (now.tasks.at(key_of(g)) <= had) continue;
     leaked.groups.push_back(g);
     leaked.tasks += g.count;
   }

@@ -71,6 +71,19 @@ TEST(ActorAsk, AnErrorOfAHandlerNamesTheCoroutinesOfTheHandler) {
   EXPECT_NE(all.find("task calc spawned by "), std::string::npos) << all;
 }
 
+TEST(ActorAsk, AnErrorKeepsTheNameOfAnActorThatIsGone) {
+  error outcome;
+  {
+    testing::sim_runtime sim;
+    system sys(sim);
+    const auto ref = sys.spawn<calculator>(spawn_actor_options("a name that does not fit into a std::string itself"));
+    auto ask = [](calculator::protocol::ref calc) -> task<result<int>> { co_return co_await calc.ask(lookup{}, 1s); };
+    outcome = sim.run(ask(ref)).error();
+  }
+  EXPECT_NE(to_long_string(outcome).find("task a name that does not fit into a std::string itself spawned by "),
+            std::string::npos);
+}
+
 TEST(ActorAsk, WaitsForAHandlerThatWaits) {
   fixture f;
   auto asked = f.sim.spawn(f.square(6));

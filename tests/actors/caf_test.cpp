@@ -6,6 +6,7 @@
 
 #include <errors/every_errc.hpp>
 #include <tandem/actors/caf.hpp>
+#include <tandem/runtime/task_dump.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
 #include "actors.hpp"
@@ -206,6 +207,44 @@ TEST(CafInterop, AnActorWithOnlyACafHandleLives) {
   handle = nullptr;
   f.sim.run_until_idle();
   EXPECT_EQ(f.sys.live_actors(), 0u);
+}
+
+TEST(Interop, ReportsNameTheWaitForACafActor) {
+  fixture f;
+  const caf::actor silent = caf_system(f.sys).spawn([](caf::event_based_actor* self) -> caf::behavior {
+    const auto unanswered = std::make_shared<std::vector<caf::response_promise>>();
+    return {[=](int) {
+      unanswered->push_back(self->make_response_promise());
+      return unanswered->back();
+    }};
+  });
+  auto ask = [](system& s, caf::actor to) -> task<> { (void)co_await request<int>(s, to, 1h, 1); };
+  f.sim.spawn(ask(f.sys, silent), "asker").detach();
+  f.sim.run_until_idle();
+  const std::string stuck = f.sim.stuck().message();
+  EXPECT_NE(stuck.find("waiting for a CAF actor's answer"), std::string::npos) << stuck;
+  caf::anon_send_exit(silent, caf::exit_reason::kill);
+}
+
+TEST(Interop, ReportsNameTheWaitForActorsToEnd) {
+  testing::sim_runtime sim;
+  struct slow_to_end {
+    using protocol = actors::protocol<void(hold)>;
+    explicit slow_to_end(std::string& d) : dump(d) {}
+    task<> on(hold) {
+      (void)co_await sleep_for(1h);  // until the system ends
+      for (int i = 0; i < 10; ++i) co_await yield();
+      dump = dump_tasks();
+    }
+    std::string& dump;
+  };
+  std::string dump;
+  system sys(sim);
+  const auto ref = sys.spawn<slow_to_end>(dump);
+  ASSERT_TRUE(ref.try_tell(hold{}).has_value());
+  sim.run_until_idle();
+  ASSERT_TRUE(sys.shutdown(1h).has_value());
+  EXPECT_NE(dump.find("waiting for the actors of a system to end"), std::string::npos) << dump;
 }
 
 }  // namespace

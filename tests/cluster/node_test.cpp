@@ -16,6 +16,7 @@
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/spawn.hpp>
+#include <tandem/runtime/task_dump.hpp>
 #include <tandem/runtime/with_context.hpp>
 
 namespace tandem::cluster {
@@ -175,6 +176,38 @@ TEST(Node, AFullWindowHoldsSendersUpAndLosesNothing) {
   const auto sum = nodes.a->rt().block_on(senders(*ref));
   ASSERT_TRUE(sum) << sum.error();
   EXPECT_EQ(sum->count(), 4'000U);
+}
+
+bool dump_comes_to_show(runtime& rt, const std::string& expected) {
+  const time_point end = now() + patience;
+  while (rt.dump_tasks().find(expected) == std::string::npos) {
+    if (now() >= end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+TEST(Node, ReportsNameWhatSendersWaitFor) {
+  pair_of_nodes nodes(64 << 10);
+  const auto ref = nodes.remote_adder();
+  ASSERT_TRUE(ref) << ref.error();
+  runtime& rt = nodes.a->rt();
+  auto stall = [](adder::protocol::ref to) -> task<> { (void)co_await to.ask(Stall(), 1h); };
+  rt.spawn(stall(*ref), "asker").detach();
+  EXPECT_TRUE(dump_comes_to_show(rt, "waiting for an answer from another node\n")) << rt.dump_tasks();
+  auto flood = [](adder::protocol::ref to) -> task<> {
+    for (;;)
+      if (auto told = co_await to.tell(note_of(1, 1000)); !told) co_return;
+  };
+  rt.spawn(flood(*ref), "teller").detach();
+  EXPECT_TRUE(dump_comes_to_show(rt, "waiting for credit to send to another node\n")) << rt.dump_tasks();
+  rt.spawn(stall(*ref), "late asker").detach();
+  EXPECT_TRUE(dump_comes_to_show(rt, "waiting for credit to send to another node and an answer\n")) << rt.dump_tasks();
+  auto wait = [](node& here) -> task<> { (void)co_await here.wait_for("nobody", 1h); };
+  process lonely("lonely", {{"nobody", "127.0.0.1:1"}});
+  lonely.rt().spawn(wait(lonely.member_node()), "waiter").detach();
+  EXPECT_TRUE(dump_comes_to_show(lonely.rt(), "waiting for a connection to another node\n")) << lonely.rt().dump_tasks();
+  lonely.leave();
 }
 
 TEST(Node, AnErrorCrossesWithItsChain) {

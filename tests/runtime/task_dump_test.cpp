@@ -5,13 +5,18 @@
 #include <atomic>
 #include <csignal>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <tandem/errors/stack.hpp>
+#include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/with_context.hpp>
+#include <tandem/testing/sim_runtime.hpp>
 
 namespace tandem {
 namespace {
@@ -19,6 +24,12 @@ namespace {
 using namespace std::chrono_literals;
 
 task<> nap() { (void)co_await sleep_for(1h); }
+
+// Of this simulation alone: tests may leave runtimes behind that did not end.
+std::string dump_of(testing::sim_runtime& sim) {
+  const auto census = detail::take_census(sim.core());
+  return fmt::format("{} tasks\n{}", census.tasks, detail::describe(census));
+}
 
 TEST(TaskDump, CountsEqualTasksOnOneLine) {
   runtime rt({.workers = 2});
@@ -69,17 +80,142 @@ TEST(TaskDump, MayBeTakenByATask) {
   EXPECT_NE(dump.find("running on worker"), std::string::npos) << dump;
 }
 
-TEST(TaskDump, IsBoundedHoweverManyKindsOfTasksThereAre) {
-  constexpr std::size_t kinds = 600;
-  static std::array<std::string, kinds> names;
-  runtime rt({.workers = 1});
-  for (std::size_t i = 0; i < kinds; ++i) {
-    names[i] = fmt::format("kind {}", i);
-    rt.spawn(nap(), names[i].c_str()).detach();
+TEST(TaskDump, NamesSomeOfTheTasksThatDifferInNothingElse) {
+  testing::sim_runtime sim;
+  static const std::array<std::string, 100> names = [] {
+    std::array<std::string, 100> made;
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = fmt::format("napper {}", i);
+    return made;
+  }();
+  for (const std::string& name : names) sim.spawn(nap(), name.c_str()).detach();
+  sim.run_until_idle();
+  const std::string dump = dump_of(sim);
+  EXPECT_LT(std::count(dump.begin(), dump.end(), '\n'), 15) << dump;
+  EXPECT_NE(dump.find(" and others in the background ("), std::string::npos) << dump;
+  EXPECT_NE(dump.find("1 x napper "), std::string::npos) << dump;
+}
+
+template <int Kind>
+task<> nap_of_kind() {
+  (void)co_await sleep_for(1h);
+}
+
+template <int... Kinds>
+void spawn_naps(testing::sim_runtime& sim, std::integer_sequence<int, Kinds...>) {
+  (sim.spawn(nap_of_kind<Kinds>(), "napper").detach(), ...);
+}
+
+TEST(TaskDump, IsBoundedHoweverManyPlacesThereAre) {
+  testing::sim_runtime sim;
+  spawn_naps(sim, std::make_integer_sequence<int, 100>());
+  sim.run_until_idle();
+  const std::string dump = dump_of(sim);
+  EXPECT_EQ(std::count(dump.begin(), dump.end(), '\n'), 1 + 64 * 2 + 1) << dump;
+  EXPECT_NE(dump.find("      36 more\n"), std::string::npos) << dump;
+}
+
+// Where the coroutines below wait.
+constexpr int line_of_inner = __LINE__ + 5, line_of_outer = __LINE__ + 8, line_of_yield = __LINE__ + 13;
+
+enum class rest { sleep, yield };
+
+task<> inner(rest how) {
+  if (how == rest::sleep) (void)co_await sleep_for(1h);
+}
+task<> outer(rest how) {
+  co_await inner(how);
+}
+
+task<> polite(bool& stop) {
+  while (!stop) {
+    co_await yield();
   }
-  const std::string dump = rt.dump_tasks();
-  EXPECT_LT(std::count(dump.begin(), dump.end(), '\n'), 70) << dump;
-  EXPECT_NE(dump.find(" more\n"), std::string::npos) << dump;
+}
+
+task<> nest(int depth) {
+  if (depth == 0) (void)co_await sleep_for(1h);
+  if (depth != 0) co_await nest(depth - 1);
+}
+
+// False in builds without libbacktrace or without debug information.
+bool lines_are_known() {
+  return describe_address(reinterpret_cast<const void*>(&lines_are_known)).find("task_dump_test.cpp:") !=
+         std::string::npos;
+}
+
+std::string awaited_by(const char* function, int line) {
+  return fmt::format("           awaited by tandem::(anonymous namespace)::{} at {}:{}\n", function, __FILE__, line);
+}
+
+TEST(TaskDump, ShowsTheLineOfEachCoAwaitOfATaskThatWaits) {
+  if (!lines_are_known()) GTEST_SKIP() << "frames have no names here";
+  testing::sim_runtime sim;
+  for (int i = 0; i < 3; ++i) sim.spawn(outer(rest::sleep), "napper").detach();
+  sim.spawn(inner(rest::sleep), "other").detach();
+  sim.run_until_idle();
+  const std::string dump = dump_of(sim);
+  const std::string first = awaited_by("inner(tandem::(anonymous namespace)::rest)", line_of_inner);
+  const std::string second = awaited_by("outer(tandem::(anonymous namespace)::rest)", line_of_outer);
+  EXPECT_NE(dump.find(", waiting for a time to come\n" + first + second), std::string::npos) << dump;
+  EXPECT_NE(dump.find("       3 x napper"), std::string::npos) << dump;
+  EXPECT_NE(dump.find("       1 x other"), std::string::npos) << dump;
+  EXPECT_EQ(std::count(dump.begin(), dump.end(), '\n'), 1 + 3 + 2) << dump;
+}
+
+TEST(TaskDump, ShowsWhereATaskThatIsReadyYielded) {
+  if (!lines_are_known()) GTEST_SKIP() << "frames have no names here";
+  runtime rt({.workers = 1});
+  bool stop = false;
+  rt.spawn(polite(stop), "polite").detach();
+  std::string dump;
+  do {  // until it has begun
+    dump = rt.dump_tasks();
+  } while (dump.find(awaited_by("polite(bool&)", line_of_yield)) == std::string::npos);
+  EXPECT_NE(dump.find(", ready to run\n"), std::string::npos) << dump;
+  auto end = [](bool& flag) -> task<> {
+    flag = true;
+    co_return;
+  };
+  rt.block_on(end(stop));
+}
+
+TEST(TaskDump, SaysHowManyAwaitsItLeavesOut) {
+  testing::sim_runtime sim;
+  sim.spawn(nest(40), "deep").detach();
+  sim.run_until_idle();
+  const std::string dump = dump_of(sim);
+  EXPECT_EQ(std::count(dump.begin(), dump.end(), '\n'), 1 + 1 + 16 + 1) << dump;
+  EXPECT_NE(dump.find("           awaited by 25 more\n"), std::string::npos) << dump;
+}
+
+TEST(TaskDump, StaysShortForAHundredThousandEqualTasks) {
+  testing::sim_runtime sim;
+  for (int i = 0; i < 100'000; ++i) sim.spawn(outer(rest::sleep), "napper").detach();
+  sim.run_until_idle();
+  const std::string dump = dump_of(sim);
+  EXPECT_NE(dump.find("  100000 x napper"), std::string::npos) << dump;
+  EXPECT_EQ(std::count(dump.begin(), dump.end(), '\n'), 1 + 1 + 2) << dump;
+}
+
+TEST(TaskDump, AShutdownThatFailsTellsWhereTheTasksWait) {
+  if (!lines_are_known()) GTEST_SKIP() << "frames have no names here";
+  runtime rt({.workers = 1});
+  std::atomic<bool> begun{false};
+  // It waits on, whatever its context says: without it, the end could not be told from the wait.
+  auto stubborn = [](std::atomic<bool>& started) -> task<> {
+    started = true;
+    started.notify_all();
+    co_await with_context(context(), outer(rest::sleep));
+  };
+  rt.spawn(stubborn(begun), "stubborn").detach();
+  begun.wait(false);
+  const auto outcome = rt.shutdown(50ms);
+  ASSERT_FALSE(outcome.has_value());
+  const std::string message = outcome.error().message();
+  EXPECT_NE(message.find(fmt::format("inner(tandem::(anonymous namespace)::rest) at {}:{}, awaited by ", __FILE__,
+                                     line_of_inner)),
+            std::string::npos)
+      << message;
 }
 
 TEST(TaskDump, RacesNobodyWhileTasksComeAndGo) {
@@ -135,7 +271,7 @@ TEST(TaskDump, ComesToStderrOnSigquitAndTheProcessLivesOn) {
   for (int round = 0; round < 3; ++round) {
     captured_stderr err;
     ASSERT_EQ(kill(getpid(), SIGQUIT), 0);
-    EXPECT_NE(err.read_until(__FILE__).find("1 x napper in the background ("), std::string::npos);
+    EXPECT_NE(err.read_until("1 x napper in the background (").find("tandem: "), std::string::npos);
   }
   std::signal(SIGQUIT, SIG_DFL);
 }

@@ -11,6 +11,7 @@
 #include <tandem/csp/channel.hpp>
 #include <tandem/csp/group.hpp>
 #include <tandem/csp/select.hpp>
+#include <tandem/errors/stack.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/ticker.hpp>
 
@@ -84,7 +85,7 @@ TEST(SimRuntime, FailsABodyThatWaitsForEverAndTellsWhatFor) {
   EXPECT_NE(failure.find("TANDEM_SEED=1"), std::string::npos) << failure;
 }
 
-// Every suspension of tandem's own has a name; what was made somewhere is shown with that place.
+// Every suspension of tandem's own has a name, and a line; what was made somewhere is shown with that place.
 TEST(SimRuntime, NamesEveryKindOfWait) {
   sim_runtime sim;
   auto [tx, rx] = csp::make_channel<int>(0);
@@ -100,13 +101,21 @@ TEST(SimRuntime, NamesEveryKindOfWait) {
   sim.spawn(gather(rx), "gather").detach();
   sim.run_until_idle();
   const std::string all = sim.stuck().message();
-  for (const std::string& expected :
-       {"waiting for a value from a channel" + channel, "waiting for room in a channel" + other_channel,
-        std::string("waiting for an arm of a select"), std::string("waiting for a time to come"),
-        std::string("waiting for a tick"), std::string("waiting for a task to end"),
-        std::string("waiting for the tasks of a group (")})
-    EXPECT_NE(all.find(expected), std::string::npos) << expected << " is not in " << all;
+  const std::vector<std::string> waits{"a value from a channel" + channel,
+                                       "room in a channel" + other_channel,
+                                       "an arm of a select",
+                                       "a time to come",
+                                       "a tick",
+                                       fmt::format("a task to end ({}", __FILE__),
+                                       fmt::format("the tasks of a group ({}", __FILE__)};
+  for (const std::string& wait : waits) EXPECT_NE(all.find("waiting for " + wait), std::string::npos) << wait << all;
   EXPECT_NE(all.find("join in the background (" + std::string(__FILE__)), std::string::npos) << all;
+  // Frames have no names in builds without libbacktrace or without debug information.
+  if (describe_address(reinterpret_cast<const void*>(&place)).find(__FILE__) == std::string::npos) return;
+  for (const char* const name : {"receive", "send", "choose", "nap", "tick", "join", "gather"}) {
+    const std::string expected = fmt::format("awaited by tandem::testing::(anonymous namespace)::{}(", name);
+    EXPECT_NE(all.find(expected), std::string::npos) << expected << " is not in " << all;
+  }
 }
 
 }  // namespace

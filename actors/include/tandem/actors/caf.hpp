@@ -20,6 +20,7 @@ namespace tandem::actors {
 namespace detail {
 [[nodiscard]] caf::strong_actor_ptr strong_handle(const target_ptr& t) noexcept;
 void expose(system& s, std::type_index type, caf::message (*wrap)(void* value));
+inline constexpr tandem::detail::wait_kind caf_answer{"a CAF actor's answer", &tandem::detail::completion_wait::cancel};
 /// An actor that gives the answer to one request, or an error, to `answer`, adopting one of its shares.
 [[nodiscard]] caf::strong_actor_ptr make_reply_port(system& s, tandem::detail::completion<caf::message>* answer);
 }  // namespace detail
@@ -58,7 +59,7 @@ void expose_reply(system& s) {
 template <class R, class Handle, class... Ts>
 task<result<R>> request(system& s, Handle to, duration limit, Ts... xs) {
   if (!to) co_return fail(errc::failed_precondition, "the CAF handle is empty");
-  auto* const answer = new tandem::detail::completion<caf::message>;
+  auto* const answer = new tandem::detail::completion_of<caf::message, detail::caf_answer>;
   tandem::detail::completion_ptr<caf::message> mine(answer);
   {
     const caf::strong_actor_ptr port = detail::make_reply_port(s, answer);

@@ -57,8 +57,19 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> coroutine) {
-    task_record& task = *coroutine.promise().record;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) {
+    return wait(tandem::detail::suspend_here(coroutine));
+  }
+
+  result<selected<Arms...>> await_resume() {
+    if (winner_ == select_core::undecided) winner_ = core_.finish(arms_);
+    if (winner_ == select_core::context_over) return fail(context_error(current_task()));
+    return take_outcome(indices());
+  }
+
+ private:
+  // True if the task must stay suspended; then it may run elsewhere already, and *this may be gone.
+  bool wait(task_record& task) {
     if (winner_ != select_core::undecided) {  // it took effect, or is over; only the slice is used up
       tandem::detail::yield_to_others(task);
       return true;
@@ -71,13 +82,6 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
     return true;
   }
 
-  result<selected<Arms...>> await_resume() {
-    if (winner_ == select_core::undecided) winner_ = core_.finish(arms_);
-    if (winner_ == select_core::context_over) return fail(context_error(current_task()));
-    return take_outcome(indices());
-  }
-
- private:
   template <std::size_t I>
   using arm_type = std::variant_alternative_t<I, std::variant<Arms...>>;
   template <std::size_t I>

@@ -39,7 +39,7 @@ class stack_trace {
     return {addresses_.data() + calls_, awaiters_};
   }
 
-  /// The task's name, and where it was spawned; null outside of tasks.
+  /// The task's name, for as long as the task lives, and where it was spawned; null outside of tasks.
   [[nodiscard]] const char* task_name() const noexcept { return task_name_; }
   [[nodiscard]] std::source_location spawn_site() const noexcept { return spawn_site_; }
 
@@ -56,7 +56,7 @@ struct task_trace {
   /// For the walk to fill: the await sites of the awaiting coroutines, innermost first.
   std::span<const void*> awaiters;
   std::size_t awaiter_count = 0;
-  const char* task_name = nullptr;  ///< Static text; stays null outside of tasks.
+  const char* task_name = nullptr;  ///< Lives as long as the task; stays null outside of tasks.
   std::source_location spawn_site;
   /// Functions with addresses from the first up to the second are the scheduler's, and run tasks: the stack ends there.
   const void* scheduler_begin = nullptr;

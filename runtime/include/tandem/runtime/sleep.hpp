@@ -16,10 +16,9 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
 
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) {
-    task_record& task = *self.promise().record;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
     static const wait_kind kind{"a time to come", &completion_wait::cancel};
-    return wait_.start(task, nullptr, until_, kind);
+    return wait_.start(suspend_here(self), nullptr, until_, kind);
   }
   result<void> await_resume() {
     if (wait_.finish() == completion_wait::ended::context) return fail(context_error(current_task()));

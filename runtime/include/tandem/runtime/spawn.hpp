@@ -160,8 +160,8 @@ class [[nodiscard]] join_operation : public awaitable_base {
     return true;
   }
   template <std::derived_from<promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) {
-    task_record& task = *self.promise().record;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
+    task_record& task = suspend_here(self);
     if (state_ == phase::ready) {  // only the slice is used up
       yield_to_others(task);
       return true;

@@ -17,8 +17,8 @@ class [[nodiscard]] yield_operation : public awaitable_base {
  public:
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<promise_base> P>
-  void await_suspend(std::coroutine_handle<P> self) const noexcept {
-    yield_to_all(*self.promise().record);
+  [[gnu::always_inline]] void await_suspend(std::coroutine_handle<P> self) const noexcept {
+    yield_to_all(suspend_here(self));
   }
   void await_resume() const noexcept {}
 };

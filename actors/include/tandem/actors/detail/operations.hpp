@@ -13,6 +13,9 @@ namespace tandem::actors::detail {
 
 [[nodiscard]] error empty_ref();
 
+/// What a task waits for that asked `to`; `queued`: its message waits for room.
+[[nodiscard]] const tandem::detail::wait_kind& answer_of(const target& to, bool queued) noexcept;
+
 /// Delivers one message, waiting for room.
 ///
 /// (O1) cancel() may run on another thread from begin_wait() to end_wait(); what it shares with this task is in the
@@ -45,15 +48,16 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    tandem::detail::task_record& task = *self.promise().record;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    tandem::detail::task_record& task = suspend_here(self);
     if (waiter_.state == room_waiter::phase::admitted) {
       yield_to_others(task);
       return true;
     }
     waited_ = true;
-    static const tandem::detail::wait_kind kind{"room in a mailbox", &cancel};
-    if (!begin_wait(task, kind, this)) {
+    static constexpr tandem::detail::wait_kind room{"room in a mailbox", &cancel};
+    static constexpr tandem::detail::wait_kind credit{"credit to send to another node", &cancel};
+    if (!begin_wait(task, to_->is_remote() ? credit : room, this)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;
     }
@@ -100,8 +104,8 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    tandem::detail::task_record& task = *self.promise().record;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    tandem::detail::task_record& task = suspend_here(self);
     if (context_over(task)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;
@@ -118,8 +122,7 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
       waiter_.state = room_waiter::phase::admitted;
     }
     waited_ = true;
-    static const tandem::detail::wait_kind kind{"an actor's answer", &tandem::detail::completion_wait::cancel};
-    return wait_.start(task, answer_.get(), limit_, kind);
+    return wait_.start(task, answer_.get(), limit_, answer_of(*to_, queued_));
   }
 
   result<R> await_resume() {

@@ -95,6 +95,8 @@ class target {
   [[nodiscard]] virtual std::uint64_t id() const noexcept = 0;
   [[nodiscard]] virtual std::string target_name() const = 0;
   [[nodiscard]] virtual const protocol_info& protocol() const noexcept = 0;
+  /// True if it is on another node. For reports: then senders wait for the link's credit, not for room in a mailbox.
+  [[nodiscard]] virtual bool is_remote() const noexcept { return false; }
 
   enum class delivery : std::uint8_t { delivered, full, failed };
   /// Takes `message` over if there is room (then it is null afterwards); failed: `why` says why.

@@ -115,9 +115,8 @@ class [[nodiscard]] drained_operation : public tandem::detail::awaitable_base {
 
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
-    task_record& task = *coroutine.promise().record;
-    return wait(task);
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
+    return wait(tandem::detail::suspend_here(coroutine));
   }
   bool await_resume() noexcept;
 

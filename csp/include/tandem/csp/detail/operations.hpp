@@ -55,8 +55,8 @@ class operation : public tandem::detail::awaitable_base {
   }
 
   template <std::derived_from<tandem::detail::promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
-    task_record& task = *coroutine.promise().record;
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
+    task_record& task = tandem::detail::suspend_here(coroutine);
     if (outcome(task) == progress::blocked) return wait(task);
     tandem::detail::yield_to_others(task);
     return true;

@@ -47,6 +47,13 @@ class completion : public completion_base {
   };
 };
 
+/// A completion of something that is no task. `Kind` tells reports what who joins it waits for; its cancel is
+/// completion_wait::cancel.
+template <class T, const wait_kind& Kind>
+class completion_of final : public completion<T> {
+  [[nodiscard]] const wait_kind& joined_as() const noexcept override { return Kind; }
+};
+
 /// Waits for a completion, for the caller's context, and for a limit of time: whichever comes first.
 ///
 /// (W1) The node of each waker is removed under the waker's lock in finish(), so none of them can outlive the frame.
@@ -65,6 +72,8 @@ class completion_wait : public completion_waiter {
   /// Errors: throws std::bad_alloc.
   [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
   static void cancel(task_record& task) noexcept;
+  /// wait_kind::origin of a join: where the task that is joined was spawned, if it is one.
+  static std::source_location joined_site(const task_record& task) noexcept;
 
   /// Called first thing when the task runs again.
   ended finish() noexcept;

@@ -39,7 +39,7 @@ struct end_hook {
 struct promise_base {
   std::uintptr_t next = 0;  // the frame of the awaiter (P1), or with hook_bit an end_hook
   task_record* record = nullptr;
-  const void* await_site = nullptr;  // where in the awaiter that is; null keeps it out of stacks
+  const void* await_site = nullptr;  // where it was suspended last; null keeps it out of stacks
 #if TANDEM_NESTED_RESUME
   // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. The second goes on.
   std::atomic<bool> met{false};
@@ -115,6 +115,15 @@ auto promise_base::final_awaiter::await_suspend(std::coroutine_handle<Promise> s
   return here;
 }
 
+/// What the await_suspend() of an operation begins with: `self` is suspended where this is used, and that is where its
+/// task will go on. That function must be inlined into the coroutine for its address to be the coroutine's.
+template <std::derived_from<promise_base> P>
+[[nodiscard, gnu::always_inline]] inline task_record& suspend_here(std::coroutine_handle<P> self) noexcept {
+  P& p = self.promise();
+  p.await_site = address_of_use();
+  return *p.record;
+}
+
 /// The await_suspend() of whoever awaits a coroutine: `child` runs, and `parent` when that has ended.
 /// `site` is what stacks show for `parent`, if anything. A `hook` names the parent, and stays until the child has ended.
 template <std::derived_from<promise_base> Child, std::derived_from<promise_base> Parent>
@@ -127,7 +136,7 @@ template <std::derived_from<promise_base> Child, std::derived_from<promise_base>
                 : reinterpret_cast<std::uintptr_t>(parent.address());
   assert(awaiter_of(p) == &parent.promise());  // P1
   p.record = parent.promise().record;
-  p.await_site = site;
+  parent.promise().await_site = site;
   p.record->innermost = &p;
 #if TANDEM_NESTED_RESUME
   return run_nested(p);

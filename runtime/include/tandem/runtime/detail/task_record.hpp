@@ -51,6 +51,8 @@ class task_record : public completion_base, public wait_node {
   virtual void run() noexcept;
   [[nodiscard]] virtual const char* name() const noexcept { return origin().name; }
   [[nodiscard]] task_record* completing_task() noexcept final { return this; }
+  /// False for what is in the table of tasks too, but was not made by spawn().
+  [[nodiscard]] virtual bool is_spawned() const noexcept { return true; }
 
   [[nodiscard]] const task_origin& origin() const noexcept {
     return origin_of(origin_.load(std::memory_order_relaxed) & ~background_bit);

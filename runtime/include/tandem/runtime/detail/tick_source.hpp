@@ -93,9 +93,8 @@ class tick_wait {
 
   bool await_ready() noexcept;
   template <std::derived_from<promise_base> P>
-  bool await_suspend(std::coroutine_handle<P> self) {
-    task_record& task = *self.promise().record;
-    return start(task);
+  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
+    return start(suspend_here(self));
   }
 
  protected:
