@@ -61,6 +61,11 @@ bool blocking_pool::quiet() const {
   return state_->queue.empty() && state_->idle == state_->threads;
 }
 
+blocking_pool::figures blocking_pool::count() const {
+  const std::lock_guard hold(state_->lock);
+  return {state_->threads - state_->idle, state_->queue.size()};
+}
+
 bool blocking_pool::stop(time_point deadline) {
   std::unique_lock hold(state_->lock);
   state_->stopped = true;

@@ -1,6 +1,7 @@
 // Threads for calls that block: started on demand up to a limit, gone after a while without work.
 #pragma once
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,12 @@ class blocking_pool {
 
   /// True if no call runs or waits for a thread.
   [[nodiscard]] bool quiet() const;
+
+  struct figures {
+    std::size_t running = 0;
+    std::size_t queued = 0;  // calls that wait for a thread
+  };
+  [[nodiscard]] figures count() const;
 
   /// Waits until queued and running calls have ended. False if some have not at `deadline`.
   bool stop(time_point deadline);

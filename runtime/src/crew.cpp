@@ -159,8 +159,12 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
     if ((found = take_injected(self))) break;
     if (self.anything_due()) break;
     const look after = look_at(*before.where);
-    if ((found = steal(self, before, after, sync::clock_now() - start))) break;
-    if ((found = steal_slot(stuck, before, after, start))) break;
+    found = steal(self, before, after, sync::clock_now() - start);
+    if (!found) found = steal_slot(stuck, before, after, start);
+    if (found) {
+      steals_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    }
     dry = after.ring.size == 0 && stuck.where != before.where ? dry + 1 : 0;
   }
   const bool last = searching_.fetch_sub(1, std::memory_order_relaxed) == 1;  // ordered by the fence of W1 that follows
@@ -199,6 +203,18 @@ void crew::park(seat& self) noexcept {
     if (watch) watched_.store(false, std::memory_order_relaxed);
   }
   self.stop_keeping_time();
+}
+
+crew::figures crew::count() {
+  figures seen;
+  for (seat* const s : seats_) seen.queues.push_back(look_at(*s).size());
+  seen.searching = searching_.load(std::memory_order_relaxed);
+  seen.steals = steals_.load(std::memory_order_relaxed);
+  const std::lock_guard hold(lock_);
+  seen.asleep = idle_.size();
+  seen.injected = injected_.size();
+  seen.parks = times_parked_;
+  return seen;
 }
 
 bool crew::all_asleep(std::uint64_t& parked) {

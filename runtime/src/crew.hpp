@@ -1,5 +1,6 @@
 // The workers of one runtime as they see each other: who sleeps, who looks for work, and what came from outside.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -78,6 +79,17 @@ class crew {
   /// Sleeps until woken, or something is due; not at all if there is work already.
   void park(seat& self) noexcept;
 
+  /// For reports: each figure is of some moment.
+  struct figures {
+    std::size_t asleep = 0;
+    unsigned searching = 0;
+    std::size_t injected = 0;
+    std::vector<std::uint32_t> queues;  // the length of each worker's, its slot included
+    std::uint64_t parks = 0;            // times that workers went to sleep so far
+    std::uint64_t steals = 0;           // times that a worker took from another's queue so far
+  };
+  [[nodiscard]] figures count();
+
   /// Does every worker sleep, and is nothing injected? `parked`: 0 in a first look. It gives a number to the next one,
   /// which finds out with it whether a worker woke in between: then the answer is no as well.
   [[nodiscard]] bool all_asleep(std::uint64_t& parked);
@@ -133,6 +145,7 @@ class crew {
   sync::atomic<bool> watched_{false};           // written under lock_ (W4)
   sync::atomic<unsigned> searching_{0};         // workers awake and looking for work
   sync::atomic<seat*> napping_{nullptr};        // a searcher asleep between two looks
+  std::atomic<std::uint64_t> steals_{0};        // relaxed: for reports; no step that a model need schedule
 
   sync::atomic<bool> stop_{false};
   sync::atomic<bool> rest_asked_{false};

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,16 @@ unsigned workers_to_start(unsigned asked) {
   return usable_cpus();
 }
 
+void to_stderr(const std::string& text) { std::fputs(text.c_str(), stderr); }
+
+// The watchdog and the trace have a thread each.
+watchdog::sink one_at_a_time(watchdog::sink report) {
+  return [lock = std::make_shared<std::mutex>(), report = std::move(report)](const std::string& text) {
+    const std::lock_guard hold(*lock);
+    report(text);
+  };
+}
+
 // The kinds of a program's namespaces are all there when it makes its first runtime.
 void report_kind_collisions_once() {
   static const bool reported = (report_kind_collisions(), true);
@@ -44,9 +55,10 @@ std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
   report_kind_collisions_once();
   auto made = std::make_shared<scheduler>(workers_to_start(options.workers), options.blocking_threads,
                                           scheduler::mode::threads, options.detect_deadlock);
-  auto report = options.report;
-  if (!report) report = [](const std::string& text) { std::fputs(text.c_str(), stderr); };
-  made->start_threads(options.held_limit, std::move(report));
+  duration trace_every = options.trace_every;
+  if (trace_every <= duration::zero()) trace_every = trace_period(std::getenv("TANDEM_TRACE"), to_stderr);
+  made->start_threads(options.held_limit, trace_every,
+                      options.report ? one_at_a_time(options.report) : watchdog::sink(to_stderr));
   register_scheduler(made);
   return made;
 }

@@ -44,8 +44,9 @@ std::vector<seat*> scheduler::make_workers(unsigned n) {
 
 scheduler::~scheduler() { release(*root_); }
 
-void scheduler::start_threads(duration held_limit, watchdog::sink report) {
-  if (held_limit > duration::zero()) guard_ = std::make_unique<watchdog>(*this, held_limit, std::move(report));
+void scheduler::start_threads(duration held_limit, duration trace_every, const watchdog::sink& report) {
+  if (held_limit > duration::zero()) guard_ = std::make_unique<watchdog>(*this, held_limit, report);
+  if (trace_every > duration::zero()) trace_ = std::make_unique<sched_trace>(*this, trace_every, report);
   try {
     for (auto& w : workers_) {
       // The thread's share keeps the scheduler in memory if shutdown has to leave a thread behind.

@@ -19,6 +19,7 @@
 #include "blocking_pool.hpp"
 #include "context_state.hpp"
 #include "crew.hpp"
+#include "sched_trace.hpp"
 #include "timer_heap.hpp"
 #include "watchdog.hpp"
 
@@ -76,8 +77,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
 
-  /// `held_limit` and `report` as in runtime_options.
-  void start_threads(duration held_limit, watchdog::sink report);
+  /// As in runtime_options; `trace_every` zero: no trace.
+  void start_threads(duration held_limit, duration trace_every, const watchdog::sink& report);
   [[nodiscard]] watchdog* guard() noexcept { return guard_.get(); }
   result<void> shutdown(duration limit);
   /// Ends the root context and every wait below it. False if a worker did not come to rest by `deadline`, so that
@@ -189,6 +190,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   blocking_pool blocking_;
   std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
+  std::unique_ptr<sched_trace> trace_;  // as guard_
 };
 
 }  // namespace tandem::detail

@@ -110,6 +110,7 @@ result<void> scheduler::shutdown(duration limit) {
   const std::string left = ended ? std::string() : summarize(take_census(*this), named_in_report);
   const bool calls_ended = blocking_.stop(deadline);
   if (guard_) guard_->stop();  // it must not signal threads that are gone
+  if (trace_) trace_->stop();
   // Threads get a moment of their own even if the tasks and calls used up the limit: an idle worker leaves at once.
   const bool stopped = stop_threads(std::max(deadline, steady_now() + std::chrono::milliseconds(100)));
   if (stopped) discard_leftovers();

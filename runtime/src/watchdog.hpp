@@ -34,7 +34,8 @@ struct stack_probe {
 
 /// One thread that looks at the workers twice per limit while any of them works, and sleeps for good while all are
 /// idle. A turn that outlasts the limit is its task's fault only if the task had a CPU for that long, or gave it up to
-/// block: the kernel knows (judge() in thread_times.hpp). A worker pays one store per turn for it, and a load and a fence when it comes back from idleness.
+/// block: the kernel knows (judge() in thread_times.hpp). A worker pays one store per turn for it, and a load and a
+/// fence when it comes back from idleness.
 ///
 /// (D2) A worker that leaves idleness says so (worker::active), then looks whether the watchdog sleeps; a watchdog that
 ///      goes to sleep says so, then looks for active workers. Both with a seq_cst fence in between.

@@ -34,7 +34,8 @@ TEST(ActorReports, ListIdleActorsByTheirClassAndTellSomeOfTheirNames) {
   const std::string dump = dump_of(sim);
   EXPECT_TRUE(dump.starts_with("1001 tasks\n")) << dump;
   EXPECT_NE(dump.find("     997 x no. "), std::string::npos) << dump;
-  EXPECT_NE(dump.find(" and others (actor tandem::actors::counter), waiting for a message\n"), std::string::npos) << dump;
+  EXPECT_NE(dump.find(" and others (actor tandem::actors::counter), waiting for a message\n"), std::string::npos)
+      << dump;
   EXPECT_NE(dump.find("       1 x actor tandem::actors::recorder, waiting for a message\n"),
             std::string::npos)
       << dump;
@@ -49,7 +50,8 @@ TEST(ActorReports, TellWhereAHandlerWaits) {
   ASSERT_TRUE(ref.try_tell(hold{}).has_value());
   sim.run_until_idle();
   for (const std::string& dump : {dump_of(sim), sim.stuck().message()}) {
-    EXPECT_NE(dump.find("tape (actor tandem::actors::recorder), waiting for a time to come"), std::string::npos) << dump;
+    EXPECT_NE(dump.find("tape (actor tandem::actors::recorder), waiting for a time to come"), std::string::npos)
+        << dump;
     EXPECT_NE(dump.find("awaited by "), std::string::npos) << dump;
   }
 }

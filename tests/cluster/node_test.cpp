@@ -206,7 +206,8 @@ TEST(Node, ReportsNameWhatSendersWaitFor) {
   auto wait = [](node& here) -> task<> { (void)co_await here.wait_for("nobody", 1h); };
   process lonely("lonely", {{"nobody", "127.0.0.1:1"}});
   lonely.rt().spawn(wait(lonely.member_node()), "waiter").detach();
-  EXPECT_TRUE(dump_comes_to_show(lonely.rt(), "waiting for a connection to another node\n")) << lonely.rt().dump_tasks();
+  EXPECT_TRUE(dump_comes_to_show(lonely.rt(), "waiting for a connection to another node\n"))
+      << lonely.rt().dump_tasks();
   lonely.leave();
 }
 

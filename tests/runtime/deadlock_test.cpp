@@ -47,7 +47,8 @@ TEST(Deadlock, EndsBlockOnAndTellsWhoWaitsForWhat) {
     } catch (const deadlock& found) {
       const std::string what = found.what();
       for (const char* expected :
-           {"chicken", "egg", "third", "main", "waiting for a task to end (", "waiting for a time", "\n           awaited by "})
+           {"chicken", "egg", "third", "main", "waiting for a task to end (", "waiting for a time",
+            "\n           awaited by "})
         EXPECT_NE(what.find(expected), std::string::npos) << expected << " is not in " << what;
     }
     EXPECT_EQ(rt.live_tasks(), 0u);  // they were cancelled, and ended

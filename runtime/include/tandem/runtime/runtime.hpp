@@ -36,7 +36,11 @@ struct runtime_options {
   /// thread of your own could wake one, and with this you promise that none will: no thread outside of this runtime
   /// holds an end of a channel, cancels a context or spawns. A runtime that hosts actors never finds a deadlock.
   bool detect_deadlock = false;
-  /// Where the reports of held workers go; called on a thread of the runtime, one call at a time. Default: stderr.
+  /// Prints a line on the state of the scheduler this often: workers, those asleep, queues, tasks, timers, blocking
+  /// calls. For that a thread is started. Zero: as TANDEM_TRACE=sched=MILLISECONDS says, else never.
+  duration trace_every = {};
+  /// Where the reports of held workers and the trace go; called on a thread of the runtime, one call at a time.
+  /// Default: stderr.
   std::function<void(const std::string&)> report = {};
 };
 
