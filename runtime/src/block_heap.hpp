@@ -40,6 +40,7 @@ class block_heap {
     if (index >= classes) return ::operator new(bytes);
     chain& mine = lists.current[index];
     if (!mine.first) [[unlikely]] {
+      if (!lists.kept) keep_lists();
       if (lists.gone) return take_one(index);
       if (lists.spare[index].first) {
         mine = lists.spare[index];
@@ -63,6 +64,8 @@ class block_heap {
     }
     auto* const b = static_cast<block*>(memory);
     mark_free(b, index);
+    if (!lists.kept) [[unlikely]]
+      keep_lists();
     if (lists.gone) [[unlikely]] {
       b->next = nullptr;
       the_depot().give(index, {b, 1});
@@ -171,18 +174,28 @@ class block_heap {
   struct thread_lists {
     std::array<chain, classes> current;
     std::array<chain, classes> spare;
-    bool gone = false;  // frees that come after the destructor, from other thread_locals, go to the depot directly
+    bool kept;  // flush_at_end has been constructed
+    bool gone;  // it has been destroyed: frees that come later, from other thread_locals, go to the depot directly
+  };
+  static constinit thread_local thread_lists lists;
 
-    ~thread_lists() {
+  // Apart from the lists, because a variable with a destructor costs a call at each use.
+  struct flush_at_end {
+    ~flush_at_end() {
       for (std::size_t i = 0; i < classes; ++i) {
-        if (current[i].first) the_depot().give(i, current[i]);
-        if (spare[i].first) the_depot().give(i, spare[i]);
-        current[i] = spare[i] = {};
+        if (lists.current[i].first) the_depot().give(i, lists.current[i]);
+        if (lists.spare[i].first) the_depot().give(i, lists.spare[i]);
+        lists.current[i] = lists.spare[i] = {};
       }
-      gone = true;
+      lists.gone = true;
     }
   };
-  static thread_local thread_lists lists;
+  [[gnu::noinline]] static void keep_lists() {
+    if (lists.gone) return;
+    static thread_local flush_at_end flush;
+    lists.kept = true;
+    asm volatile("" : : "r"(&flush));  // its constructor does nothing that a compiler must keep
+  }
 
   static void* take_one(std::size_t index) {
     chain c = the_depot().take(index);
@@ -226,6 +239,6 @@ class block_heap {
 };
 
 template <class Tag>
-thread_local typename block_heap<Tag>::thread_lists block_heap<Tag>::lists;
+constinit thread_local typename block_heap<Tag>::thread_lists block_heap<Tag>::lists{};
 
 }  // namespace tandem::detail
