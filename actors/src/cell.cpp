@@ -57,6 +57,7 @@ cell::cell(caf::actor_config& config, system_impl& home, spawn_actor_options opt
       record_(new record(*this)),
       mailbox_(options.mailbox_capacity),
       context_object_(*this, name_) {
+  (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (kind.may_suspend) own_context_.emplace(home.context.context());
 }
 

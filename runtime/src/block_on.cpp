@@ -51,7 +51,7 @@ void block_until_ready(scheduler& s, completion_base& what) {
     const auto going_on = s.look_for_activity();
     if (going_on == scheduler::activity::none && !what.is_ready()) {
       if (!asleep.empty()) break;  // not even cancelled tasks end
-      asleep = describe(take_census(s));
+      asleep = describe(take_census(s, census_of::live_tasks, rest_limit));
       s.root().cancel(make_error(errc::cancelled, "all tasks are asleep"));
       (void)s.cancel_all(steady_now() + rest_limit);
       continue;

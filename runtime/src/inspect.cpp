@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -15,7 +16,6 @@
 namespace tandem::detail {
 namespace {
 
-constexpr duration patience = std::chrono::milliseconds(50);
 constexpr std::size_t awaits_on_one_line = 3;
 
 std::string describe_group(const task_group& g) {
@@ -45,10 +45,15 @@ class await_names {
  public:
   /// "awaited by FUNCTION at FILE:LINE" for up to `limit` awaits of `g`, and how many there are more.
   std::vector<std::string> lines_of(const task_group& g, std::size_t limit) {
+    // What or_return() wraps around an operation is no place in the program.
+    constexpr std::string_view wrapper = "tandem::detail::await_operation<";
     std::vector<std::string> lines;
-    const std::size_t named = std::min({g.await_count, g.awaits.size(), limit});
-    for (std::size_t i = 0; i < named; ++i) lines.push_back(line_of(g.awaits[i]));
-    if (g.await_count > named) lines.push_back(fmt::format("awaited by {} more", g.await_count - named));
+    std::size_t at = 0;
+    for (; at < std::min(g.await_count, g.awaits.size()) && lines.size() < limit; ++at) {
+      const std::string& line = line_of(g.awaits[at]);
+      if (line.find(wrapper) == std::string::npos) lines.push_back(line);
+    }
+    if (g.await_count > at) lines.push_back(fmt::format("awaited by {} more", g.await_count - at));
     return lines;
   }
 
@@ -107,7 +112,7 @@ std::size_t scheduler::armed_timers() noexcept {
   return n;
 }
 
-task_census take_census(scheduler& s, census_of whom) {
+task_census take_census(scheduler& s, census_of whom, duration patience) {
   task_census census;
   const bool may_stop = !s.stopped() && !(tls_worker && tls_worker->owner == &s);
   if (s.manual() || may_stop) {

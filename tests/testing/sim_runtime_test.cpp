@@ -14,6 +14,7 @@
 #include <tandem/errors/stack.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/ticker.hpp>
+#include <tandem/runtime/with_context.hpp>
 
 namespace tandem::testing {
 namespace {
@@ -75,6 +76,12 @@ task<> gather(csp::receiver<int> from) {
   (void)co_await g.wait();
 }
 
+task<> gather_stubborn() {
+  csp::group g;
+  g.go(with_context(context(), nap()));
+  (void)co_await g.wait();
+}
+
 TEST(SimRuntime, FailsABodyThatWaitsForEverAndTellsWhatFor) {
   sim_runtime sim;
   auto [tx, rx] = csp::make_channel<int>(0);
@@ -99,15 +106,20 @@ TEST(SimRuntime, NamesEveryKindOfWait) {
   sim.spawn(tick(), "tick").detach();
   sim.spawn(join(std::move(holder)), "join").detach();
   sim.spawn(gather(rx), "gather").detach();
+  const auto cancelled = sim.spawn(gather_stubborn(), spawn_options::cancellable("gather stubborn"));
+  sim.run_until_idle();
+  cancelled.cancel();
   sim.run_until_idle();
   const std::string all = sim.stuck().message();
+  sim.advance(2h);  // what does not end when cancelled ends now
   const std::vector<std::string> waits{"a value from a channel" + channel,
                                        "room in a channel" + other_channel,
                                        "an arm of a select",
                                        "a time to come",
                                        "a tick",
                                        fmt::format("a task to end ({}", __FILE__),
-                                       fmt::format("the tasks of a group ({}", __FILE__)};
+                                       fmt::format("the tasks of a group ({}", __FILE__),
+                                       fmt::format("the cancelled tasks of a group ({}", __FILE__)};
   for (const std::string& wait : waits) EXPECT_NE(all.find("waiting for " + wait), std::string::npos) << wait << all;
   EXPECT_NE(all.find("join in the background (" + std::string(__FILE__)), std::string::npos) << all;
   // Frames have no names in builds without libbacktrace or without debug information.

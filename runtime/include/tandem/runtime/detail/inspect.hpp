@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <tandem/runtime/time.hpp>
+
 namespace tandem::detail {
 
 class census_taker;
@@ -25,7 +27,7 @@ struct task_group {
   std::array<char, longest_name + 1> name{};  // of one of them, cut to fit: the task's own may be gone by now
   bool other_names = false;                   // not all have that one
   std::source_location site;                  // where they were spawned
-  const char* actor = nullptr;                // the class of actors, which have no such place; a literal
+  const char* actor = nullptr;                // the class of actors, which have no such place; static
   bool background = false;                    // nobody will join them
   state doing = state::ready;
   unsigned worker = 0;              // of a running task
@@ -44,11 +46,12 @@ struct task_census {
 /// Who is counted: actors that have nothing to do hold up nobody, but there may be the most of them.
 enum class census_of : std::uint8_t { live_tasks, idle_actors_too };
 
-/// Counts the tasks of `s`. Stops the workers for the moment it takes, if they come to rest within 50 ms and the
+/// Counts the tasks of `s`. Stops the workers for the moment it takes, if they come to rest within `patience` and the
 /// caller is none of them; otherwise tasks go on meanwhile: each is shown as it was at some moment, without origin and
 /// awaits.
 /// Threads: any.
-[[nodiscard]] task_census take_census(scheduler& s, census_of whom = census_of::live_tasks);
+[[nodiscard]] task_census take_census(scheduler& s, census_of whom = census_of::live_tasks,
+                                      duration patience = std::chrono::milliseconds(50));
 
 /// The census as text: at most `limit` groups, a line for each and one for each of its awaits.
 [[nodiscard]] std::string describe(const task_census& census, std::size_t limit = 64);
