@@ -89,7 +89,10 @@ class block_heap {
   static constexpr std::size_t classes = largest / step;
   static constexpr std::size_t batch = 64;  // blocks that move between a thread and the depot at a time
   static constexpr std::size_t first_region = std::size_t{64} << 10;
-  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+  static constexpr std::size_t last_region = std::size_t{2} << 20;
+  // A class that is used much gets its pages so many at a time, instead of by a fault each.
+  static constexpr std::size_t used_much = std::size_t{1} << 20;
+  static constexpr std::size_t populated_at_once = std::size_t{128} << 10;
   static constexpr std::size_t left_readable = 32;  // of a free block, under ASan
 
   struct block {
@@ -129,7 +132,9 @@ class block_heap {
     struct uncut {
       std::byte* at = nullptr;
       std::size_t blocks = 0;
-      std::size_t had = 0;  // bytes of all regions of this class
+      std::size_t had = 0;             // bytes of all regions of this class
+      std::byte* populated = nullptr;  // memory up to here is there, or comes page by page
+      std::byte* end = nullptr;
     };
 
     // Off the end of the newest region, so that memory is touched when it is needed.
@@ -137,13 +142,18 @@ class block_heap {
       const std::size_t size = (index + 1) * step;
       uncut& left = uncut_[index];
       if (left.blocks == 0) {
-        // A class that is used much gets pages that cost one fault for two megabytes.
-        const std::size_t bytes = std::clamp(left.had, first_region, huge_page);
+        const std::size_t bytes = std::clamp(left.had, first_region, last_region);
         regions_.reserve(regions_.size() + 1);
-        left.at = static_cast<std::byte*>(map(bytes));
+        left.at = left.populated = static_cast<std::byte*>(map(bytes));
+        left.end = left.at + bytes;
         left.blocks = bytes / size;
         left.had += bytes;
         regions_.push_back({left.at, left.blocks * size, size});
+      }
+      if (left.had >= used_much && left.at + batch * size > left.populated) {
+        const std::size_t more = std::min(populated_at_once, static_cast<std::size_t>(left.end - left.populated));
+        populate(left.populated, more);
+        left.populated += more;
       }
       chain c;
       c.length = std::min(batch, left.blocks);
@@ -211,6 +221,7 @@ class block_heap {
 #if defined(__SANITIZE_ADDRESS__)
   // From operator new, so that the leak checker looks into it.
   static void* map(std::size_t bytes) { return std::memset(::operator new(bytes), 0, bytes); }
+  static void populate(std::byte*, std::size_t) noexcept {}
   static void mark_used(block* b, std::size_t index) noexcept {
     ASAN_UNPOISON_MEMORY_REGION(b, (index + 1) * step);
   }
@@ -221,17 +232,14 @@ class block_heap {
   }
 #else
   static void* map(std::size_t bytes) {
-    // More than asked for, to be aligned as huge pages are; the rest goes back.
-    const std::size_t asked = bytes == huge_page ? 2 * huge_page : bytes;
-    void* const got = mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const got = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (got == MAP_FAILED) throw std::bad_alloc();
-    if (asked == bytes) return got;
-    auto* const begin = static_cast<std::byte*>(got);
-    const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % huge_page;
-    if (before != 0) munmap(begin, before);
-    if (before != huge_page) munmap(begin + before + bytes, huge_page - before);
-    (void)madvise(begin + before, bytes, MADV_HUGEPAGE);  // refused: small pages do as well
-    return begin + before;
+    return got;
+  }
+  static void populate(std::byte* at, std::size_t bytes) noexcept {
+#if defined(MADV_POPULATE_WRITE)
+    (void)madvise(at, bytes, MADV_POPULATE_WRITE);  // an old kernel does not know it: faults do as well
+#endif
   }
   static void mark_used(block*, std::size_t) noexcept {}
   static void mark_free(block*, std::size_t) noexcept {}

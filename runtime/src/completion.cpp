@@ -57,6 +57,23 @@ bool completion_wait::start(task_record& task, completion_base* what, time_point
   return selection_.park();
 }
 
+void completion_wait::start_behind_others(task_record& task, completion_base& what) noexcept {
+  selection_.bind(task);
+  what_ = &what;
+  queue_behind_others(reinterpret_cast<queue_item>(this) | join_item);
+}
+
+void completion_wait::look() noexcept {
+  task_record& task = selection_.owner();
+  if (what_->is_ready()) {
+    what_ = nullptr;  // there is nothing to leave
+    (void)selection_.decide(arm_completed);
+  } else if (start(task, what_, no_deadline, what_->joined_as())) {
+    return;
+  }
+  task.run();
+}
+
 completion_wait::ended completion_wait::finish() noexcept {
   disarm_timer(timer_);
   if (what_) what_->remove_waiter(*this);

@@ -200,7 +200,9 @@ bool is_stopping(const scheduler& s) noexcept { return s.stopping(); }
 
 void make_ready(task_record& task) noexcept { submit(*task.owner, item_of(task)); }
 
-void yield_to_others(task_record& task) noexcept { static_cast<worker*>(tls_worker)->push_back(item_of(task), false); }
+void queue_behind_others(queue_item item) noexcept { static_cast<worker*>(tls_worker)->push_back(item, false); }
+
+void yield_to_others(task_record& task) noexcept { queue_behind_others(item_of(task)); }
 
 void yield_to_all(task_record& task) noexcept {
   if (!task.owner->hands().any_injected()) return yield_to_others(task);

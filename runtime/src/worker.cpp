@@ -4,6 +4,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <tandem/runtime/detail/completion.hpp>
+
 #include "scheduler.hpp"
 
 namespace tandem::detail {
@@ -23,6 +25,8 @@ void worker::execute(queue_item item) noexcept {
   } else if ((item & item_kind) == job_item) {
     job& j = *static_cast<job*>(what);
     j.run(j);
+  } else if ((item & item_kind) == join_item) {
+    static_cast<completion_wait*>(what)->look();
   } else if (owner->host.run(owner->host.host, item, index)) {
     push_back(item, false);
   }

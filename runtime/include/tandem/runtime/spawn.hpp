@@ -167,6 +167,10 @@ class [[nodiscard]] join_operation : public awaitable_base {
       return true;
     }
     state_ = phase::waiting;
+    if (limit_ == no_deadline) {
+      wait_.start_behind_others(task, *what_.get());
+      return true;
+    }
     return wait_.start(task, what_.get(), limit_, what_->joined_as());
   }
   result<T> await_resume() {

@@ -26,7 +26,7 @@ struct promise : promise_base {
 
   promise() noexcept {}
   ~promise() {
-    if (has_value_) std::destroy_at(std::addressof(value_));
+    if (has_value()) std::destroy_at(std::addressof(value_));
   }
 
   task<T> get_return_object() noexcept;
@@ -34,25 +34,26 @@ struct promise : promise_base {
     requires std::constructible_from<T, U&&>
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
     std::construct_at(std::addressof(value_), std::forward<U>(value));
-    has_value_ = true;
+    next |= value_bit;
   }
   void unhandled_exception() noexcept {
-    if (has_value_) std::destroy_at(std::addressof(value_));  // a destructor threw after co_return
-    has_value_ = false;
+    if (has_value()) std::destroy_at(std::addressof(value_));  // a destructor threw after co_return
+    next &= ~value_bit;
     promise_base::unhandled_exception();
   }
   /// Null before the end, and after an end by an exception.
-  [[nodiscard]] T* value() noexcept { return has_value_ ? std::addressof(value_) : nullptr; }
+  [[nodiscard]] T* value() noexcept { return has_value() ? std::addressof(value_) : nullptr; }
   T take() {
-    if (!has_value_) [[unlikely]] record->rethrow();
+    if (!has_value()) [[unlikely]] record->rethrow();
     return std::move(value_);
   }
 
  private:
+  [[nodiscard]] bool has_value() const noexcept { return next & value_bit; }
+
   union {
     T value_;
   };
-  bool has_value_ = false;
 };
 
 template <>

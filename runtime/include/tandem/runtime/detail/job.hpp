@@ -15,6 +15,7 @@ struct job {
 using queue_item = std::uintptr_t;
 inline constexpr queue_item foreign_item = 0;  // a foreign runnable, meaningful only to its host
 inline constexpr queue_item job_item = 1;
+inline constexpr queue_item join_item = 2;  // a completion_wait whose task is to look whether it must wait
 inline constexpr queue_item task_item = 3;
 inline constexpr queue_item item_kind = 3;  // the low bits
 

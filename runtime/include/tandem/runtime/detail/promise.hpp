@@ -37,18 +37,19 @@ struct end_hook {
 /// (P1) It lies at the start of the promise, and the promise two pointers into the frame, so a handle of whatever
 ///      coroutine is as good as one of promise_base. await_coroutine() checks that.
 struct promise_base {
-  std::uintptr_t next = 0;  // the frame of the awaiter (P1), or with hook_bit an end_hook
+  std::uintptr_t next = 0;  // the frame of the awaiter (P1), or with hook_bit an end_hook; and value_bit
   task_record* record = nullptr;
   const void* await_site = nullptr;  // where it was suspended last; null keeps it out of stacks
 #if TANDEM_NESTED_RESUME
   // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. The second goes on.
   std::atomic<bool> met{false};
 #endif
-  static constexpr std::uintptr_t hook_bit = 1;
+  static constexpr std::uintptr_t hook_bit = 1, value_bit = 2;  // value_bit: the promise has its value
 
+  [[nodiscard]] void* next_address() const noexcept { return reinterpret_cast<void*>(next & ~(hook_bit | value_bit)); }
   /// Null: the awaiter goes on.
   [[nodiscard]] const end_hook* hook() const noexcept {
-    return next & hook_bit ? reinterpret_cast<const end_hook*>(next & ~hook_bit) : nullptr;
+    return next & hook_bit ? static_cast<const end_hook*>(next_address()) : nullptr;
   }
   void unhandled_exception() noexcept { record->hold_exception(std::current_exception()); }
 
@@ -69,8 +70,8 @@ struct promise_base {
 /// The coroutine that awaits `p`, or null.
 [[nodiscard]] inline promise_base* awaiter_of(const promise_base& p) noexcept {
   if (const end_hook* const hook = p.hook()) return hook->awaiter;
-  if (p.next == 0) return nullptr;
-  return &std::coroutine_handle<promise_base>::from_address(reinterpret_cast<void*>(p.next)).promise();
+  void* const frame = p.next_address();
+  return frame ? &std::coroutine_handle<promise_base>::from_address(frame).promise() : nullptr;
 }
 
 // The end of a coroutine: `ended` has its outcome and is suspended for good, at its end or, if what it awaited took it
@@ -85,7 +86,7 @@ void end_coroutine(promise_base& ended) noexcept;
 /// Gives what runs next.
 [[nodiscard]] inline std::coroutine_handle<> end_coroutine(promise_base& ended) noexcept {
   if (ended.hook()) [[unlikely]] return end_specially(ended);
-  const auto awaiter = std::coroutine_handle<promise_base>::from_address(reinterpret_cast<void*>(ended.next));
+  const auto awaiter = std::coroutine_handle<promise_base>::from_address(ended.next_address());
   ended.record->innermost = &awaiter.promise();
   return awaiter;
 }

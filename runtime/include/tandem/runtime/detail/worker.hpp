@@ -64,6 +64,9 @@ inline constexpr int slice_length = 256;
 /// worker), the injection queue otherwise. Threads: any.
 void submit(scheduler& s, queue_item item) noexcept;
 
+/// Puts `item` at the back of the calling worker's queue. No thief is woken for it.
+void queue_behind_others(queue_item item) noexcept;
+
 /// Installs the host for foreign runnables. At most one per scheduler; installing it again changes nothing.
 /// Threads: calls are serialised by the caller, and the first is over before the first foreign item is submitted.
 void set_foreign_host(scheduler& s, foreign_host host) noexcept;
