@@ -1,8 +1,12 @@
 #include <tandem/runtime/runtime.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,14 +25,17 @@ namespace {
 constexpr unsigned most_workers = 1024;
 
 unsigned workers_to_start(unsigned asked) {
+  if (asked > most_workers)
+    throw std::invalid_argument(fmt::format("tandem: a runtime has at most {} workers, not {}", most_workers, asked));
   if (asked != 0) return asked;
-  if (const char* const text = std::getenv("TANDEM_WORKERS")) {
-    char* end = nullptr;
-    const unsigned long n = std::strtoul(text, &end, 10);
-    if (end != text && *end == '\0' && n >= 1 && n <= most_workers) return static_cast<unsigned>(n);
-    fmt::print(stderr, "tandem: TANDEM_WORKERS={} is not a number from 1 to {}; using the usable CPUs\n", text,
-               most_workers);
-  }
+  const char* const text = std::getenv("TANDEM_WORKERS");
+  if (!text || *text == '\0') return usable_cpus();
+  const char* const end = text + std::strlen(text);
+  unsigned n = 0;
+  const auto parsed = std::from_chars(text, end, n);
+  if (parsed.ec == std::errc{} && parsed.ptr == end && n >= 1 && n <= most_workers) return n;
+  fmt::print(stderr, "tandem: TANDEM_WORKERS={} is not a number from 1 to {}; using the usable CPUs\n", text,
+             most_workers);
   return usable_cpus();
 }
 

@@ -67,6 +67,7 @@ void scheduler::start_threads(duration held_limit, watchdog::sink report) {
       });
     }
   } catch (...) {
+    if (guard_) guard_->stop();
     stop_threads(steady_now() + std::chrono::seconds(10));  // they are idle, and leave at once
     throw;
   }

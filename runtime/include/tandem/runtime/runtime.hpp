@@ -20,11 +20,12 @@
 namespace tandem {
 
 struct runtime_options {
-  /// Worker threads. 0: TANDEM_WORKERS if set, else the CPUs this process may use (affinity and cgroup quota).
+  /// Worker threads, at most 1024. 0: what TANDEM_WORKERS says; if that is unset, empty, or (as stderr is told) no number
+  /// from 1 to 1024, the CPUs this process may use: affinity mask, and cgroup quota of version 1 or 2, rounded up.
   unsigned workers = 0;
-  /// Most threads of the blocking pool; it starts none before the first run_blocking().
+  /// Most threads of the blocking pool, at least 1; it starts none before the first run_blocking().
   unsigned blocking_threads = 512;
-  /// How long the destructor waits for tasks to end.
+  /// How long the destructor waits for tasks to end. Less than zero is zero.
   duration shutdown_limit = std::chrono::seconds(10);
   /// A task that holds its worker for longer than this is reported, once, with its stack: it keeps all others of that
   /// worker waiting. Found within another half of the limit. The stack is taken by SIGURG on the worker's thread, which
@@ -81,7 +82,8 @@ task<void> capture_outcome(task<T> body, std::shared_ptr<blocked_outcome<T>> out
 class runtime {
  public:
   /// Starts the workers. The first runtime of a process calls report_kind_collisions().
-  /// Errors: throws std::system_error if no thread can be started.
+  /// Errors: throws std::invalid_argument for more than 1024 workers, and std::system_error if not all threads can be
+  ///         started; then none is left.
   explicit runtime(const runtime_options& options = {});
 
   /// shutdown() with the limit of the options, if that was not done before; what it could not end goes to stderr.
