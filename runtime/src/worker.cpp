@@ -1,4 +1,6 @@
 #include <array>
+#include <stdexcept>
+#include <string>
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -8,6 +10,11 @@
 namespace tandem::detail {
 
 constinit thread_local worker_base* tls_worker = nullptr;
+
+void not_on_a_worker(const char* what) {
+  throw std::logic_error(std::string("tandem: ") + what +
+                         " was called where no task runs; start one by runtime::spawn() or runtime::block_on()");
+}
 
 namespace {
 

@@ -268,11 +268,11 @@ join_handle<T> spawn_on(scheduler& s, task<T> body, const spawn_options& options
 }  // namespace detail
 
 /// Starts `body` on the calling task's runtime. It runs soon, on any worker; spawn() itself never suspends.
-/// Errors: throws std::bad_alloc. Must be called by a task (elsewhere: runtime::spawn).
+/// Errors: throws std::bad_alloc, and std::logic_error if no task of a runtime calls it (elsewhere: runtime::spawn).
 template <class T>
 join_handle<T> spawn(task<T> body, const spawn_options& options = {},
                      std::source_location where = std::source_location::current()) {
-  return detail::spawn_on(*detail::current_scheduler(), std::move(body), options, where);
+  return detail::spawn_on(detail::scheduler_of_caller("spawn()"), std::move(body), options, where);
 }
 
 /// Starts `function()`, keeping `function` and its captures alive until the task has ended.

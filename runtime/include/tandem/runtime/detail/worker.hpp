@@ -60,6 +60,14 @@ inline constexpr int slice_length = 256;
 /// The scheduler the calling thread belongs to, or null.
 [[nodiscard]] inline scheduler* current_scheduler() noexcept { return tls_worker ? tls_worker->owner : nullptr; }
 
+[[noreturn]] void not_on_a_worker(const char* what);
+
+/// The same for `what`, which needs one.   Errors: throws std::logic_error if there is none.
+[[nodiscard]] inline scheduler& scheduler_of_caller(const char* what) {
+  if (!tls_worker) [[unlikely]] not_on_a_worker(what);
+  return *tls_worker->owner;
+}
+
 /// Puts `item` into a run queue of `s`: the calling worker's if it belongs to `s` (then it runs soon, on the same
 /// worker), the injection queue otherwise. Threads: any.
 void submit(scheduler& s, queue_item item) noexcept;
