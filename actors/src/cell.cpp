@@ -271,7 +271,7 @@ void cell::set_live(bool live) noexcept {
   if (live == live_.load(std::memory_order_relaxed)) return;
   live_.store(live, std::memory_order_relaxed);
   if (live) {
-    add_live_task(*record_);
+    live_.store(add_live_task(*record_), std::memory_order_relaxed);
   } else {
     remove_live_task(*record_);
   }

@@ -41,10 +41,10 @@ error empty_ref() {
 const tandem::detail::wait_kind& answer_of(const target& to, bool queued) noexcept {
   using tandem::detail::completion_wait;
   using tandem::detail::wait_kind;
-  static constexpr wait_kind here{"an actor's answer", &completion_wait::cancel};
-  static constexpr wait_kind after_room{"room in a mailbox and an answer", &completion_wait::cancel};
-  static constexpr wait_kind elsewhere{"an answer from another node", &completion_wait::cancel};
-  static constexpr wait_kind after_credit{"credit to send to another node and an answer", &completion_wait::cancel};
+  static constexpr wait_kind here{"an actor's answer", &completion_wait::cancel, nullptr, &ask_wait::leave};
+  static constexpr wait_kind after_room{"room in a mailbox and an answer", &completion_wait::cancel, nullptr, &ask_wait::leave};
+  static constexpr wait_kind elsewhere{"an answer from another node", &completion_wait::cancel, nullptr, &ask_wait::leave};
+  static constexpr wait_kind after_credit{"credit to send to another node and an answer", &completion_wait::cancel, nullptr, &ask_wait::leave};
   if (to.is_remote()) return queued ? after_credit : elsewhere;
   return queued ? after_room : here;
 }

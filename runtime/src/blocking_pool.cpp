@@ -1,28 +1,48 @@
 #include "blocking_pool.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <thread>
 
 namespace tandem::detail {
 namespace {
-constexpr auto idle_limit = std::chrono::seconds(10);  // an idle thread leaves after this
-}
 
-blocking_pool::~blocking_pool() { stop(time_point(std::chrono::steady_clock::now())); }
+time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+}  // namespace
+
+constinit thread_local const blocking_pool::shared* blocking_pool::served_ = nullptr;
+
+blocking_pool::blocking_pool(unsigned limit, duration idle_limit)
+    : state_(std::make_shared<shared>(std::max(limit, 1U), idle_limit)) {}
+
+blocking_pool::~blocking_pool() { stop(steady_now()); }
+
+// Under the lock. A thread may not be had: then nothing changes, and the error is thrown.
+void blocking_pool::bring_thread(const std::shared_ptr<shared>& state) {
+  if (!state->idle.empty()) {
+    idler& last = *state->idle.back();
+    state->idle.pop_back();
+    last.called = true;
+    last.woken.notify_one();
+  } else if (state->threads < state->limit) {
+    state->idle.reserve(state->threads + 1);  // so that falling idle cannot fail
+    std::thread([state] { serve(state); }).detach();  // stop() waits for the count instead of joining
+    ++state->threads;
+  } else {
+    return;
+  }
+  ++state->coming;
+}
 
 void blocking_pool::submit(job& work) {
   {
-    std::unique_lock hold(state_->lock);
+    const std::lock_guard hold(state_->lock);
     if (!state_->stopped) {
       state_->queue.push_back(&work);
-      if (state_->idle >= state_->queue.size() || state_->threads == limit_) {
-        state_->work_or_stop.notify_one();
-        return;
-      }
-      ++state_->threads;
       try {
-        std::thread([state = state_] { serve(state); }).detach();  // stop() waits for the count instead of joining
+        if (state_->queue.size() > state_->coming) bring_thread(state_);
       } catch (...) {
-        --state_->threads;
         if (state_->threads == 0) {  // nobody would ever run it
           state_->queue.pop_back();
           throw;
@@ -34,42 +54,62 @@ void blocking_pool::submit(job& work) {
   work.run(work);
 }
 
+// True if there may be a call to run.
+bool blocking_pool::wait_for_call(shared& state, std::unique_lock<std::mutex>& hold) noexcept {
+  idler self;
+  state.idle.push_back(&self);
+  const auto until = steady_now() + state.idle_limit;
+  if (self.woken.wait_until(hold, until, [&] { return self.called || state.stopped; }) && self.called) {
+    --state.coming;
+    return true;
+  }
+  std::erase(state.idle, &self);
+  return false;
+}
+
 void blocking_pool::serve(const std::shared_ptr<shared>& state) noexcept {
+  served_ = state.get();
   std::unique_lock hold(state->lock);
-  for (;;) {
-    if (!state->queue.empty()) {
+  --state->coming;
+  do {
+    while (!state->queue.empty()) {
       job& work = *state->queue.front();
       state->queue.pop_front();
+      try {
+        if (state->queue.size() > state->coming) bring_thread(state);  // B1
+      } catch (...) {
+        // As few threads as there are will have to do.
+      }
       hold.unlock();
       work.run(work);
       hold.lock();
-      continue;
     }
-    if (state->stopped) break;
-    ++state->idle;
-    const bool woken = state->work_or_stop.wait_for(hold, idle_limit,
-                                                    [&] { return state->stopped || !state->queue.empty(); });
-    --state->idle;
-    if (!woken) break;
-  }
+  } while (!state->stopped && wait_for_call(*state, hold));
   --state->threads;
   state->thread_left.notify_all();
 }
 
 bool blocking_pool::quiet() const {
   const std::lock_guard hold(state_->lock);
-  return state_->queue.empty() && state_->idle == state_->threads;
+  return state_->queue.empty() && state_->idle.size() == state_->threads;
 }
 
 blocking_pool::figures blocking_pool::count() const {
   const std::lock_guard hold(state_->lock);
-  return {state_->threads - state_->idle, state_->queue.size()};
+  return {state_->threads - state_->idle.size(), state_->queue.size()};
 }
+
+unsigned blocking_pool::threads() const {
+  const std::lock_guard hold(state_->lock);
+  return state_->threads;
+}
+
+bool blocking_pool::serves_caller() const noexcept { return served_ == state_.get(); }
 
 bool blocking_pool::stop(time_point deadline) {
   std::unique_lock hold(state_->lock);
   state_->stopped = true;
-  state_->work_or_stop.notify_all();
+  for (idler* const i : state_->idle) i->woken.notify_one();
   return state_->thread_left.wait_until(hold, deadline, [&] { return state_->threads == 0; });
 }
 

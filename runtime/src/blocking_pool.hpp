@@ -5,7 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
+#include <vector>
 
 #include <tandem/runtime/detail/job.hpp>
 #include <tandem/runtime/time.hpp>
@@ -13,12 +13,21 @@
 namespace tandem::detail {
 
 /// Threads: every member may be called from any thread.
+///
+/// (B1) Whoever adds or takes a call sees to it that at least as many threads are on their way as calls are queued, as
+///      far as idle threads, the limit and the system allow. So a call that found no thread when it was queued gets one
+///      as soon as any other begins.
+/// (B2) The thread that fell idle last is called first: those that the load does not need stay idle, and leave.
 class blocking_pool {
  public:
-  explicit blocking_pool(unsigned limit) noexcept : limit_(limit == 0 ? 1 : limit) {}
+  /// A `limit` of 0 counts as 1. A thread that was idle for `idle_limit` leaves.
+  explicit blocking_pool(unsigned limit, duration idle_limit = std::chrono::seconds(10));
   ~blocking_pool();
+  blocking_pool(const blocking_pool&) = delete;
+  blocking_pool& operator=(const blocking_pool&) = delete;
 
   /// Runs `work` on a thread of the pool, in order of submission. After stop() it runs at once, on the caller's.
+  /// Errors: throws std::bad_alloc, and std::system_error if there is no thread and none can be started.
   void submit(job& work);
 
   /// True if no call runs or waits for a thread.
@@ -29,25 +38,38 @@ class blocking_pool {
     std::size_t queued = 0;  // calls that wait for a thread
   };
   [[nodiscard]] figures count() const;
+  [[nodiscard]] unsigned threads() const;
+
+  /// True on a thread of this pool.
+  [[nodiscard]] bool serves_caller() const noexcept;
 
   /// Waits until queued and running calls have ended. False if some have not at `deadline`.
   bool stop(time_point deadline);
 
  private:
-  // The state outlives the pool if a call never returns.
+  struct idler {
+    std::condition_variable woken;
+    bool called = false;
+  };
+  // Outlives the pool if a call never returns. Everything but the constants is guarded by lock.
   struct shared {
+    const unsigned limit;
+    const duration idle_limit;
     std::mutex lock;
-    std::condition_variable work_or_stop;
     std::condition_variable thread_left;
-    std::deque<job*> queue;  // all of these guarded by lock
+    std::deque<job*> queue;
+    std::vector<idler*> idle;  // has room for `limit`
     unsigned threads = 0;
-    unsigned idle = 0;
+    unsigned coming = 0;  // threads that were started or called and have not looked at the queue since
     bool stopped = false;
   };
+  static void bring_thread(const std::shared_ptr<shared>& state);
   static void serve(const std::shared_ptr<shared>& state) noexcept;
+  static bool wait_for_call(shared& state, std::unique_lock<std::mutex>& hold) noexcept;
 
-  const unsigned limit_;
-  std::shared_ptr<shared> state_ = std::make_shared<shared>();
+  static thread_local const shared* served_;
+
+  const std::shared_ptr<shared> state_;
 };
 
 }  // namespace tandem::detail

@@ -16,7 +16,8 @@ completion_wait::completion_wait() noexcept
       timer_(*this) {}
 
 const wait_kind& completion_base::joined_as() const noexcept {
-  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel, &completion_wait::joined_site};
+  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel, &completion_wait::joined_site,
+                                  &completion_wait::leave};
   return kind;
 }
 
@@ -27,6 +28,10 @@ void completion_wait::cancel(task_record& task) noexcept {
 std::source_location completion_wait::joined_site(const task_record& task) noexcept {
   const task_record* const joined = static_cast<const completion_wait*>(task.what)->what_->completing_task();
   return joined ? joined->origin().site : std::source_location();
+}
+
+void completion_wait::leave(task_record& task) noexcept {
+  (void)static_cast<completion_wait*>(task.what)->finish();
 }
 
 bool completion_wait::start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind) {

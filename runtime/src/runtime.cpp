@@ -1,9 +1,13 @@
 #include <tandem/runtime/runtime.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <cstring>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,14 +26,17 @@ namespace {
 constexpr unsigned most_workers = 1024;
 
 unsigned workers_to_start(unsigned asked) {
+  if (asked > most_workers)
+    throw std::invalid_argument(fmt::format("tandem: a runtime has at most {} workers, not {}", most_workers, asked));
   if (asked != 0) return asked;
-  if (const char* const text = std::getenv("TANDEM_WORKERS")) {
-    char* end = nullptr;
-    const unsigned long n = std::strtoul(text, &end, 10);
-    if (end != text && *end == '\0' && n >= 1 && n <= most_workers) return static_cast<unsigned>(n);
-    fmt::print(stderr, "tandem: TANDEM_WORKERS={} is not a number from 1 to {}; using the usable CPUs\n", text,
-               most_workers);
-  }
+  const char* const text = std::getenv("TANDEM_WORKERS");
+  if (!text || *text == '\0') return usable_cpus();
+  const char* const end = text + std::strlen(text);
+  unsigned n = 0;
+  const auto parsed = std::from_chars(text, end, n);
+  if (parsed.ec == std::errc{} && parsed.ptr == end && n >= 1 && n <= most_workers) return n;
+  fmt::print(stderr, "tandem: TANDEM_WORKERS={} is not a number from 1 to {}; using the usable CPUs\n", text,
+             most_workers);
   return usable_cpus();
 }
 
@@ -63,6 +70,10 @@ std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
   return made;
 }
 
+void task_did_not_end() {
+  throw std::logic_error("tandem: the runtime was shut down before the task of block_on() had ended");
+}
+
 void submit_blocking(scheduler& s, job& work) {
   if (s.manual()) {  // simulated time must not wait for real threads
     work.run(work);
@@ -77,6 +88,12 @@ runtime::runtime(const runtime_options& options)
     : core_(detail::start_scheduler(options)), shutdown_limit_(options.shutdown_limit) {}
 
 runtime::~runtime() {
+  if (core_->shutdown_is_over()) return;
+  if (core_->is_thread_of_its_own()) {
+    std::fputs("tandem: a runtime was destroyed on a thread of its own, which it would have to wait for; let main() own "
+               "it\n", stderr);
+    std::abort();
+  }
   if (const auto ended = shutdown(shutdown_limit_); !ended) fmt::print(stderr, "tandem: {}\n", ended.error());
 }
 

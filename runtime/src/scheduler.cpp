@@ -58,6 +58,7 @@ void scheduler::start_threads(duration held_limit, duration trace_every, const w
       });
     }
   } catch (...) {
+    if (guard_) guard_->stop();
     stop_threads(steady_now() + std::chrono::seconds(10));  // they are idle, and leave at once
     throw;
   }
@@ -147,9 +148,18 @@ void disarm_timer(timer_node& node) noexcept {
   if (node.heap) node.heap->remove(node);
 }
 
-void scheduler::add_live(task_record& task) noexcept {
+bool scheduler::add_live(task_record& task) noexcept {
   task_table::list(task);
   count_of(&worker::tasks_begun, outside_begun_);
+  sync::light_fence();  // see close_table()
+  if (!table_closes_.load(std::memory_order_relaxed)) [[likely]]
+    return true;
+  {
+    const std::lock_guard hold(table_lock_);
+    if (!table_closes_.load(std::memory_order_relaxed)) return true;  // there were others, and it is open again
+  }
+  remove_live(task);
+  return false;
 }
 
 void scheduler::remove_live(task_record& task) noexcept {
@@ -210,7 +220,7 @@ void yield_to_all(task_record& task) noexcept {
   task.owner->inject(&item, 1);
 }
 
-void add_live_task(task_record& task) noexcept { task.owner->add_live(task); }
+bool add_live_task(task_record& task) noexcept { return task.owner->add_live(task); }
 void remove_live_task(task_record& task) noexcept { task.owner->remove_live(task); }
 
 void schedule_new(task_record& task) noexcept {

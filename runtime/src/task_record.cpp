@@ -11,12 +11,15 @@
 namespace tandem::detail {
 namespace {
 
-// Threads take numbers in blocks, so that a spawn costs no shared write.
+// Threads take numbers in blocks, so that a spawn costs no shared write. A task has a larger number than the one that
+// spawned it: a fresh block is above all numbers given so far, as far as the spawner can know.
 std::uint64_t next_task_id() noexcept {
   constexpr std::uint64_t block = 1024;
   static std::atomic<std::uint64_t> next_block{0};
   thread_local std::uint64_t last = 0;
-  if (last % block == 0) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;  // only uniqueness counts
+  const std::uint64_t spawner = tls_worker && tls_worker->current ? tls_worker->current->id : 0;
+  // Relaxed: what the spawner's number was taken from happened before, and every block is taken once.
+  if (last % block == 0 || last < spawner) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;
   return ++last;
 }
 

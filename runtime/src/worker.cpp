@@ -1,4 +1,6 @@
 #include <array>
+#include <stdexcept>
+#include <string>
 
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -11,6 +13,11 @@
 namespace tandem::detail {
 
 constinit thread_local worker_base* tls_worker = nullptr;
+
+void not_on_a_worker(const char* what) {
+  throw std::logic_error(std::string("tandem: ") + what +
+                         " was called where no task runs; start one by runtime::spawn() or runtime::block_on()");
+}
 
 namespace {
 

@@ -2,12 +2,17 @@
 
 #include <atomic>
 #include <latch>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <tandem/runtime/runtime.hpp>
+
+#include "thread_shortage.hpp"
 
 namespace tandem {
 namespace {
@@ -64,6 +69,68 @@ TEST(RunBlocking, QueuesCallsBeyondTheLimitOfThreads) {
   rt.block_on(body());
   EXPECT_EQ(ran.load(), 50);
   EXPECT_LE(most.load(), 2);
+}
+
+TEST(RunBlocking, HasALimitOf512ThreadsUnlessToldOtherwise) {
+  runtime rt({.workers = 1});
+  std::atomic<int> running{0}, ran{0};
+  std::latch go(1);
+  auto body = [&]() -> task<int> {
+    std::vector<join_handle<void>> calls;
+    for (int i = 0; i < 530; ++i) {
+      calls.push_back(run_blocking([&] {
+        ++running;
+        go.wait();
+        ++ran;
+      }));
+    }
+    while (running < 512) std::this_thread::yield();  // for ever, if there are fewer threads
+    co_await yield();
+    const int most = running;
+    go.count_down();
+    for (auto& c : calls) (void)co_await c.join();
+    co_return most;
+  };
+  EXPECT_EQ(rt.block_on(body()), 512);
+  EXPECT_EQ(ran.load(), 530);
+}
+
+TEST(RunBlocking, ThrowsIfNoThreadCanBeHadAndLeavesNothingBehind) {
+  runtime rt({.workers = 1});
+  auto body = []() -> task<bool> {
+    bool refused = false;
+    const auto argument = std::make_shared<int>(1);
+    {
+      const thread_shortage none(0);
+      try {
+        (void)run_blocking([argument] {});
+      } catch (const std::system_error&) {
+        refused = true;
+      }
+    }
+    EXPECT_EQ(argument.use_count(), 1);
+    auto again = run_blocking([argument] { return *argument; });
+    EXPECT_EQ((co_await again.join()).value(), 1);
+    co_return refused;
+  };
+  EXPECT_TRUE(rt.block_on(body()));
+}
+
+TEST(RunBlocking, ACallMayBlockOnATaskOfItsOwnRuntime) {
+  runtime rt({.workers = 1});
+  auto inner = []() -> task<int> {
+    co_await yield();
+    co_return 7;
+  };
+  auto body = [&]() -> task<int> {
+    auto call = run_blocking([&] { return rt.block_on(inner()); });
+    co_return (co_await call.join()).value();
+  };
+  EXPECT_EQ(rt.block_on(body()), 7);
+}
+
+TEST(RunBlocking, OutsideOfTasksIsRefusedWithAdvice) {
+  EXPECT_THROW((void)run_blocking([] {}), std::logic_error);
 }
 
 }  // namespace

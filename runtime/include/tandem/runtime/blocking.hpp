@@ -23,7 +23,7 @@ class blocking_call final : public completion<plain_value_t<std::invoke_result_t
   explicit blocking_call(F f) : job(&run_call), function_(std::move(f)) {}
 
   [[nodiscard]] const wait_kind& joined_as() const noexcept override {
-    static constexpr wait_kind kind{"a blocking call", &completion_wait::cancel};
+    static constexpr wait_kind kind{"a blocking call", &completion_wait::cancel, nullptr, &completion_wait::leave};
     return kind;
   }
 
@@ -66,14 +66,15 @@ join_handle<std::invoke_result_t<F&>> run_blocking_on(scheduler& s, F function) 
 
 /// Runs `function()` on a thread that may block, so that no worker does. Returns at once; join the handle.
 ///
-/// Threads: at most runtime_options::blocking_threads calls run at a time, later ones queue in order.
+/// Threads: at most runtime_options::blocking_threads calls run at a time, or as many as the system gives threads;
+///          later ones queue in order. A thread that had nothing to do for 10 s leaves.
 /// Cancel:  leaving the join does not stop the call: it runs to its end, and its result is dropped.
-/// Errors:  those of `function`; what it throws arrives as an error. Throws std::bad_alloc.
-/// Must be called by a task.
+/// Errors:  those of `function`; what it throws arrives as an error. Throws std::bad_alloc, and std::system_error if
+///          not even one thread can be had. Throws std::logic_error if no task of a runtime calls it.
 template <class F>
   requires std::invocable<F&>
 auto run_blocking(F function) {
-  return detail::run_blocking_on(*detail::current_scheduler(), std::move(function));
+  return detail::run_blocking_on(detail::scheduler_of_caller("run_blocking()"), std::move(function));
 }
 
 }  // namespace tandem

@@ -17,7 +17,7 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
-    static const wait_kind kind{"a time to come", &completion_wait::cancel};
+    static const wait_kind kind{"a time to come", &completion_wait::cancel, nullptr, &completion_wait::leave};
     return wait_.start(suspend_here(self), nullptr, until_, kind);
   }
   result<void> await_resume() {

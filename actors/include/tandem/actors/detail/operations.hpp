@@ -55,8 +55,8 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
       return true;
     }
     waited_ = true;
-    static constexpr tandem::detail::wait_kind room{"room in a mailbox", &cancel};
-    static constexpr tandem::detail::wait_kind credit{"credit to send to another node", &cancel};
+    static constexpr tandem::detail::wait_kind room{"room in a mailbox", &cancel, nullptr, &leave};
+    static constexpr tandem::detail::wait_kind credit{"credit to send to another node", &cancel, nullptr, &leave};
     if (!begin_wait(task, to_->is_remote() ? credit : room, this)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;
@@ -82,19 +82,45 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
     auto& self = *static_cast<tell_operation*>(task.what);
     if (self.to_->cancel_wait(self.waiter_)) make_ready(task);
   }
+  static void leave(tandem::detail::task_record& task) noexcept {
+    auto& self = *static_cast<tell_operation*>(task.what);
+    (void)self.to_->cancel_wait(self.waiter_);
+    end_wait(task);
+  }
 
   target* to_;
   bool waited_ = false;
   room_waiter waiter_;
 };
 
+/// The wait of an ask: for room, if the mailbox is full, and for the answer.
+class ask_wait : protected tandem::detail::completion_wait {
+ public:
+  ask_wait(target* to, envelope_ptr message) noexcept : to_(to), waiter_(std::move(message)) {}
+
+  static void leave(tandem::detail::task_record& task) noexcept {
+    (void)static_cast<ask_wait*>(static_cast<completion_wait*>(task.what))->stop_waiting();
+  }
+
+ protected:
+  ended stop_waiting() noexcept {
+    const ended why = finish();
+    if (queued_) (void)to_->cancel_wait(waiter_);
+    return why;
+  }
+
+  target* to_;
+  bool queued_ = false;
+  room_waiter waiter_;
+};
+
 /// Sends one ask and waits for its answer. If the mailbox is full, the message waits for room while the task waits for
 /// the answer: one wait, one limit.
 template <class R>
-class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
+class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base, private ask_wait {
  public:
   ask_operation(target* to, envelope_ptr message, tandem::detail::completion<R>* answer, time_point limit) noexcept
-      : to_(to), limit_(limit), answer_(answer), waiter_(std::move(message)) {}
+      : ask_wait(to, std::move(message)), limit_(limit), answer_(answer) {}
 
   bool await_ready() noexcept {
     if (to_) return false;
@@ -122,7 +148,7 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
       waiter_.state = room_waiter::phase::admitted;
     }
     waited_ = true;
-    return wait_.start(task, answer_.get(), limit_, answer_of(*to_, queued_));
+    return start(task, answer_.get(), limit_, answer_of(*to_, queued_));
   }
 
   result<R> await_resume() {
@@ -130,27 +156,22 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
       if (waiter_.state == room_waiter::phase::failed) return fail(std::move(waiter_.why));
       return fail(context_error(tandem::detail::current_task()));
     }
-    const auto ended = wait_.finish();
-    if (queued_) (void)to_->cancel_wait(waiter_);
-    using reason = tandem::detail::completion_wait::ended;
-    if (ended == reason::completed) {
+    using reason = completion_wait::ended;
+    const reason why = stop_waiting();
+    if (why == reason::completed) {
       result<R> outcome = answer_.take();
       // The actor saw the limit pass as the end of its context, and was faster than our timer.
       if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit_) return fail(errc::timed_out);
       return outcome;
     }
-    if (ended == reason::limit) return fail(errc::timed_out);
+    if (why == reason::limit) return fail(errc::timed_out);
     return fail(context_error(tandem::detail::current_task()));
   }
 
  private:
-  target* to_;
   time_point limit_;
-  bool queued_ = false;
   bool waited_ = false;
   tandem::detail::completion_ptr<R> answer_;
-  room_waiter waiter_;
-  tandem::detail::completion_wait wait_;
 };
 
 }  // namespace tandem::actors::detail

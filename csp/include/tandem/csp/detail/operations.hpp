@@ -58,6 +58,7 @@ class operation : public tandem::detail::awaitable_base {
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
     task_record& task = tandem::detail::suspend_here(coroutine);
     if (outcome(task) == progress::blocked) return wait(task);
+    task.what = static_cast<operands*>(&self());  // should the task be destroyed before it gets to see the outcome
     tandem::detail::yield_to_others(task);
     return true;
   }
@@ -70,6 +71,13 @@ class operation : public tandem::detail::awaitable_base {
     task_record& task = current_task();
     if (task.waited) tandem::detail::end_wait(task);
     return outcome(task);
+  }
+
+  /// For an operation whose task is destroyed before await_resume(): did it take effect?
+  [[nodiscard]] bool took_effect() noexcept {
+    const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
+    return worker && worker->destroys_tasks && current_task().what == static_cast<operands*>(&self()) &&
+           outcome(current_task()) == progress::done;
   }
 
  private:
@@ -145,10 +153,16 @@ template <class T>
 class [[nodiscard]] recv_operation : public operation<recv_operation<T>>, public recv_operands<T> {
  public:
   explicit recv_operation(channel<T>* from) noexcept : recv_operands<T>(from) {}
+  ~recv_operation() requires(std::is_trivially_destructible_v<T>) = default;
+  ~recv_operation() {
+    if (this->where && this->took_effect()) [[unlikely]]
+      std::destroy_at(std::addressof(this->received.value));
+  }
 
   result<T> await_resume() {
     const progress ended = this->finish();
     if (ended != progress::done) return fail(error_for(ended));
+    this->where = nullptr;  // the value is not ours any more
     return this->received.take();
   }
 

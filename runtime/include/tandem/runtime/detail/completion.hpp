@@ -72,12 +72,15 @@ class completion_wait : public completion_waiter {
   /// Errors: throws std::bad_alloc.
   [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
   static void cancel(task_record& task) noexcept;
+  static void leave(task_record& task) noexcept;
 
   /// start() without a limit, once the tasks that are ready here have had a turn: often `what` is completed by then, as
   /// when a task joins many that it spawned. The task must suspend.
   void start_behind_others(task_record& task, completion_base& what) noexcept;
   /// Its turn after that, on a worker.
   void look() noexcept;
+  /// The task that waits. Not before the start.
+  [[nodiscard]] task_record& task() const noexcept { return selection_.owner(); }
   /// wait_kind::origin of a join: where the task that is joined was spawned, if it is one.
   static std::source_location joined_site(const task_record& task) noexcept;
 

@@ -89,6 +89,7 @@ class task_record : public completion_base, public wait_node {
   bool enlisted : 1 = false;       // the wait in progress is, or was, on the list of its scope
   bool waited : 1 = false;         // the plain operation in progress began to wait
   bool holds_lock : 1 = false;     // … and holds its channel's lock, until it has linked the node
+  bool item_seen : 1 = false;      // shutdown found its item in a queue
 
  private:
   bool counts_context_ : 1 = false;

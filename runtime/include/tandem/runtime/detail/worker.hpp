@@ -18,6 +18,7 @@ struct worker_base {
   task_record* current = nullptr;  // the task being run; null between tasks and while a foreign runnable runs
   unsigned index = 0;
   int slice = 0;  // operations left before the running task must let others run
+  bool destroys_tasks = false;  // what ends here has not come to its end: see scheduler::destroy_tasks()
   std::uint32_t random = 1;  // xorshift state, seeded by the simulation; for fair choices, not for secrets
 };
 
@@ -59,6 +60,14 @@ inline constexpr int slice_length = 256;
 
 /// The scheduler the calling thread belongs to, or null.
 [[nodiscard]] inline scheduler* current_scheduler() noexcept { return tls_worker ? tls_worker->owner : nullptr; }
+
+[[noreturn]] void not_on_a_worker(const char* what);
+
+/// The same for `what`, which needs one.   Errors: throws std::logic_error if there is none.
+[[nodiscard]] inline scheduler& scheduler_of_caller(const char* what) {
+  if (!tls_worker) [[unlikely]] not_on_a_worker(what);
+  return *tls_worker->owner;
+}
 
 /// Puts `item` into a run queue of `s`: the calling worker's if it belongs to `s` (then it runs soon, on the same
 /// worker), the injection queue otherwise. Threads: any.
