@@ -45,6 +45,7 @@ std::vector<seat*> scheduler::make_workers(unsigned n) {
 scheduler::~scheduler() { release(*root_); }
 
 void scheduler::start_threads(duration held_limit, duration trace_every, const watchdog::sink& report) {
+  has_threads_.emplace();
   if (held_limit > duration::zero()) guard_ = std::make_unique<watchdog>(*this, held_limit, report);
   if (trace_every > duration::zero()) trace_ = std::make_unique<sched_trace>(*this, trace_every, report);
   try {
@@ -65,6 +66,7 @@ void scheduler::start_threads(duration held_limit, duration trace_every, const w
 }
 
 void scheduler::inject(const queue_item* items, std::size_t n) noexcept {
+  check_not_orphaned("a task was spawned or woken");
   // Once an item is published its task may run, end, and be the last thing the runtime waited for.
   const std::shared_ptr<scheduler> keep = shared_from_this();
   hands_.inject(items, n);
@@ -234,6 +236,7 @@ void schedule_new(task_record& task) noexcept {
 }
 
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept {
+  s.check_not_orphaned("a task was spawned");
   if (options.context) return options.context->state();
   worker_base* const here = tls_worker;
   if (here && here->owner == &s && here->current) return here->current->context();

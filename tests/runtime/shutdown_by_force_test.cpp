@@ -65,7 +65,7 @@ std::string shut_down_over(F body, unsigned workers = 2) {
   EXPECT_EQ(rt.live_tasks(), 0U);
   EXPECT_TRUE(handle.done());
   if (!handle.done() || ended) return {};
-  EXPECT_EQ(handle.target()->take().error().code(), errc::cancelled);
+  EXPECT_EQ(handle.target().take().error().code(), errc::cancelled);
   EXPECT_EQ(ended.error().code(), errc::deadline_exceeded);
   return ended.error().message();
 }
@@ -263,7 +263,7 @@ TEST(ShutdownByForce, LetsDestructorsSpawnWhichIsRefused) {
   shut_down_over([&](std::latch& begun) -> task<> {
     const spawning local{[&] {
       auto handle = spawn(late(witness(gone, "argument")));
-      refused = handle.done() && handle.target()->take().error().code() == errc::cancelled;
+      refused = handle.done() && handle.target().take().error().code() == errc::cancelled;
     }};
     begun.count_down();
     co_await wait_for_ever();
@@ -406,13 +406,13 @@ TEST(ShutdownByForce, ATaskThatHoldsItsWorkerKeepsItAndNothingIsDestroyed) {
     EXPECT_EQ(why.find("polite"), std::string::npos) << why;  // they could end, and did
     for (auto& p : polite) {
       ASSERT_TRUE(p.done());
-      EXPECT_EQ(p.target()->take().error().code(), errc::cancelled);
+      EXPECT_EQ(p.target().take().error().code(), errc::cancelled);
       p.detach();
     }
     EXPECT_FALSE(stubborn.done());
     auto late = rt.spawn(sleep_for_ever());
     ASSERT_TRUE(late.done());  // refused
-    EXPECT_EQ(late.target()->take().error().code(), errc::cancelled);
+    EXPECT_EQ(late.target().take().error().code(), errc::cancelled);
     late.detach();
     blocking.join();  // it does not wait for ever either
   }

@@ -153,10 +153,10 @@ TEST(Shutdown, TasksMayStillSpawnWhileItGoesOnButThreadsMayNot) {
   while (!detail::is_stopping(rt.core())) std::this_thread::yield();
   auto late = rt.spawn(child());
   ASSERT_TRUE(late.done());
-  EXPECT_EQ(late.target()->take().error().code(), errc::cancelled);
+  EXPECT_EQ(late.target().take().error().code(), errc::cancelled);
   closer.join();
   ASSERT_TRUE(handle.done());
-  EXPECT_EQ(handle.target()->take().value(), 7);
+  EXPECT_EQ(handle.target().take().value(), 7);
 }
 
 TEST(Shutdown, WhatIsSpawnedAfterItIsDestroyedAndItsHandleSaysSo) {
@@ -167,7 +167,7 @@ TEST(Shutdown, WhatIsSpawnedAfterItIsDestroyedAndItsHandleSaysSo) {
   auto handle = rt.spawn(late(argument));
   EXPECT_EQ(argument.use_count(), 1);
   ASSERT_TRUE(handle.done());
-  EXPECT_EQ(handle.target()->take().error().code(), errc::cancelled);
+  EXPECT_EQ(handle.target().take().error().code(), errc::cancelled);
   rt.spawn(late(argument)).detach();
   rt.spawn(late(argument), spawn_options::cancellable()).detach();
   EXPECT_EQ(argument.use_count(), 1);
