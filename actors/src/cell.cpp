@@ -257,7 +257,7 @@ void cell::set_live(bool live) noexcept {
   if (live) {
     record_.live_previous = nullptr;
     record_.live_next = nullptr;
-    add_live_task(record_);
+    live_ = add_live_task(record_);
   } else {
     remove_live_task(record_);
   }

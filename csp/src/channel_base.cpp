@@ -77,6 +77,16 @@ void cancel(channel_base& channel, void (channel_base::*leave)(wait_node&) noexc
   tandem::detail::make_ready(task);
 }
 
+void leave(channel_base& channel, void (channel_base::*unlink)(wait_node&) noexcept, task_record& task) noexcept {
+  {
+    const std::lock_guard hold(channel);
+    // Still waiting: the outcome would be that of an earlier wait.
+    if (task.node.linked) task.node.outcome = static_cast<std::uint8_t>(progress::over);
+    (channel.*unlink)(task.node);
+  }
+  tandem::detail::end_wait(task);
+}
+
 }  // namespace
 
 std::source_location channel_base::origin(const task_record& task) noexcept {
@@ -88,14 +98,20 @@ constinit const tandem::detail::wait_kind channel_base::as_sender{
     [](task_record& task) noexcept {
       cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_senders, task);
     },
-    &channel_base::origin};
+    &channel_base::origin,
+    [](task_record& task) noexcept {
+      leave(*static_cast<channel_base*>(task.operation), &channel_base::leave_senders, task);
+    }};
 
 constinit const tandem::detail::wait_kind channel_base::as_receiver{
     "a value from a channel",
     [](task_record& task) noexcept {
       cancel(*static_cast<channel_base*>(task.operation), &channel_base::leave_receivers, task);
     },
-    &channel_base::origin};
+    &channel_base::origin,
+    [](task_record& task) noexcept {
+      leave(*static_cast<channel_base*>(task.operation), &channel_base::leave_receivers, task);
+    }};
 
 channel_base& channel_base::never_ready() noexcept {
   struct never_ready_channel : channel_base {

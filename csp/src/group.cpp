@@ -123,10 +123,12 @@ void group_state::fail_with(error cause) noexcept {
 void group_state::abandon() noexcept {
   error unseen;
   bool running = false;
+  std::deque<group_body> dropped;  // they would never run, and each has a share of the group
   {
     const std::lock_guard hold(lock_);
     abandoned_ = true;
     running = !idle();
+    dropped.swap(queued_);
     if (!std::exchange(seen_, true) && !says_context_over(first_)) unseen = first_;
   }
   if (unseen) report(site_, unseen);
@@ -145,10 +147,19 @@ std::source_location group_state::origin(const task_record& task) noexcept {
   return static_cast<const group_state*>(task.operation)->site_;
 }
 
-constinit const tandem::detail::wait_kind group_state::drained{"the tasks of a group", &group_state::cancel_drained,
-                                                               &group_state::origin};
-constinit const tandem::detail::wait_kind group_state::drained_patiently{"the cancelled tasks of a group", nullptr,
-                                                                         &group_state::origin};
+constinit const tandem::detail::wait_kind group_state::drained{
+    "the tasks of a group", &group_state::cancel_drained, &group_state::origin, &group_state::leave_drained};
+constinit const tandem::detail::wait_kind group_state::drained_patiently{
+    "the cancelled tasks of a group", nullptr, &group_state::origin, &group_state::leave_drained};
+
+void group_state::leave_drained(task_record& task) noexcept {
+  auto& state = *static_cast<group_state*>(task.operation);
+  {
+    const std::lock_guard hold(state.lock_);
+    if (std::exchange(task.node.linked, false)) state.waiter_ = nullptr;
+  }
+  tandem::detail::end_wait(task);
+}
 
 void group_state::cancel_drained(task_record& task) noexcept {
   auto& state = *static_cast<group_state*>(task.operation);

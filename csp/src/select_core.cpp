@@ -17,10 +17,18 @@ bool select_core::start(task_record& task, std::span<select_arm* const> arms) {
   }
   // After the channels, because a context's lock comes before theirs, and under none of theirs.
   waits_ = true;
-  static constexpr tandem::detail::wait_kind kind{"an arm of a select", [](task_record& t) noexcept {
-    auto& self = *static_cast<select_core*>(t.operation);
-    self.selection_.claim_and_wake(self.enlisted_);
-  }};
+  arms_ = arms.data();
+  static constexpr tandem::detail::wait_kind kind{"an arm of a select",
+                                                  [](task_record& t) noexcept {
+                                                    auto& self = *static_cast<select_core*>(t.operation);
+                                                    self.selection_.claim_and_wake(self.enlisted_);
+                                                  },
+                                                  nullptr,
+                                                  [](task_record& t) noexcept {
+                                                    auto& self = *static_cast<select_core*>(t.operation);
+                                                    tandem::detail::end_wait(t);
+                                                    self.delist({self.arms_, self.enlisted_}, undecided);
+                                                  }};
   if (!tandem::detail::begin_wait(task, kind, this)) {
     (void)selection_.decide(context_arm);  // false: an arm was faster
     return false;

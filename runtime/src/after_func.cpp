@@ -18,6 +18,8 @@ std::shared_ptr<scheduler> runtime_for_call(const context& ctx) {
     if (scope.root_of && !scope.is_over()) return scope.root_of->shared_from_this();
   }
   if (scheduler* const here = current_scheduler()) return here->shared_from_this();
+  for (const cancel_scope* at = ctx.state() ? ctx.state()->scope : nullptr; at; at = at->above)
+    if (at->root_of) return nullptr;  // over, or one below it was made when it was
   throw std::logic_error(
       "tandem: after_func() needs a runtime to call the function on; derive the context from runtime::root_context() "
       "or call after_func() in a task");

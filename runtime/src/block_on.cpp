@@ -23,6 +23,24 @@ struct thread_waiter : completion_waiter {
 
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
+// While it lives, the end of shutdown wakes the thread.
+class blocked_thread {
+ public:
+  blocked_thread(scheduler& s, parker& sleeper) : scheduler_(s), sleeper_(sleeper), added_(s.add_blocked(sleeper)) {}
+  ~blocked_thread() {
+    if (added_) scheduler_.remove_blocked(sleeper_);
+  }
+  blocked_thread(const blocked_thread&) = delete;
+  blocked_thread& operator=(const blocked_thread&) = delete;
+
+  [[nodiscard]] bool is_in_vain() const noexcept { return !added_ || scheduler_.shutdown_is_over(); }
+
+ private:
+  scheduler& scheduler_;
+  parker& sleeper_;
+  const bool added_;
+};
+
 }  // namespace
 
 scheduler::activity scheduler::look_for_activity() {
@@ -39,21 +57,22 @@ scheduler::activity scheduler::look_for_activity() {
 
 void block_until_ready(scheduler& s, completion_base& what) {
   thread_waiter waiter;
+  const blocked_thread blocked(s, waiter.sleeper);
   if (what.add_waiter(waiter) != completion_base::registration::registered) return;
   if (!s.detects_deadlock()) {
-    while (!what.is_ready()) waiter.sleeper.park(no_deadline);
+    while (!what.is_ready() && !blocked.is_in_vain()) waiter.sleeper.park(no_deadline);
     what.remove_waiter(waiter);  // the waker is done with `waiter` once it has released the lock
     return;
   }
   std::string asleep;
   s.hands().add_onlooker(waiter.sleeper);
-  while (!what.is_ready()) {
+  while (!what.is_ready() && !blocked.is_in_vain()) {
     const auto going_on = s.look_for_activity();
     if (going_on == scheduler::activity::none && !what.is_ready()) {
       if (!asleep.empty()) break;  // not even cancelled tasks end
       asleep = describe(take_census(s));
       s.root().cancel(make_error(errc::cancelled, "all tasks are asleep"));
-      (void)s.cancel_all(steady_now() + rest_limit);
+      (void)s.cancel_all(rest_limit);
       continue;
     }
     waiter.sleeper.park(going_on == scheduler::activity::calls ? steady_now() + look_again : no_deadline);

@@ -16,12 +16,16 @@ completion_wait::completion_wait() noexcept
       timer_(*this) {}
 
 const wait_kind& completion_base::joined_as() const noexcept {
-  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel};
+  static constexpr wait_kind kind{"a task to end", &completion_wait::cancel, nullptr, &completion_wait::leave};
   return kind;
 }
 
 void completion_wait::cancel(task_record& task) noexcept {
   static_cast<completion_wait*>(task.operation)->selection_.claim_and_wake(arm_context);
+}
+
+void completion_wait::leave(task_record& task) noexcept {
+  (void)static_cast<completion_wait*>(task.operation)->finish();
 }
 
 bool completion_wait::start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind) {

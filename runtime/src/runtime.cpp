@@ -58,6 +58,10 @@ std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
   return made;
 }
 
+void task_did_not_end() {
+  throw std::logic_error("tandem: the runtime was shut down before the task of block_on() had ended");
+}
+
 void submit_blocking(scheduler& s, job& work) {
   if (s.manual()) {  // simulated time must not wait for real threads
     work.run(work);
@@ -72,6 +76,12 @@ runtime::runtime(const runtime_options& options)
     : core_(detail::start_scheduler(options)), shutdown_limit_(options.shutdown_limit) {}
 
 runtime::~runtime() {
+  if (core_->shutdown_is_over()) return;
+  if (core_->is_thread_of_its_own()) {
+    std::fputs("tandem: a runtime was destroyed on a thread of its own, which it would have to wait for; let main() own "
+               "it\n", stderr);
+    std::abort();
+  }
   if (const auto ended = shutdown(shutdown_limit_); !ended) fmt::print(stderr, "tandem: {}\n", ended.error());
 }
 

@@ -16,12 +16,15 @@ constexpr duration overdue_after = std::chrono::milliseconds(1);
 // When more is due than can be run, the tasks must run as fast as timers wake them: else they pile up in the queues.
 constexpr std::size_t fired_at_once = 64;
 
-// Threads take numbers in blocks, so that a spawn costs no shared write.
+// Threads take numbers in blocks, so that a spawn costs no shared write. A task has a larger number than the one that
+// spawned it: a fresh block is above all numbers given so far, as far as the spawner can know.
 std::uint64_t next_task_id() noexcept {
   constexpr std::uint64_t block = 1024;
   static std::atomic<std::uint64_t> next_block{0};
   thread_local std::uint64_t last = 0;
-  if (last % block == 0) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;  // only uniqueness counts
+  const std::uint64_t spawner = tls_worker && tls_worker->current ? tls_worker->current->id : 0;
+  // Relaxed: what the spawner's number was taken from happened before, and every block is taken once.
+  if (last % block == 0 || last < spawner) last = next_block.fetch_add(1, std::memory_order_relaxed) * block;
   return ++last;
 }
 
@@ -157,15 +160,17 @@ void disarm_timer(timer_node& node) noexcept {
   if (node.heap) node.heap->remove(node);
 }
 
-void scheduler::add_live(task_record& task) noexcept {
+bool scheduler::add_live(task_record& task) noexcept {
   worker_base* const here = tls_worker;
   task.live_shard = here && here->owner == this ? here->index : worker_count();
   live_shard& shard = *live_[task.live_shard];
   const std::lock_guard hold(shard.lock);
+  if (shard.closed) return false;
   task.live_next = shard.first;
   if (shard.first) shard.first->live_previous = &task;
   shard.first = &task;
   ++shard.count;
+  return true;
 }
 
 void scheduler::remove_live(task_record& task) noexcept {
@@ -213,7 +218,7 @@ void make_ready(task_record& task) noexcept { submit(*task.owner, item_of(task))
 
 void yield_to_others(task_record& task) noexcept { static_cast<worker*>(tls_worker)->push_back(item_of(task), false); }
 
-void add_live_task(task_record& task) noexcept { task.owner->add_live(task); }
+bool add_live_task(task_record& task) noexcept { return task.owner->add_live(task); }
 void remove_live_task(task_record& task) noexcept { task.owner->remove_live(task); }
 
 void schedule_new(task_record& task) noexcept {
@@ -249,6 +254,8 @@ task_record::task_record(scheduler& s, context_state* inherited, const char* tas
       name(task_name),
       site(spawn_site),
       id(next_task_id()) {}
+
+bool is_spawned_task(const job& j) noexcept { return j.run == &run_task; }
 
 void task_record::hold_context() noexcept {
   counts_context = context && context != &owner->root();

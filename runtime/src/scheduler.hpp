@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -77,9 +79,11 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void start_threads(duration held_limit, watchdog::sink report);
   [[nodiscard]] watchdog* guard() noexcept { return guard_.get(); }
   result<void> shutdown(duration limit);
-  /// Ends the root context and every wait below it. False if a worker did not come to rest by `deadline`, so that
-  /// waits right below the root could not be ended.
-  bool cancel_all(time_point deadline = {});
+  /// True on a thread that shutdown() waits for.
+  [[nodiscard]] bool is_thread_of_its_own() const noexcept;
+  /// Ends the root context and the waits below it. False if not all workers came to rest within `patience`: waits right
+  /// below the root may go on then, of the tasks those workers run or, if that cannot be known, of any.
+  bool cancel_all(duration patience = {});
 
   /// Any thread: queues items from outside the workers and wakes one.
   void inject(const queue_item* items, std::size_t n) noexcept;
@@ -99,14 +103,18 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
     return virtual_epoch + virtual_now.time_since_epoch();
   }
 
-  void add_live(task_record& task) noexcept;
+  /// False once close_table() has: then the task is not live, and must not be started.
+  [[nodiscard]] bool add_live(task_record& task) noexcept;
   void remove_live(task_record& task) noexcept;
   [[nodiscard]] std::size_t live_tasks() const noexcept;
   /// Adds the live tasks to `out`. `stopped`: no worker runs a task meanwhile. See take_census().
   void count_tasks(task_census& out, bool stopped);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 
-  // For threads in block_on().
+  // For threads in block_on(): `sleeper` is unparked when shutdown is over. False if it is already.
+  bool add_blocked(parker& sleeper);
+  void remove_blocked(parker& sleeper) noexcept;
+  [[nodiscard]] bool shutdown_is_over() const noexcept;
   [[nodiscard]] bool detects_deadlock() const noexcept { return detect_deadlock_; }
   /// What goes on that may make a task runnable: tasks or timers, only calls on the blocking pool, nothing at all.
   enum class activity : std::uint8_t { tasks, calls, none };
@@ -142,13 +150,24 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
     mutable spin_lock lock;
     task_record* first = nullptr;  // guarded by lock
     std::size_t count = 0;         // guarded by lock
+    bool closed = false;           // guarded by lock
   };
 
   void rest_if_asked() noexcept;
-  void end_waits_below_root() noexcept;
+  void end_waits_below_root(std::span<const task_record* const> running) noexcept;
+  [[nodiscard]] bool find_running_tasks(std::vector<const task_record*>& running);
+  /// No task becomes live any more. Unless `whatever_lives`, only if none is: true if it was done.
+  bool close_table(bool whatever_lives) noexcept;
+  bool end_tasks(time_point deadline);
   bool wait_for_no_tasks(time_point deadline);
   bool stop_threads(time_point deadline);
-  void discard_leftovers() noexcept;
+  result<void> shut_down_once(time_point deadline);
+
+  // In leftovers.cpp; for the thread that shuts down, when the workers have ended.
+  void drain_queues() noexcept;
+  void await_item_of(const task_record& task) noexcept;
+  void destroy(task_record& task) noexcept;
+  void destroy_tasks() noexcept;
 
   const mode how_;
   const bool detect_deadlock_;
@@ -176,14 +195,19 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   std::atomic<bool> stopping_{false};       // shutdown has begun
   std::mutex stop_lock_;                    // one while_stopped() at a time; taken before control_lock_
-  std::mutex control_lock_;
+  mutable std::mutex control_lock_;
   std::condition_variable control_changed_;
   unsigned resting_ = 0;                    // guarded by control_lock_
   unsigned exited_ = 0;                     // guarded by control_lock_
-  bool shut_down_ = false;                  // guarded by control_lock_
+  bool shut_down_ = false;                  // guarded by control_lock_: somebody has called shutdown()
+  std::optional<result<void>> shutdown_outcome_;  // guarded by control_lock_: and that is over
+  std::vector<parker*> blocked_;            // guarded by control_lock_: threads in block_on()
 
   blocking_pool blocking_;
   std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
 };
+
+/// True for a task that was spawned, false for an actor's handler.
+[[nodiscard]] bool is_spawned_task(const job& j) noexcept;
 
 }  // namespace tandem::detail

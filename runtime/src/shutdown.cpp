@@ -1,5 +1,7 @@
 // Ending a scheduler: cancel, wait, stop the threads, and say what would not end.
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -12,6 +14,11 @@ namespace {
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 constexpr std::size_t named_in_report = 16;
+constexpr duration patience = std::chrono::milliseconds(20);     // for workers to come to rest
+constexpr duration look_again = std::chrono::milliseconds(100);  // when some did not
+// Threads get a moment of their own, even if the tasks and calls used up the limit. They need none but for their turn on
+// a CPU, which may be late on a busy machine; then they must not be taken for held up.
+constexpr duration leave_limit = std::chrono::seconds(1);
 
 // Tasks that would not end stay suspended for good. Whatever still points at them finds its scheduler in memory.
 void keep_for_ever(std::shared_ptr<scheduler> s) {
@@ -47,26 +54,75 @@ bool scheduler::while_stopped(time_point deadline, const std::function<void()>& 
   return all;
 }
 
-// Waits right below the root are in no list; they are found here, while no task runs. What is woken meanwhile is only
-// queued. Waits under other contexts were cancelled through those contexts.
-void scheduler::end_waits_below_root() noexcept {
+// Waits right below the root are in no list; they are found here, while no task runs but `running`, whose next waits
+// find the root over. What is woken meanwhile is only queued. Waits under other contexts were cancelled through those.
+void scheduler::end_waits_below_root(std::span<const task_record* const> running) noexcept {
   for (const auto& shard : live_) {
     const std::lock_guard hold(shard->lock);
     for (task_record* t = shard->first; t; t = t->live_next) {
+      if (std::ranges::find(running, t) != running.end()) continue;
       const wait_kind* const kind = t->waits_for.load(std::memory_order_relaxed);
       if (t->context && t->context->scope == root_ && kind && kind->cancel) kind->cancel(*t);
     }
   }
 }
 
-bool scheduler::cancel_all(time_point deadline) {
+// While rest is asked for: true if each worker rests or runs the one task that it is in, and then rests. (Z1) A worker
+// looks whether it should rest before it takes an item. One that took its item before it could see that was asked is
+// past that look when the heavy fence is over, and enters its task before or after; so a task that is entered, as seen
+// after the fence, is its last one before the rest.
+bool scheduler::find_running_tasks(std::vector<const task_record*>& running) {
+  running.clear();
+  if (!sync::heavy_fence_prepared.load(std::memory_order_relaxed)) return false;
+  sync::heavy_fence();
+  for (const auto& w : workers_)
+    if (const task_record* const task = w->running_task()) running.push_back(task);
+  return running.size() + resting_ == worker_count();
+}
+
+bool scheduler::cancel_all(duration patience) {
   root_->cancel(make_error(errc::cancelled, "the runtime is shutting down"));
-  return while_stopped(deadline, [this] { end_waits_below_root(); });
+  if (manual()) {
+    end_waits_below_root({});
+    return true;
+  }
+  const std::lock_guard alone(stop_lock_);
+  std::unique_lock hold(control_lock_);
+  hands_.ask_rest(true);
+  std::vector<const task_record*> running;
+  const bool all = control_changed_.wait_for(hold, patience, [this] { return resting_ == worker_count(); });
+  if (all || find_running_tasks(running)) end_waits_below_root(running);
+  hands_.ask_rest(false);
+  control_changed_.notify_all();
+  return all;
+}
+
+// A task that holds its worker may have begun a wait just before the root was over: that one is ended when the worker
+// rests, in a later turn.
+bool scheduler::end_tasks(time_point deadline) {
+  while (!cancel_all(patience)) {
+    if (wait_for_no_tasks(std::min(deadline, steady_now() + look_again))) return true;
+    if (steady_now() >= deadline) return false;
+  }
+  return wait_for_no_tasks(deadline);
+}
+
+bool scheduler::close_table(bool whatever_lives) noexcept {
+  for (const auto& shard : live_) shard->lock.lock();
+  const bool closes = whatever_lives || std::ranges::all_of(live_, [](const auto& s) { return s->count == 0; });
+  for (const auto& shard : live_) {
+    if (closes) shard->closed = true;
+    shard->lock.unlock();
+  }
+  return closes;
 }
 
 bool scheduler::wait_for_no_tasks(time_point deadline) {
-  std::unique_lock hold(control_lock_);
-  return control_changed_.wait_until(hold, deadline, [this] { return live_tasks() == 0; });
+  do {
+    std::unique_lock hold(control_lock_);
+    if (!control_changed_.wait_until(hold, deadline, [this] { return live_tasks() == 0; })) return false;
+  } while (!close_table(false));
+  return true;
 }
 
 bool scheduler::stop_threads(time_point deadline) {
@@ -85,39 +141,68 @@ bool scheduler::stop_threads(time_point deadline) {
   return all;
 }
 
-void scheduler::discard_leftovers() noexcept {
-  const auto discard = [this](queue_item item) {
-    if (!(item & 1) && host.discard) host.discard(host.host, item);
-  };
-  for (auto& w : workers_)
-    while (const queue_item item = w->next_local()) discard(item);
-  for (const queue_item item : hands_.drain_injected()) discard(item);
+bool scheduler::is_thread_of_its_own() const noexcept {
+  return (tls_worker && tls_worker->owner == this) || blocking_.serves_caller() || (guard_ && guard_->is_caller());
 }
 
 result<void> scheduler::shutdown(duration limit) {
-  {
-    const std::lock_guard hold(control_lock_);
-    if (shut_down_) return {};
-    shut_down_ = true;
+  if (is_thread_of_its_own()) {
+    return fail(errc::failed_precondition,
+                "shutdown() was called on a thread of the runtime itself, which it would wait for; tell main() to call it");
   }
-  const time_point start = steady_now();
-  const time_point deadline = limit >= no_deadline - start ? no_deadline : start + limit;
+  const time_point deadline = deadline_after(steady_now(), limit);
+  {
+    std::unique_lock hold(control_lock_);
+    if (std::exchange(shut_down_, true)) {
+      if (!control_changed_.wait_until(hold, deadline, [this] { return shutdown_outcome_.has_value(); }))
+        return fail(errc::deadline_exceeded, "another call of shutdown() has not ended");
+      return *shutdown_outcome_;
+    }
+  }
+  result<void> outcome = shut_down_once(deadline);
+  const std::lock_guard hold(control_lock_);
+  shutdown_outcome_ = outcome;
+  control_changed_.notify_all();
+  for (parker* const sleeper : blocked_) sleeper->unpark();
+  return outcome;
+}
+
+result<void> scheduler::shut_down_once(time_point deadline) {
   stopping_.store(true, std::memory_order_release);
-  const bool rested = cancel_all(deadline);
-  const bool ended = rested && wait_for_no_tasks(deadline);
+  const bool ended = end_tasks(deadline);
+  if (!ended) close_table(true);
   const std::string left = ended ? std::string() : summarize(take_census(*this), named_in_report);
   const bool calls_ended = blocking_.stop(deadline);
   if (guard_) guard_->stop();  // it must not signal threads that are gone
-  // Threads get a moment of their own even if the tasks and calls used up the limit: an idle worker leaves at once.
-  const bool stopped = stop_threads(std::max(deadline, steady_now() + std::chrono::milliseconds(100)));
-  if (stopped) discard_leftovers();
+  const bool stopped = stop_threads(std::max(deadline, steady_now() + leave_limit));
+  if (stopped) drain_queues();
   if (ended && calls_ended && stopped) return {};
-  keep_for_ever(shared_from_this());
+  // A thread that goes on may refer to any task, so then all of them must stay.
+  if (calls_ended && stopped) destroy_tasks();
+  const bool destroyed = live_tasks() == 0;
+  if (!destroyed || !calls_ended || !stopped) keep_for_ever(shared_from_this());
   std::vector<std::string> parts;
-  if (!left.empty()) parts.push_back("tasks " + left);
+  if (!left.empty()) parts.push_back((destroyed ? "destroyed tasks " : "tasks ") + left);
   if (!calls_ended) parts.push_back("a call on the blocking pool did not return");
   if (!stopped) parts.push_back("a task held its worker and never suspended");
   return fail(errc::deadline_exceeded, fmt::format("shutdown left work behind: {}", fmt::join(parts, "; ")));
+}
+
+bool scheduler::add_blocked(parker& sleeper) {
+  const std::lock_guard hold(control_lock_);
+  if (shutdown_outcome_) return false;
+  blocked_.push_back(&sleeper);
+  return true;
+}
+
+void scheduler::remove_blocked(parker& sleeper) noexcept {
+  const std::lock_guard hold(control_lock_);
+  std::erase(blocked_, &sleeper);
+}
+
+bool scheduler::shutdown_is_over() const noexcept {
+  const std::lock_guard hold(control_lock_);
+  return shutdown_outcome_.has_value();
 }
 
 }  // namespace tandem::detail

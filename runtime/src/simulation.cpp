@@ -2,24 +2,13 @@
 
 #include <tandem/runtime/detail/inspect.hpp>
 
+#include "acting_worker.hpp"
 #include "scheduler.hpp"
 
 namespace tandem::detail {
 namespace {
 
 constexpr std::size_t named_in_report = 64;
-
-// The test's thread plays the worker while it is inside one of these calls.
-class playing_worker {
- public:
-  explicit playing_worker(scheduler& s) noexcept : outer_(std::exchange(tls_worker, &s.worker_at(0))) {}
-  ~playing_worker() { tls_worker = outer_; }
-  playing_worker(const playing_worker&) = delete;
-  playing_worker& operator=(const playing_worker&) = delete;
-
- private:
-  worker_base* outer_;
-};
 
 // Neighbouring seeds of a xorshift generator draw alike at first; this tears them apart. Never 0.
 std::uint32_t spread(std::uint32_t seed) noexcept {
@@ -58,7 +47,7 @@ std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shu
 }
 
 std::size_t run_until_idle(scheduler& s) noexcept {
-  const playing_worker inside(s);
+  const acting_worker inside(s.worker_at(0));
   worker& w = s.worker_at(0);
   std::size_t ran = 0;
   for (;;) {
@@ -72,7 +61,7 @@ std::size_t run_until_idle(scheduler& s) noexcept {
 }
 
 void move_clock(scheduler& s, time_point when) noexcept {
-  const playing_worker inside(s);
+  const acting_worker inside(s.worker_at(0));
   if (when > s.virtual_now) s.virtual_now = when;
   s.worker_at(0).timers.fire_due(s.now());
 }
@@ -85,7 +74,7 @@ context_state& root_context_of(scheduler& s) noexcept { return s.root(); }
 
 result<void> end_simulation(scheduler& s) {
   {
-    const playing_worker inside(s);
+    const acting_worker inside(s.worker_at(0));
     s.cancel_all();
   }
   run_until_idle(s);

@@ -61,6 +61,8 @@ bool cancel_task(completion_base* what, const context& own, error cause) {
   return !what->is_ready() && own.state()->scope->cancel(cancelled_because(std::move(cause)));
 }
 
+error ended_by_shutdown() { return make_error(errc::cancelled, "the runtime was shut down before the task had ended"); }
+
 error join_refused(const char* why) { return make_error(errc::failed_precondition, why); }
 
 }  // namespace detail

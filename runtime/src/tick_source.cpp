@@ -130,9 +130,14 @@ bool tick_wait::start(task_record& task) {
     return true;
   }
   selection_.bind(task);
-  static constexpr wait_kind kind{"a tick", [](task_record& t) noexcept {
-                                    static_cast<tick_wait*>(t.operation)->selection_.claim_and_wake(arm_context);
-                                  }};
+  static constexpr wait_kind kind{
+      "a tick",
+      [](task_record& t) noexcept { static_cast<tick_wait*>(t.operation)->selection_.claim_and_wake(arm_context); },
+      nullptr,
+      [](task_record& t) noexcept {
+        (void)static_cast<tick_wait*>(t.operation)->source_.leave();
+        end_wait(t);
+      }};
   stage_ = stage::begun;
   if (!begin_wait(task, kind, this)) {
     (void)selection_.decide(arm_context);

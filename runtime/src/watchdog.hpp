@@ -53,6 +53,9 @@ class watchdog {
     if (asleep_.load(std::memory_order_relaxed) && asleep_.exchange(false, std::memory_order_relaxed))
       sleeper_.unpark();
   }
+  /// True on its own thread.
+  [[nodiscard]] bool is_caller() const noexcept { return thread_.get_id() == std::this_thread::get_id(); }
+
   /// The signal handler, when the probe has its answer.
   void answered() noexcept { sleeper_.unpark(); }
 

@@ -151,6 +151,20 @@ TEST(AfterFunc, DoesNotRunOnceTheRuntimeHasStopped) {
   EXPECT_EQ(kept.use_count(), 1);
 }
 
+TEST(AfterFunc, OfAContextWhoseRuntimeHasStoppedIsDestroyedUncalled) {
+  const auto argument = std::make_shared<int>(1);
+  runtime rt({.workers = 1});
+  const cancel_source before(rt.root_context());
+  ASSERT_TRUE(rt.shutdown(10s).has_value());
+  const cancel_source after(rt.root_context());
+  for (const context& over : {rt.root_context(), before.context(), after.context()}) {
+    ASSERT_TRUE(over.is_over());
+    auto handle = after_func(over, [argument] { ADD_FAILURE(); });
+    EXPECT_FALSE(handle.stop());
+    EXPECT_EQ(argument.use_count(), 1);
+  }
+}
+
 TEST(AfterFunc, WithNoRuntimeInSightIsRefusedWithAdvice) {
   const cancel_source outside;
   EXPECT_THROW(after_func(outside.context(), [] {}), std::logic_error);

@@ -14,7 +14,7 @@ namespace tandem {
 
 namespace detail {
 
-/// The runtime that calls for `ctx` run on.   Errors: throws std::logic_error if there is none.
+/// The runtime that calls for `ctx` run on; null if that has stopped.   Errors: throws std::logic_error if there is none.
 [[nodiscard]] std::shared_ptr<scheduler> runtime_for_call(const context& ctx);
 /// False once what is queued on `s` never runs.
 [[nodiscard]] bool still_runs(const scheduler& s) noexcept;
@@ -99,14 +99,14 @@ template <class F>
   requires std::invocable<F&> && (task_function<F&> || std::is_void_v<std::invoke_result_t<F&>>)
 after_handle after_func(const context& ctx, F function,
                         std::source_location where = std::source_location::current()) {
+  std::shared_ptr<detail::scheduler> runs_on = detail::runtime_for_call(ctx);
+  if (!runs_on) return {};
   detail::after_call* call = nullptr;
   if constexpr (task_function<F&>) {
     using value = typename std::invoke_result_t<F&>::value_type;
-    call = new detail::prepared_call<value>(detail::runtime_for_call(ctx), detail::keep_alive(std::move(function)),
-                                            where);
+    call = new detail::prepared_call<value>(std::move(runs_on), detail::keep_alive(std::move(function)), where);
   } else {
-    call = new detail::prepared_call<void>(detail::runtime_for_call(ctx), detail::call_once(std::move(function)),
-                                           where);
+    call = new detail::prepared_call<void>(std::move(runs_on), detail::call_once(std::move(function)), where);
   }
   after_handle handle(ctx, *call);
   detail::call_at_end(ctx, *call);

@@ -23,7 +23,7 @@ class blocking_call final : public completion<plain_value_t<std::invoke_result_t
   explicit blocking_call(F f) : job(&run_call), function_(std::move(f)) {}
 
   [[nodiscard]] const wait_kind& joined_as() const noexcept override {
-    static constexpr wait_kind kind{"a blocking call", &completion_wait::cancel};
+    static constexpr wait_kind kind{"a blocking call", &completion_wait::cancel, nullptr, &completion_wait::leave};
     return kind;
   }
 

@@ -48,7 +48,8 @@ class deadlock : public std::logic_error {
 
 namespace detail {
 [[nodiscard]] std::shared_ptr<scheduler> start_scheduler(const runtime_options& options);
-/// Waits on the calling thread, which must be no worker.   Errors: throws deadlock if that is to be detected.
+/// Waits on the calling thread, which must be no worker, until `what` is ready or `s` has been shut down.
+/// Errors: throws deadlock if that is to be detected.
 void block_until_ready(scheduler& s, completion_base& what);
 
 /// What block_on() waits for. Shared with the task, which may go on when a deadlock has ended the wait.
@@ -61,6 +62,8 @@ template <>
 struct blocked_outcome<void> {
   std::exception_ptr exception;
 };
+
+[[noreturn]] void task_did_not_end();
 
 template <class T>
 task<void> capture_outcome(task<T> body, std::shared_ptr<blocked_outcome<T>> outcome) {
@@ -78,6 +81,10 @@ task<void> capture_outcome(task<T> body, std::shared_ptr<blocked_outcome<T>> out
 
 /// Owns the workers and everything that runs on them.
 ///
+/// A program may have several, and a task may make another one: they share nothing, their tasks exchange values through
+/// channels and join each other. A thread is a worker of one of them at most; so a task that makes a runtime reaches it
+/// by spawn(), not by block_on(), and holds its own worker while it shuts it down.
+///
 /// Threads: every member may be called from any thread, except where said otherwise.
 class runtime {
  public:
@@ -87,11 +94,13 @@ class runtime {
   explicit runtime(const runtime_options& options = {});
 
   /// shutdown() with the limit of the options, if that was not done before; what it could not end goes to stderr.
+  /// On a thread of the runtime's own it reports that on stderr and aborts: it would wait for itself.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// spawn() for callers outside of tasks; the default context is root_context().
+  /// spawn() for callers outside of tasks; the default context is root_context(). Once shutdown has begun, only tasks of
+  /// this runtime still start others: whatever anybody else spawns is destroyed, and its handle gives errc::cancelled.
   template <class T>
   join_handle<T> spawn(task<T> body, const spawn_options& options = {},
                        std::source_location where = std::source_location::current()) {
@@ -105,15 +114,18 @@ class runtime {
   }
 
   /// Runs `body` as a task and blocks the calling thread until it has ended; gives its value, or throws what it threw.
-  /// Errors: throws std::logic_error on a worker's thread, which must not block, and after shutdown(); throws
-  ///         deadlock, see runtime_options::detect_deadlock.
+  /// Errors: throws std::logic_error on a worker's thread, whichever runtime's, which must not block, and after
+  ///         shutdown(), which also ends the wait for a task that it could not end; throws deadlock, see
+  ///         runtime_options::detect_deadlock.
   template <class T>
   T block_on(task<T> body, const spawn_options& options = {"main"},
              std::source_location where = std::source_location::current()) {
     check_may_block();
+    const auto core = core_;  // the caller may be the last to learn that the runtime goes
     const auto outcome = std::make_shared<detail::blocked_outcome<T>>();
     auto handle = spawn(detail::capture_outcome(std::move(body), outcome), options, where);
-    detail::block_until_ready(*core_, *handle.target().get());
+    detail::block_until_ready(*core, *handle.target().get());
+    if (!handle.done() || !handle.target()->take()) detail::task_did_not_end();
     if (outcome->exception) std::rethrow_exception(outcome->exception);
     if constexpr (!std::is_void_v<T>) return std::move(*outcome->value);
   }
@@ -121,10 +133,30 @@ class runtime {
   /// The context tasks run under unless told otherwise; shutdown() cancels it.
   [[nodiscard]] context root_context() const noexcept;
 
-  /// Cancels the root context, waits for every task to end, then stops the workers. After it nothing runs any more.
-  /// Tasks that are still alive at `limit` are named in the error and stay suspended for good; a task that never
-  /// suspends keeps its thread. A second call does nothing and succeeds.
-  /// Errors: errc::deadline_exceeded with the names and spawn sites of what was left. Not to be called by a task.
+  /// Cancels the root context, waits for every task and every run_blocking() to end, then stops the threads. After it
+  /// nothing runs any more. Meanwhile tasks may still spawn others. Takes at most some second longer than `limit`, but
+  /// for the destructors of what it has to destroy.
+  ///
+  /// What has not ended at `limit` is named in the error:
+  ///
+  /// | it is                             | and then                                                                 |
+  /// |-----------------------------------|--------------------------------------------------------------------------|
+  /// | a task that waits or could run    | it is destroyed; its join gives errc::cancelled                          |
+  /// | a task that never suspends        | it keeps its thread. Nothing is destroyed, as it may refer to anything:  |
+  /// |                                   | tasks stay suspended, and in memory, for good                            |
+  /// | a call of run_blocking()          | the same                                                                 |
+  /// | an actor's handler                | it stays suspended: shut the actor system down first                     |
+  ///
+  /// Destroying a task destroys its frames on the calling thread, the innermost first, without running on: its locals'
+  /// destructors may use channels, handles and contexts, and what they spawn is refused. The youngest task goes first,
+  /// so that references to what those have that spawned it hold. An exception that leaves such a destructor ends the
+  /// program.
+  ///
+  /// Threads: any but the runtime's own. A call while another goes on, or after one, waits for that one for up to its
+  ///          own `limit`, does nothing else, and gives the same outcome.
+  /// Errors:  errc::deadline_exceeded with the names and spawn sites of what was left, or if another call still goes
+  ///          on; errc::failed_precondition, and nothing happens, if a task, a call of run_blocking() or
+  ///          runtime_options::report calls it, which it would wait for.
   result<void> shutdown(duration limit);
 
   [[nodiscard]] unsigned worker_count() const noexcept;

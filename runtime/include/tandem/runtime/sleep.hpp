@@ -19,7 +19,7 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
   bool await_suspend(std::coroutine_handle<P> self) {
     task_record& task = *self.promise().record;
     task.resume_point = self;
-    static const wait_kind kind{"a time to come", &completion_wait::cancel};
+    static const wait_kind kind{"a time to come", &completion_wait::cancel, nullptr, &completion_wait::leave};
     return wait_.start(task, nullptr, until_, kind);
   }
   result<void> await_resume() {

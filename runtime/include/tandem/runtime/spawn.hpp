@@ -40,7 +40,8 @@ struct spawn_options {
 
 namespace detail {
 
-void add_live_task(task_record& task) noexcept;
+/// False if the runtime takes no tasks any more; then it must not be started, nor removed.
+[[nodiscard]] bool add_live_task(task_record& task) noexcept;
 void remove_live_task(task_record& task) noexcept;
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept;
 [[nodiscard]] context child_of(context_state* parent);
@@ -56,6 +57,9 @@ void report_unobserved(const task_record& task, const error& what, bool escaped_
 /// Ends `own`, the context of the task that completes `what`, unless that has ended.
 /// Errors: throws std::logic_error without a context of its own.
 bool cancel_task(completion_base* what, const context& own, error cause);
+
+/// The outcome of a task that shutdown did not let start, or destroyed.
+[[nodiscard]] error ended_by_shutdown();
 
 /// What a join that cannot be is told.
 [[nodiscard]] error join_refused(const char* why);
@@ -78,10 +82,17 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
       report_unobserved(*this, this->outcome_.error(), this->if_untaken_ == untaken::escalate);
   }
 
-  void start(task<T> body) noexcept {
-    begin_with(*this, body.release(), &ended);
-    add_live_task(*this);
-    schedule_new(*this);
+  /// Unless it is `welcome`, or when it comes too late, it ends at once.
+  void start(task<T> body, bool welcome = true) noexcept {
+    const auto frame = body.release();
+    begin_with(*this, frame, &ended);
+    if (welcome && add_live_task(*this)) {
+      schedule_new(*this);
+    } else {
+      frame.destroy();
+      leave_context();
+      publish_last(fail(ended_by_shutdown()));
+    }
   }
 
   [[nodiscard]] task_record* completing_task() noexcept override { return this; }
@@ -89,7 +100,12 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
  private:
   static after_end ended(promise_base& outermost) noexcept {
     auto& self = static_cast<spawned&>(*outermost.record);
-    self.finish(std::coroutine_handle<promise<T>>::from_promise(static_cast<promise<T>&>(outermost)));
+    const auto frame = std::coroutine_handle<promise<T>>::from_promise(static_cast<promise<T>&>(outermost));
+    if (tls_worker->destroys_tasks) [[unlikely]] {
+      self.end(frame, fail(ended_by_shutdown()));
+    } else {
+      self.finish(frame);
+    }
     return after_end::nothing;
   }
 
@@ -107,11 +123,19 @@ class spawned final : public completion<plain_value_t<T>>, public task_record {
       this->if_untaken_ = untaken::escalate;
       outcome.emplace(fail(from_exception(std::current_exception())));
     }
+    end(frame, std::move(*outcome));
+  }
+
+  void end(std::coroutine_handle<promise<T>> frame, result<value>&& outcome) noexcept {
     frame.destroy();
     leave_context();
     remove_live_task(*this);
     set_running(*tls_worker, nullptr);  // a watchdog's signal must not look at a record that goes
-    this->complete(std::move(*outcome));
+    publish_last(std::move(outcome));
+  }
+
+  void publish_last(result<value>&& outcome) noexcept {
+    this->complete(std::move(outcome));
     this->release();
   }
 };
@@ -209,7 +233,8 @@ class [[nodiscard]] join_handle {
   /// Suspends: until the task has ended and its frame is destroyed, or the caller's context is over.
   /// Cancel:   safe; the task is not cancelled by this, and the handle may be joined again.
   /// Errors:   the task's own, errc::cancelled, errc::deadline_exceeded; errc::failed_precondition for an empty handle,
-  ///           the caller's own, or one that another task is joining by.
+  ///           the caller's own, or one that another task is joining by. errc::cancelled also if shutdown() destroyed
+  ///           the task, or it was spawned after that; the handle is empty then.
   [[nodiscard]] auto join() noexcept { return detail::join_operation<value_type>(target_, no_deadline); }
 
   /// join(), for at most `limit`.   Errors: those of join(), and errc::timed_out; the handle may be joined again.
@@ -262,12 +287,14 @@ join_handle<T> spawn_on(scheduler& s, task<T> body, const spawn_options& options
   }
   auto* made = new spawned<T>(s, under, options.name, where);
   join_handle<T> handle(made, std::move(own));
-  made->start(std::move(body));
+  // Once shutdown has begun: what is there may still need others to end, but threads could keep it going for ever.
+  made->start(std::move(body), (tls_worker && tls_worker->owner == &s) || !is_stopping(s));
   return handle;
 }
 }  // namespace detail
 
-/// Starts `body` on the calling task's runtime. It runs soon, on any worker; spawn() itself never suspends.
+/// Starts `body` on the calling task's runtime. It runs soon, on any worker; spawn() itself never suspends. When
+/// shutdown has given up waiting, `body` is destroyed instead, see join().
 /// Errors: throws std::bad_alloc, and std::logic_error if no task of a runtime calls it (elsewhere: runtime::spawn).
 template <class T>
 join_handle<T> spawn(task<T> body, const spawn_options& options = {},

@@ -89,19 +89,21 @@ class [[nodiscard]] task : public detail::awaitable_base {
   friend promise_type;
   explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
 
+  // From here on the frame goes in await_resume(), before anything else of the awaiter does; or, if the awaiter does not
+  // run on, by whoever destroys that (scheduler::destroy_tasks()).
   template <bool Listed>
   struct awaiter {
-    task* awaited;
-    explicit awaiter(task& t) noexcept : awaited(&t) {}
+    std::coroutine_handle<promise_type> awaited;
+    explicit awaiter(task& t) noexcept : awaited(t.release()) {}
 
     bool await_ready() const noexcept { return false; }
     template <std::derived_from<detail::promise_base> Parent>
     [[gnu::always_inline]] auto await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
-      return detail::await_coroutine(awaited->frame_, parent, Listed ? detail::address_of_use() : nullptr);
+      return detail::await_coroutine(awaited, parent, Listed ? detail::address_of_use() : nullptr);
     }
     T await_resume() const {
-      const task ended(std::move(*awaited));
-      return ended.frame_.promise().take();
+      const task ended(awaited);
+      return awaited.promise().take();
     }
   };
 

@@ -53,7 +53,7 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
       return true;
     }
     waited_ = true;
-    static const tandem::detail::wait_kind kind{"room in a mailbox", &cancel};
+    static const tandem::detail::wait_kind kind{"room in a mailbox", &cancel, nullptr, &leave};
     if (!begin_wait(task, kind, this)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;
@@ -79,6 +79,11 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
     auto& self = *static_cast<tell_operation*>(task.operation);
     if (self.to_->cancel_wait(self.waiter_)) make_ready(task);
   }
+  static void leave(tandem::detail::task_record& task) noexcept {
+    auto& self = *static_cast<tell_operation*>(task.operation);
+    (void)self.to_->cancel_wait(self.waiter_);
+    end_wait(task);
+  }
 
   target* to_;
   bool waited_ = false;
@@ -88,7 +93,7 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
 /// Sends one ask and waits for its answer. If the mailbox is full, the message waits for room while the task waits for
 /// the answer: one wait, one limit.
 template <class R>
-class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
+class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base, private tandem::detail::completion_wait {
  public:
   ask_operation(target* to, envelope_ptr message, tandem::detail::completion<R>* answer, time_point limit) noexcept
       : to_(to), limit_(limit), answer_(answer), waiter_(std::move(message)) {}
@@ -120,8 +125,8 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
       waiter_.state = room_waiter::phase::admitted;
     }
     waited_ = true;
-    static const tandem::detail::wait_kind kind{"an actor's answer", &tandem::detail::completion_wait::cancel};
-    return wait_.start(task, answer_.get(), limit_, kind);
+    static const tandem::detail::wait_kind kind{"an actor's answer", &completion_wait::cancel, nullptr, &leave};
+    return completion_wait::start(task, answer_.get(), limit_, kind);
   }
 
   result<R> await_resume() {
@@ -129,9 +134,8 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
       if (waiter_.state == room_waiter::phase::failed) return fail(std::move(waiter_.why));
       return fail(context_error(tandem::detail::current_task()));
     }
-    const auto ended = wait_.finish();
-    if (queued_) (void)to_->cancel_wait(waiter_);
-    using reason = tandem::detail::completion_wait::ended;
+    using reason = completion_wait::ended;
+    const reason ended = stop_waiting();
     if (ended == reason::completed) {
       result<R> outcome = answer_->take();
       // The actor saw the limit pass as the end of its context, and was faster than our timer.
@@ -143,13 +147,21 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base {
   }
 
  private:
+  completion_wait::ended stop_waiting() noexcept {
+    const auto why = completion_wait::finish();
+    if (queued_) (void)to_->cancel_wait(waiter_);
+    return why;
+  }
+  static void leave(tandem::detail::task_record& task) noexcept {
+    (void)static_cast<ask_operation*>(static_cast<completion_wait*>(task.operation))->stop_waiting();
+  }
+
   target* to_;
   time_point limit_;
   bool queued_ = false;
   bool waited_ = false;
   tandem::detail::completion_ptr<R> answer_;
   room_waiter waiter_;
-  tandem::detail::completion_wait wait_;
 };
 
 }  // namespace tandem::actors::detail

@@ -23,6 +23,11 @@ class [[nodiscard]] recv_arm final : public select_arm {
   explicit recv_arm(channel<T>* where) noexcept : channel_(where) {}
   recv_arm(const recv_arm&) = delete;
   recv_arm& operator=(const recv_arm&) = delete;
+  ~recv_arm() requires(std::is_trivially_destructible_v<T>) = default;
+  ~recv_arm() {
+    if (static_cast<progress>(node_.outcome) == progress::done) [[unlikely]]  // as ~recv_operation()
+      std::destroy_at(std::addressof(received_.value));
+  }
 
   [[nodiscard]] bool may_be_ready() const noexcept override { return channel_ && channel_->may_recv(); }
 
@@ -58,8 +63,9 @@ class [[nodiscard]] recv_arm final : public select_arm {
 
   /// Once, if this arm won.
   [[nodiscard]] outcome take() {
-    if (static_cast<progress>(node_.outcome) == progress::done) return received_.take();
-    return fail(error_of(errc::closed));
+    if (static_cast<progress>(node_.outcome) != progress::done) return fail(error_of(errc::closed));
+    node_.outcome = static_cast<std::uint8_t>(progress::blocked);
+    return received_.take();
   }
 
  private:

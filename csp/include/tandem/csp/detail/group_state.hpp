@@ -73,6 +73,7 @@ class group_state : public tandem::detail::pooled {
   [[nodiscard]] error launch(group_body body) noexcept;
   void start_queued() noexcept;
   static void cancel_drained(task_record& task) noexcept;
+  static void leave_drained(task_record& task) noexcept;
   static std::source_location origin(const task_record& task) noexcept;
 
   static const tandem::detail::wait_kind drained;

@@ -70,9 +70,16 @@ class operation : public tandem::detail::awaitable_base {
       task_record& task = current_task();
       tandem::detail::end_wait(task);
       if (state_ == progress::blocked) state_ = static_cast<progress>(task.node.outcome);
+      waited_ = false;
     }
     return state_;
   }
+
+  /// For an operation that goes without await_resume(): did it take effect? Its task runs, or is being destroyed.
+  [[nodiscard]] bool took_effect() const noexcept {
+    return waited_ ? static_cast<progress>(current_task().node.outcome) == progress::done : state_ == progress::done;
+  }
+  void forget_effect() noexcept { state_ = progress::blocked; }
 
  private:
   Derived& self() noexcept { return static_cast<Derived&>(*this); }
@@ -177,10 +184,16 @@ template <class T>
 class [[nodiscard]] recv_operation : public operation<recv_operation<T>> {
  public:
   explicit recv_operation(channel<T>* where) noexcept : channel_(where) {}
+  ~recv_operation() requires(std::is_trivially_destructible_v<T>) = default;
+  ~recv_operation() {
+    if (this->took_effect()) [[unlikely]]  // the task is destroyed before it could take the value
+      std::destroy_at(std::addressof(received_.value));
+  }
 
   result<T> await_resume() {
     const progress ended = this->finish();
     if (ended != progress::done) return fail(error_for(ended));
+    this->forget_effect();
     return received_.take();
   }
 

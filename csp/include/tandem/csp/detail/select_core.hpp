@@ -60,6 +60,7 @@ class select_core {
   void delist(std::span<select_arm* const> arms, int winner) noexcept;
 
   selection selection_;
+  select_arm* const* arms_ = nullptr;  // for a task that will not run again
   std::uint32_t enlisted_ = 0;  // the first so many arms have enlisted
   bool waits_ = false;          // begin_wait() was called
   bool parked_ = false;

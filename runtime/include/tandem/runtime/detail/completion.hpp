@@ -145,6 +145,7 @@ class completion_wait : public completion_waiter {
   /// Errors: throws std::bad_alloc.
   [[nodiscard]] bool start(task_record& task, completion_base* what, time_point limit, const wait_kind& kind);
   static void cancel(task_record& task) noexcept;
+  static void leave(task_record& task) noexcept;
 
   /// Called first thing when the task runs again.
   ended finish() noexcept;

@@ -38,6 +38,9 @@ struct wait_kind {
   void (*cancel)(task_record& task) noexcept;  ///< Ends the wait early; null if only what is waited for ends it.
   /// Where that was made; null if it has no such place. Called only while `task` waits and nothing runs.
   std::source_location (*origin)(const task_record& task) noexcept = nullptr;
+  /// Gives up a wait that somebody has ended, of a task that will not run again: nobody refers to the operation then.
+  /// Called while no task of the runtime runs. Null: such a task must stay in memory.
+  void (*leave)(task_record& task) noexcept = nullptr;
 };
 
 /// One per spawned task, shared by all coroutines it awaits.

@@ -18,6 +18,7 @@ struct worker_base {
   task_record* current = nullptr;  // the task being run; null between tasks and while a foreign runnable runs
   unsigned index = 0;
   int slice = 0;  // operations left before the running task must let others run
+  bool destroys_tasks = false;  // what ends here has not come to its end: see scheduler::destroy_tasks()
   std::uint32_t random = 1;  // xorshift state, seeded by the simulation; for fair choices, not for secrets
 };
 

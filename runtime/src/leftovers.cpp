@@ -1,0 +1,91 @@
+// What is left of a scheduler whose workers have ended.
+//
+// (Z2) The youngest task goes first: it may refer to what those have that spawned it, who wait for it. A larger number is
+//      younger, see next_task_id().
+// (Z3) Other threads may still spawn, and wake who waits here: they publish a task and put its item into a queue later.
+//      So a task is destroyed only after its item was seen, of which there is exactly one for a task that can run. One
+//      that waits is cancelled before: then either we have put it there, or who was faster will. What was seen is noted
+//      in resume_point, which nobody needs any more.
+#include <algorithm>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <tandem/runtime/detail/promise.hpp>
+
+#include "acting_worker.hpp"
+#include "scheduler.hpp"
+
+namespace tandem::detail {
+namespace {
+
+// An actor's handler goes with its actor. A wait that cannot be left keeps pointers into the frame.
+bool can_be_destroyed(const task_record& task) noexcept {
+  const wait_kind* const kind = task.waits_for.load(std::memory_order_relaxed);
+  return is_spawned_task(task) && (!kind || kind->leave);
+}
+
+}  // namespace
+
+void scheduler::drain_queues() noexcept {
+  const auto take = [this](queue_item item) {
+    if (!(item & 1)) {
+      if (host.discard) host.discard(host.host, item);
+    } else if (job& j = *reinterpret_cast<job*>(item & ~queue_item{1}); is_spawned_task(j)) {
+      static_cast<task_record&>(j).resume_point = nullptr;  // Z3
+    }
+  };
+  for (auto& w : workers_) {
+    while (const queue_item item = w->next.take()) take(item);
+    while (const queue_item item = w->ring.pop()) take(item);
+  }
+  for (const queue_item item : hands_.drain_injected()) take(item);
+}
+
+void scheduler::await_item_of(const task_record& task) noexcept {
+  for (;;) {
+    drain_queues();
+    if (!task.resume_point) return;
+    std::this_thread::yield();  // whoever is about to queue it does nothing else meanwhile
+  }
+}
+
+// Frame by frame, from the inside out as when they end: nothing of a frame owns the one that it awaits.
+void scheduler::destroy(task_record& task) noexcept {
+  set_running(*tls_worker, &task);  // its destructors are run as by the task itself
+  const wait_kind* const kind = task.waits_for.load(std::memory_order_relaxed);
+  if (kind && kind->cancel) kind->cancel(task);
+  if (!kind || kind->cancel) await_item_of(task);  // others are woken by tasks only
+  if (kind) kind->leave(task);
+  promise_base* at = task.innermost;
+  while (promise_base* const awaiter = awaiter_of(*at)) {
+    task.innermost = awaiter;
+    std::coroutine_handle<promise_base>::from_promise(*at).destroy();
+    at = awaiter;
+  }
+  at->at_end(*at);  // spawned<T>, which finds that the task was destroyed
+}
+
+void scheduler::destroy_tasks() noexcept {
+  std::vector<task_record*> doomed;
+  try {
+    doomed.reserve(live_tasks());  // the table is closed
+  } catch (...) {
+    return;  // they stay
+  }
+  for (const auto& shard : live_) {
+    const std::lock_guard hold(shard->lock);
+    for (task_record* t = shard->first; t; t = t->live_next)
+      if (can_be_destroyed(*t)) doomed.push_back(t);
+  }
+  std::ranges::sort(doomed, std::greater(), [](const task_record* t) { return t->id; });  // Z2
+  worker& w = *workers_.front();
+  const acting_worker here(w);
+  w.destroys_tasks = true;
+  for (task_record* const t : doomed) destroy(*t);
+  w.destroys_tasks = false;
+  drain_queues();
+}
+
+}  // namespace tandem::detail
