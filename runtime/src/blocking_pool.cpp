@@ -4,6 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include "fork.hpp"
+
 namespace tandem::detail {
 namespace {
 
@@ -82,6 +84,7 @@ void blocking_pool::serve(const std::shared_ptr<shared>& state) noexcept {
       }
       hold.unlock();
       work.run(work);
+      if (is_orphan()) abort_orphan("a blocking call that forked ended");
       hold.lock();
     }
   } while (!state->stopped && wait_for_call(*state, hold));

@@ -76,6 +76,10 @@ runtime::runtime(const runtime_options& options)
     : core_(detail::start_scheduler(options)), shutdown_limit_(options.shutdown_limit) {}
 
 runtime::~runtime() {
+  if (detail::is_orphan()) {
+    detail::keep_for_ever(core_);
+    return;
+  }
   if (core_->shutdown_is_over()) return;
   if (core_->is_thread_of_its_own()) {
     std::fputs("tandem: a runtime was destroyed on a thread of its own, which it would have to wait for; let main() own "
@@ -97,6 +101,7 @@ unsigned runtime::worker_count() const noexcept { return core_->worker_count(); 
 std::size_t runtime::live_tasks() const noexcept { return core_->live_tasks(); }
 
 void runtime::check_may_block() const {
+  core_->check_not_orphaned("block_on() was called");
   if (detail::tls_worker)
     throw std::logic_error("tandem: block_on() was called on a worker's thread; co_await the task instead");
   if (core_->stopped()) throw std::logic_error("tandem: block_on() was called after shutdown(); nothing runs any more");

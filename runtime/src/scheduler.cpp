@@ -58,6 +58,7 @@ std::vector<seat*> scheduler::make_workers(unsigned n) {
 scheduler::~scheduler() { release(*root_); }
 
 void scheduler::start_threads(duration held_limit, watchdog::sink report) {
+  has_threads_.emplace();
   if (held_limit > duration::zero()) guard_ = std::make_unique<watchdog>(*this, held_limit, std::move(report));
   try {
     for (auto& w : workers_) {
@@ -77,6 +78,7 @@ void scheduler::start_threads(duration held_limit, watchdog::sink report) {
 }
 
 void scheduler::inject(const queue_item* items, std::size_t n) noexcept {
+  check_not_orphaned("a task was spawned or woken");
   // Once an item is published its task may run, end, and be the last thing the runtime waited for.
   const std::shared_ptr<scheduler> keep = shared_from_this();
   hands_.inject(items, n);
@@ -232,6 +234,7 @@ void schedule_new(task_record& task) noexcept {
 }
 
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept {
+  s.check_not_orphaned("a task was spawned");
   if (options.context) return options.context->state();
   worker_base* const here = tls_worker;
   if (here && here->owner == &s && here->current) return here->current->context;

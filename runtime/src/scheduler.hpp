@@ -21,6 +21,7 @@
 #include "blocking_pool.hpp"
 #include "context_state.hpp"
 #include "crew.hpp"
+#include "fork.hpp"
 #include "timer_heap.hpp"
 #include "watchdog.hpp"
 
@@ -84,6 +85,12 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   /// Ends the root context and the waits below it. False if not all workers came to rest within `patience`: waits right
   /// below the root may go on then, of the tasks those workers run or, if that cannot be known, of any.
   bool cancel_all(duration patience = {});
+
+  /// To be called where threads other than the caller's are needed for `what`.
+  void check_not_orphaned(const char* what) const noexcept {
+    if (is_orphan() && !manual()) [[unlikely]]
+      abort_orphan(what);
+  }
 
   /// Any thread: queues items from outside the workers and wakes one.
   void inject(const queue_item* items, std::size_t n) noexcept;
@@ -174,6 +181,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::vector<std::unique_ptr<worker>> workers_;  // constant after construction
   crew hands_;
   std::vector<std::thread> threads_;              // touched by the starting and the stopping thread
+  std::optional<has_threads> has_threads_;        // likewise; those of the blocking pool, too
   cancel_scope* root_;                            // constant; the scheduler's own share
 
   // The timekeeper: of the workers asleep, the one that also sees to the heaps of workers that are busy for long.
@@ -206,6 +214,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   blocking_pool blocking_;
   std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
 };
+
+/// Keeps `s` in memory: threads or suspended tasks are left that refer to it.
+void keep_for_ever(std::shared_ptr<scheduler> s);
 
 /// True for a task that was spawned, false for an actor's handler.
 [[nodiscard]] bool is_spawned_task(const job& j) noexcept;

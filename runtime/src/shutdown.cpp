@@ -20,15 +20,15 @@ constexpr duration look_again = std::chrono::milliseconds(100);  // when some di
 // a CPU, which may be late on a busy machine; then they must not be taken for held up.
 constexpr duration leave_limit = std::chrono::seconds(1);
 
-// Tasks that would not end stay suspended for good. Whatever still points at them finds its scheduler in memory.
+}  // namespace
+
 void keep_for_ever(std::shared_ptr<scheduler> s) {
   static std::mutex lock;
   static auto* const kept = new std::vector<std::shared_ptr<scheduler>>;
-  const std::lock_guard hold(lock);
+  std::unique_lock hold(lock, std::defer_lock);
+  if (!is_orphan()) hold.lock();  // else there is one thread, and the lock may be that of another
   kept->push_back(std::move(s));
 }
-
-}  // namespace
 
 void scheduler::rest_if_asked() noexcept {
   if (!hands_.rest_asked()) return;
@@ -146,6 +146,7 @@ bool scheduler::is_thread_of_its_own() const noexcept {
 }
 
 result<void> scheduler::shutdown(duration limit) {
+  check_not_orphaned("shutdown() was called");
   if (is_thread_of_its_own()) {
     return fail(errc::failed_precondition,
                 "shutdown() was called on a thread of the runtime itself, which it would wait for; tell main() to call it");
@@ -175,6 +176,7 @@ result<void> scheduler::shut_down_once(time_point deadline) {
   const bool calls_ended = blocking_.stop(deadline);
   if (guard_) guard_->stop();  // it must not signal threads that are gone
   const bool stopped = stop_threads(std::max(deadline, steady_now() + leave_limit));
+  if (stopped && calls_ended) has_threads_.reset();
   if (stopped) drain_queues();
   if (ended && calls_ended && stopped) return {};
   // A thread that goes on may refer to any task, so then all of them must stay.

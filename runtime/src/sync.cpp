@@ -37,8 +37,9 @@ bool futex_wait(atomic<std::uint32_t>& word, std::uint32_t seen, time_point dead
 void futex_wake(atomic<std::uint32_t>& word) noexcept { futex(word, FUTEX_WAKE_BITSET, 1, nullptr); }
 
 void prepare_heavy_fence() noexcept {
-  static const bool possible = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-  heavy_fence_prepared.store(possible, std::memory_order_seq_cst);
+  // Each time, as a child of fork() is another process.
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0)
+    heavy_fence_prepared.store(true, std::memory_order_seq_cst);
 }
 
 void heavy_fence() noexcept {

@@ -51,6 +51,12 @@ void print_dumps(int wanted) {
   }
 }
 
+// The counter is the parent's, too, who would print its tasks for a signal of ours.
+void forget_counter() noexcept {
+  const int wanted = dump_wanted.exchange(-1, std::memory_order_relaxed);
+  if (wanted >= 0) close(wanted);
+}
+
 std::string dump(detail::scheduler& s) {
   const detail::task_census census = detail::take_census(s);
   return fmt::format("tandem: {} tasks on {} workers{}\n{}", census.tasks, s.worker_count(),
@@ -72,18 +78,23 @@ result<void> start_printing() {
     return fail(errc::resource_exhausted, "no thread to print task dumps");
   }
   dump_wanted.store(wanted, std::memory_order_relaxed);
+  [[maybe_unused]] static const int handled = pthread_atfork(nullptr, nullptr, &forget_counter);
   return {};
 }
 
 }  // namespace
 
 std::string dump_tasks() {
+  if (detail::is_orphan()) return "tandem: the runtimes are those of the process that forked this one\n";
   std::string text;
   for (const auto& s : detail::all_schedulers()) text += dump(*s);
   return text.empty() ? "tandem: no runtime\n" : text;
 }
 
-std::string runtime::dump_tasks() const { return dump(*core_); }
+std::string runtime::dump_tasks() const {
+  core_->check_not_orphaned("a dump was asked for");
+  return dump(*core_);
+}
 
 result<void> print_task_dump_on(int signal) {
   if (auto started = start_printing(); !started) return started;

@@ -87,6 +87,7 @@ void worker::run() noexcept {
     if (!item) item = find_elsewhere();
     if (item) execute(item);
   }
+  if (is_orphan()) abort_orphan("a task that forked went on to wait, or ended,");
   tls_worker = nullptr;
 }
 

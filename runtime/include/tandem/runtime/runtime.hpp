@@ -85,6 +85,11 @@ task<void> capture_outcome(task<T> body, std::shared_ptr<blocked_outcome<T>> out
 /// channels and join each other. A thread is a worker of one of them at most; so a task that makes a runtime reaches it
 /// by spawn(), not by block_on(), and holds its own worker while it shuts it down.
 ///
+/// A child of fork() has only the thread that forked. A runtime that had threads then is dead in it: its destructor
+/// does nothing, and any other use of it, as making another one, aborts with advice; so does a task or a call of
+/// run_blocking() that forks, when it waits or ends in the child. So fork before the first runtime is made or after the
+/// last one is shut down, or only to exec.
+///
 /// Threads: every member may be called from any thread, except where said otherwise.
 class runtime {
  public:
