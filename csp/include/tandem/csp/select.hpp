@@ -58,7 +58,7 @@ class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
 
   template <std::derived_from<tandem::detail::promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) {
-    return wait(tandem::detail::suspend_here(coroutine));
+    return wait(tandem::detail::suspend_here(coroutine, *this));
   }
 
   result<selected<Arms...>> await_resume() {

@@ -57,7 +57,7 @@ class [[nodiscard]] task_or_return : public awaitable_base {
     check_awaiter_of_or_return<Awaiter>();
     child_ = body_.release();  // from now on its end destroys it, or await_resume()
     hook_ = {&pass_on_error<T, Awaiter>, &awaiter.promise()};
-    return await_coroutine(child_, awaiter, address_of_use(), &hook_);
+    return await_coroutine(child_, awaiter, address_of_use(*this), &hook_);
   }
   T await_resume() const {
     const task<result<T>> ended = child_.promise().get_return_object();

@@ -18,7 +18,7 @@ class [[nodiscard]] sleep_operation : public awaitable_base {
   template <std::derived_from<promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
     static const wait_kind kind{"a time to come", &completion_wait::cancel, nullptr, &completion_wait::leave};
-    return wait_.start(suspend_here(self), nullptr, until_, kind);
+    return wait_.start(suspend_here(self, *this), nullptr, until_, kind);
   }
   result<void> await_resume() {
     if (wait_.finish() == completion_wait::ended::context) return fail(context_error(current_task()));

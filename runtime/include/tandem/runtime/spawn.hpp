@@ -185,7 +185,7 @@ class [[nodiscard]] join_operation : public awaitable_base {
   }
   template <std::derived_from<promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
-    task_record& task = suspend_here(self);
+    task_record& task = suspend_here(self, *this);
     if (state_ == phase::ready) {  // only the slice is used up
       yield_to_others(task);
       return true;

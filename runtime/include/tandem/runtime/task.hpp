@@ -112,7 +112,7 @@ class [[nodiscard]] task : public detail::awaitable_base {
     bool await_ready() const noexcept { return false; }
     template <std::derived_from<detail::promise_base> Parent>
     [[gnu::always_inline]] auto await_suspend(std::coroutine_handle<Parent> parent) const noexcept {
-      return detail::await_coroutine(awaited, parent, Listed ? detail::address_of_use() : nullptr);
+      return detail::await_coroutine(awaited, parent, Listed ? detail::address_of_use(*this) : nullptr);
     }
     T await_resume() const {
       const task ended(awaited);

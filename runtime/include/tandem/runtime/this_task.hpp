@@ -18,7 +18,7 @@ class [[nodiscard]] yield_operation : public awaitable_base {
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<promise_base> P>
   [[gnu::always_inline]] void await_suspend(std::coroutine_handle<P> self) const noexcept {
-    yield_to_all(suspend_here(self));
+    yield_to_all(suspend_here(self, *this));
   }
   void await_resume() const noexcept {}
 };

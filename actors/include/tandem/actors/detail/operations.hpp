@@ -49,7 +49,7 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
 
   template <std::derived_from<tandem::detail::promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    tandem::detail::task_record& task = suspend_here(self);
+    tandem::detail::task_record& task = suspend_here(self, *this);
     if (waiter_.state == room_waiter::phase::admitted) {
       yield_to_others(task);
       return true;
@@ -131,7 +131,7 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base, priva
 
   template <std::derived_from<tandem::detail::promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
-    tandem::detail::task_record& task = suspend_here(self);
+    tandem::detail::task_record& task = suspend_here(self, *this);
     if (context_over(task)) {
       waiter_.state = room_waiter::phase::cancelled;
       return false;

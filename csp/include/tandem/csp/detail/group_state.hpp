@@ -117,7 +117,7 @@ class [[nodiscard]] drained_operation : public tandem::detail::awaitable_base {
   bool await_ready() const noexcept { return false; }
   template <std::derived_from<tandem::detail::promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
-    return wait(tandem::detail::suspend_here(coroutine));
+    return wait(tandem::detail::suspend_here(coroutine, *this));
   }
   bool await_resume() noexcept;
 

@@ -56,7 +56,7 @@ class operation : public tandem::detail::awaitable_base {
 
   template <std::derived_from<tandem::detail::promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) noexcept {
-    task_record& task = tandem::detail::suspend_here(coroutine);
+    task_record& task = tandem::detail::suspend_here(coroutine, *this);
     if (outcome(task) == progress::blocked) return wait(task);
     task.what = static_cast<operands*>(&self());  // should the task be destroyed before it gets to see the outcome
     tandem::detail::yield_to_others(task);

@@ -99,12 +99,15 @@ auto promise_base::final_awaiter::await_suspend(std::coroutine_handle<Promise> s
 
 /// An address of the function this is used in, where debug information has the line of the use.
 /// Inlined even without optimisation: else it would be an address of its own.
-[[nodiscard, gnu::always_inline]] inline const void* address_of_use() noexcept {
+/// `awaiter`: what is awaited there. Each co_await of a coroutine has its own in the frame, which keeps the compiler from
+/// giving two of them one place in the code.
+template <class T>
+[[nodiscard, gnu::always_inline]] inline const void* address_of_use([[maybe_unused]] const T& awaiter) noexcept {
   const void* here;
 #if defined(__x86_64__)
-  asm volatile("1: lea 1b(%%rip), %0" : "=r"(here));  // volatile, for each use to keep its own
+  asm volatile("1: lea 1b(%%rip), %0" : "=r"(here) : "m"(reinterpret_cast<const char&>(awaiter)));
 #elif defined(__aarch64__)
-  asm volatile("adr %0, ." : "=r"(here));
+  asm volatile("adr %0, ." : "=r"(here) : "m"(reinterpret_cast<const char&>(awaiter)));
 #else
   struct caller {
     [[gnu::noinline]] static const char* next() noexcept {
@@ -118,10 +121,11 @@ auto promise_base::final_awaiter::await_suspend(std::coroutine_handle<Promise> s
 
 /// What the await_suspend() of an operation begins with: `self` is suspended where this is used, and that is where its
 /// task will go on. That function must be inlined into the coroutine for its address to be the coroutine's.
-template <std::derived_from<promise_base> P>
-[[nodiscard, gnu::always_inline]] inline task_record& suspend_here(std::coroutine_handle<P> self) noexcept {
+template <std::derived_from<promise_base> P, class T>
+[[nodiscard, gnu::always_inline]] inline task_record& suspend_here(std::coroutine_handle<P> self,
+                                                                   const T& operation) noexcept {
   P& p = self.promise();
-  p.await_site = address_of_use();
+  p.await_site = address_of_use(operation);
   return *p.record;
 }
 

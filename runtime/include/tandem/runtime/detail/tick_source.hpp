@@ -94,7 +94,7 @@ class tick_wait {
   bool await_ready() noexcept;
   template <std::derived_from<promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
-    return start(suspend_here(self));
+    return start(suspend_here(self, *this));
   }
 
  protected:
