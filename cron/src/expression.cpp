@@ -98,7 +98,7 @@ result<void> add_item(const field& f, std::string_view item, std::uint64_t& bits
     if (values != "*" && dash == values.npos)
       return wrong(f, item, fmt::format("a step needs a range; write {}-{}{}", first, f.last, item.substr(slash)));
     const std::optional<unsigned> n = number(item.substr(slash + 1));
-    if (!n || *n == 0 || *n > last - first)
+    if (!n || *n == 0 || *n > std::max(last - first, 1U))
       return wrong(f, item, fmt::format("write a step from 1 to {}", std::max(last - first, 1U)));
     step = *n;
   }

@@ -68,6 +68,9 @@ struct account {
     } catch (const error_exception& e) {
       carried = e.get();
       note(carried ? carried.code() : errc::internal, true, e);
+    } catch (const std::bad_expected_access<error>& e) {  // value() of a result that has none
+      carried = e.error();
+      note(carried ? carried.code() : errc::internal, true, e);
     } catch (const std::bad_alloc& e) {
       note(errc::resource_exhausted, true, e);
     } catch (const std::system_error& e) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/this_task.hpp>
 
 namespace tandem {
 namespace {
@@ -61,8 +62,12 @@ cron_point cron::catch_up(wall_time first, wall_time now) const {
   return out;
 }
 
+// A schedule that is behind gives its points without waiting. That must neither hold the worker nor outlive its context.
+[[gnu::noinline]] static bool may_go_on() noexcept { return detail::spend_slice(); }
+
 task<result<cron_point>> cron::next() {
   for (;;) {
+    TANDEM_CO_TRY(this_task::check());
     const wall_time now = wall_now();
     // Before the first call, and when the clock turned out to be wrong, the schedule begins with the present moment.
     if (!from_ || count(now) < count(*from_) - correction.count()) from_ = just_before(now);
@@ -71,6 +76,7 @@ task<result<cron_point>> cron::next() {
     if (*due <= now) {
       const cron_point point = catch_up(*due, now);
       from_ = point.when;
+      if (!may_go_on()) co_await yield();
       co_return point;
     }
     TANDEM_CO_TRY(co_await sleep_for(now + wall_clock_recheck < *due ? wall_clock_recheck : *due - now));

@@ -6,6 +6,7 @@
 //      So a task is destroyed only after its item was seen, of which there is exactly one for a task that can run. One
 //      that waits is cancelled before: then either we have put it there, or who was faster will.
 #include <algorithm>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -80,7 +81,7 @@ void scheduler::destroy_tasks() {
   task_table::visit(*this, [&doomed](task_record& task) {
     if (can_be_destroyed(task)) doomed.push_back(&task);
   });
-  std::ranges::reverse(doomed);  // Z2
+  std::ranges::sort(doomed, std::greater(), &task_record::id);  // Z2
   worker& w = *workers_.front();
   const acting_worker here(w);
   w.destroys_tasks = true;

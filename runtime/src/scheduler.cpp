@@ -45,6 +45,9 @@ std::vector<seat*> scheduler::make_workers(unsigned n) {
 scheduler::~scheduler() { release(*root_); }
 
 void scheduler::start_threads(duration held_limit, duration trace_every, const watchdog::sink& report) {
+  constexpr duration shortest = std::chrono::milliseconds(1), longest = std::chrono::days(365);
+  if (held_limit > duration::zero()) held_limit = std::clamp(held_limit, shortest, longest);
+  if (trace_every > duration::zero()) trace_every = std::clamp(trace_every, shortest, longest);
   has_threads_.emplace();
   if (held_limit > duration::zero()) guard_ = std::make_unique<watchdog>(*this, held_limit, report);
   if (trace_every > duration::zero()) trace_ = std::make_unique<sched_trace>(*this, trace_every, report);

@@ -147,7 +147,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   foreign_host host{nullptr, nullptr, nullptr};  // set once, before the first foreign item
 
-  // Simulation only, touched by the test's thread.
+  // Simulation only. While somebody plays the worker, he holds play_lock.
+  std::recursive_mutex play_lock;
+  // Touched by the test's thread.
   time_point virtual_now{};
   wall_time virtual_epoch{};      // the wall time at virtual_now zero
   bool shuffled = false;          // what is ready runs in an order drawn by the worker's generator

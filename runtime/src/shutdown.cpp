@@ -42,8 +42,9 @@ void scheduler::rest_if_asked() noexcept {
 
 bool scheduler::while_stopped(time_point deadline, const std::function<void()>& visit) {
   if (manual()) {
-    visit();
-    return true;
+    const std::unique_lock nobody_plays(play_lock, std::try_to_lock);
+    if (nobody_plays) visit();
+    return nobody_plays.owns_lock();
   }
   const std::lock_guard alone(stop_lock_);
   std::unique_lock hold(control_lock_);

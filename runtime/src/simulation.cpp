@@ -2,6 +2,8 @@
 
 #include <tandem/runtime/detail/inspect.hpp>
 
+#include <mutex>
+
 #include "acting_worker.hpp"
 #include "scheduler.hpp"
 
@@ -29,6 +31,16 @@ queue_item draw(scheduler& s, worker& w) {
   return drawn;
 }
 
+/// Makes the calling thread the worker of `s`.
+class player {
+ public:
+  explicit player(scheduler& s) : plays_(s.play_lock), inside_(s.worker_at(0)) {}
+
+ private:
+  const std::lock_guard<std::recursive_mutex> plays_;
+  const acting_worker inside_;
+};
+
 }  // namespace
 
 void set_wall_clock(scheduler& s, wall_time t) noexcept { s.virtual_epoch = t - s.virtual_now.time_since_epoch(); }
@@ -47,7 +59,7 @@ std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shu
 }
 
 std::size_t run_until_idle(scheduler& s) noexcept {
-  const acting_worker inside(s.worker_at(0));
+  const player inside(s);
   worker& w = s.worker_at(0);
   std::size_t ran = 0;
   for (;;) {
@@ -61,7 +73,7 @@ std::size_t run_until_idle(scheduler& s) noexcept {
 }
 
 void move_clock(scheduler& s, time_point when) noexcept {
-  const acting_worker inside(s.worker_at(0));
+  const player inside(s);
   if (when > s.virtual_now) s.virtual_now = when;
   s.worker_at(0).timers.fire_due(s.now());
 }
@@ -74,7 +86,7 @@ context_state& root_context_of(scheduler& s) noexcept { return s.root(); }
 
 result<void> end_simulation(scheduler& s) {
   {
-    const acting_worker inside(s.worker_at(0));
+    const player inside(s);
     s.cancel_all();
   }
   run_until_idle(s);

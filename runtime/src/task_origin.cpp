@@ -73,6 +73,7 @@ struct cached {
 }  // namespace
 
 origin_id id_of_origin(const char* name, const std::source_location& site) {
+  if (!name) name = "task";
   static thread_local std::array<cached, 64> cache;  // by place, so that a spawn in a loop finds its own
   const key wanted = key_of(name, site);
   const std::uint64_t mixed = (wanted.first ^ (wanted.second << 1)) * 0x9e3779b97f4a7c15U;

@@ -23,8 +23,11 @@ std::uint64_t next_task_id() noexcept {
   return ++last;
 }
 
-// A scope whose waits enlist; the root's are found in the table of tasks.
-bool must_enlist(const context_state* state) noexcept { return state && state->scope && state->scope->enlists; }
+// Waits below the root of their own runtime are found in the table of tasks.
+bool must_enlist(const context_state* state, const scheduler* owner) noexcept {
+  const cancel_scope* const scope = state ? state->scope : nullptr;
+  return scope && (scope->enlists || (scope->root_of && scope->root_of != owner));
+}
 
 }  // namespace
 
@@ -52,7 +55,7 @@ void task_record::let_go(const char* name) noexcept {
 }
 
 std::uintptr_t task_record::set_context(context_state* state, scope_link& membership) noexcept {
-  if (!must_enlist(state)) return std::exchange(context_, reinterpret_cast<std::uintptr_t>(state));
+  if (!must_enlist(state, owner)) return std::exchange(context_, reinterpret_cast<std::uintptr_t>(state));
   membership.state = state;
   membership.task = this;
   return std::exchange(context_, reinterpret_cast<std::uintptr_t>(&membership) | enlists_bit);
@@ -67,7 +70,7 @@ void task_record::rethrow() {
 }
 
 void task_record::hold_context(context_state* inherited) {
-  if (must_enlist(inherited)) {
+  if (must_enlist(inherited, owner)) {
     set_context(inherited, *new (pool_allocate(sizeof(scope_link))) scope_link);
   } else {
     context_ = reinterpret_cast<std::uintptr_t>(inherited);

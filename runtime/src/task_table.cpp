@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "block_heap.hpp"
+#include "scheduler.hpp"
 #include "visit_gate.hpp"
 
 namespace tandem::detail {
@@ -35,18 +36,28 @@ bool task_table::first_report(task_record& task) noexcept {
 }
 
 void task_table::visit(const scheduler& s, const std::function<void(task_record&)>& visitor) {
-  const std::lock_guard visit_in_progress(gate);  // L2
-  std::vector<task_record*> found;
-  for (const record_heap::region& r : record_heap::regions()) {
+  if (s.live_tasks() == 0) return;
+  const auto look_through = [&s](const record_heap::region& r, const auto& found) {
     for (std::size_t at = 0; at < r.bytes; at += r.block) {
       // There may be no record yet, or no more; the byte is there all the same.
       auto* const task = reinterpret_cast<task_record*>(r.begin + at);
       const bool there = std::atomic_ref(task->listing_).load(std::memory_order_acquire) & listed;  // L1
-      if (there && task->owner == &s) found.push_back(task);
+      if (there && task->owner == &s) found(*task);
+    }
+  };
+  if (s.manual()) {  // its tasks run in an order that must not depend on addresses
+    const std::lock_guard visit_in_progress(gate);  // L2
+    std::vector<task_record*> all;
+    for (const record_heap::region& r : record_heap::regions())
+      look_through(r, [&all](task_record& task) { all.push_back(&task); });
+    std::ranges::sort(all, {}, &task_record::id);
+    for (task_record* const task : all) visitor(*task);
+  } else {
+    for (const record_heap::region& r : record_heap::regions()) {
+      const std::lock_guard visit_in_progress(gate);  // for one region, because ends of tasks of all runtimes wait
+      look_through(r, visitor);
     }
   }
-  std::ranges::sort(found, {}, &task_record::id);
-  for (task_record* const task : found) visitor(*task);
 }
 
 }  // namespace tandem::detail

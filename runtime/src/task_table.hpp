@@ -21,7 +21,7 @@ class task_table {
   /// True once for each task: the caller is to report it. Also from a signal handler on the thread that runs `task`.
   [[nodiscard]] static bool first_report(task_record& task) noexcept;
 
-  /// Calls `visitor` for each task of `s`, in order of id. Tasks that come or go meanwhile may be missing. What the
+  /// Calls `visitor` for each task of `s`; in a simulation, in the order of their spawning. Tasks that come or go meanwhile may be missing. What the
   /// visitor calls must not wait for a task to end. Threads: any, but no visitor.
   static void visit(const scheduler& s, const std::function<void(task_record&)>& visitor);
 

@@ -8,6 +8,10 @@ extern "C" const char __start_tandem_runs_tasks[];
 extern "C" const char __stop_tandem_runs_tasks[];
 
 namespace tandem::detail {
+
+// The section must be there in a program that never spawns a task, too.
+[[gnu::used]] TANDEM_DETAIL_RUNS_TASKS void runs_nothing() noexcept {}
+
 namespace {
 
 void walk_running_task(task_trace& out) noexcept {

@@ -7,6 +7,8 @@
 
 namespace tandem::detail {
 
+void runs_nothing() noexcept;
+
 /// Calls `visit` with the place where each coroutine of `task` awaits, innermost first, until it says false. The
 /// innermost one has no such place while it is `running`; unlisted ones are left out.
 /// Threads: the task's own, or any while nothing runs.

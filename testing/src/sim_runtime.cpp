@@ -29,7 +29,8 @@ sim_runtime::sim_runtime(std::uint32_t seed) : sim_runtime(sim_options{.seed = s
 sim_runtime::sim_runtime(const sim_options& options)
     : seed_(seed_of_environment().value_or(options.seed)),
       failed_before_(test_framework_in_use().has_failed()),
-      core_(detail::make_simulated_scheduler(seed_, options.order == task_order::shuffled)) {}
+      core_(detail::make_simulated_scheduler(seed_, options.order == task_order::shuffled)),
+      time_limit_(deadline_after(detail::clock_of(*core_), options.time_limit)) {}
 
 sim_runtime::~sim_runtime() {
   if (!failed_before_ && test_framework_in_use().has_failed())
@@ -43,7 +44,10 @@ sim_runtime::~sim_runtime() {
 void sim_runtime::advance(duration d) {
   const time_point end = deadline_after(now(), d);
   run_until_idle();
-  while (detail::next_timer(*core_) <= end && step_to_next_timer()) run_until_idle();
+  while (detail::next_timer(*core_) != no_deadline && detail::next_timer(*core_) <= end) {
+    move_to_next_timer();
+    run_until_idle();
+  }
   if (end == no_deadline) return;  // that moment never comes
   detail::move_clock(*core_, end);
   run_until_idle();
@@ -57,10 +61,12 @@ void sim_runtime::run_to_end() {
 
 bool sim_runtime::step_to_next_timer() noexcept {
   const time_point next = detail::next_timer(*core_);
-  if (next == no_deadline) return false;
-  detail::move_clock(*core_, next);
+  if (next == no_deadline || next > time_limit_) return false;
+  move_to_next_timer();
   return true;
 }
+
+void sim_runtime::move_to_next_timer() noexcept { detail::move_clock(*core_, detail::next_timer(*core_)); }
 
 context sim_runtime::root_context() const noexcept {
   detail::retain(detail::root_context_of(*core_));
@@ -69,8 +75,11 @@ context sim_runtime::root_context() const noexcept {
 
 error sim_runtime::stuck() const {
   return make_error(errc::failed_precondition,
-                    fmt::format("the simulation is idle with unfinished tasks (TANDEM_SEED={}): {}", seed_,
-                                detail::describe_live_tasks(*core_)));
+                    fmt::format("the simulation is {} with unfinished tasks (TANDEM_SEED={}): {}",
+                                detail::next_timer(*core_) > time_limit_ && detail::next_timer(*core_) != no_deadline
+                                    ? "at its time limit"
+                                    : "idle",
+                                seed_, detail::describe_live_tasks(*core_)));
 }
 
 }  // namespace tandem::testing

@@ -1,6 +1,7 @@
 #include <tandem/runtime/context.hpp>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -238,6 +239,22 @@ TEST(ContextStress, CancelRacesWithWakingAndLosesNoTask) {
     co_return ended;
   };
   EXPECT_EQ(rt.block_on(body()), 300 * 20);
+}
+
+TEST(Context, TheEndOfAnotherRuntimeEndsWaitsBelowItsRoot) {
+  sim_runtime sim;
+  std::optional<sim_runtime> other(std::in_place);
+  auto waits = sim.spawn(nap(1h), spawn_options("waits", other->root_context()));
+  auto inside = sim.spawn([&]() -> task<result<void>> {
+    co_return co_await with_context(other->root_context(), nap(1h));
+  });
+  sim.run_until_idle();
+  EXPECT_FALSE(waits.done());
+  other.reset();
+  sim.run_until_idle();
+  ASSERT_TRUE(waits.done() && inside.done());
+  EXPECT_EQ(sim.get(waits).error().code(), errc::cancelled);
+  EXPECT_EQ(sim.get(inside).error().code(), errc::cancelled);
 }
 
 }  // namespace

@@ -126,5 +126,32 @@ TEST(Cron, TheEdgesOfTimeAreDefined) {
   EXPECT_EQ(sim.run(never_again.next()).error().code(), errc::out_of_range);
 }
 
+TEST(Cron, OneThatIsAlwaysBehindLetsOthersRunAndEndsWithItsContext) {
+  sim_runtime sim;
+  sim.set_wall_clock(noon);
+  int points = 0, others = 0;
+  const cancel_source source(sim.root_context());
+  auto behind = sim.spawn(
+      [&]() -> task<error> {
+        cron every(wall_now() - 1h, 1ms);
+        for (;;) {
+          const auto point = co_await every.next();
+          if (!point) co_return point.error();
+          ++points;
+          sim.set_wall_clock(sim.wall_now() + 2ms);  // the work for a point takes longer than the interval
+        }
+      },
+      source.context());
+  auto other = sim.spawn([&]() -> task<> {
+    for (; others < 10; ++others) co_await yield();
+    source.cancel();
+  });
+  sim.run_until_idle();
+  EXPECT_EQ(others, 10);
+  EXPECT_TRUE(other.done());
+  ASSERT_TRUE(behind.done()) << points;
+  EXPECT_EQ(sim.get(behind).value().code(), errc::cancelled);
+}
+
 }  // namespace
 }  // namespace tandem

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <tandem/runtime/after_func.hpp>
+#include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/spawn.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
@@ -89,6 +90,22 @@ TEST_F(EscapeHandler, HearsNothingOfWhatIsJoinedNorOfErrors) {
   sim.run_until_idle();
   EXPECT_NE(::testing::internal::GetCapturedStderr().find("an error, not an exception"), std::string::npos);
   EXPECT_TRUE(heard.empty());
+}
+
+TEST_F(EscapeHandler, IsNotToldOfAnExceptionThatOnlySaysTheContextIsOver) {
+  set_escape_handler(&listen);
+  {
+    sim_runtime sim;
+    sim.spawn(
+           []() -> task<> {
+             const auto slept = co_await sleep_for(std::chrono::hours(1));
+             slept.value();  // throws std::bad_expected_access<error>
+           },
+           "heartbeat")
+        .detach();
+    sim.run_until_idle();
+  }  // cancels it
+  EXPECT_TRUE(heard.empty()) << heard.front();
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include <tandem/testing/sim_runtime.hpp>
 
+#include <atomic>
 #include <set>
 #include <source_location>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 #include <tandem/csp/select.hpp>
 #include <tandem/errors/stack.hpp>
 #include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/task_dump.hpp>
 #include <tandem/runtime/ticker.hpp>
 #include <tandem/runtime/with_context.hpp>
 
@@ -128,6 +131,36 @@ TEST(SimRuntime, NamesEveryKindOfWait) {
     const std::string expected = fmt::format("awaited by tandem::testing::(anonymous namespace)::{}(", name);
     EXPECT_NE(all.find(expected), std::string::npos) << expected << " is not in " << all;
   }
+}
+
+TEST(SimRuntime, AHeartbeatDoesNotHideThatABodyWaitsForEver) {
+  sim_runtime sim({.time_limit = 24h});
+  sim.spawn(
+         []() -> task<> {
+           for (;;)
+             if (const auto slept = co_await sleep_for(1h); !slept) co_return;
+         },
+         "heartbeat")
+      .detach();
+  const auto outcome = sim.run([]() -> task<result<void>> { co_return co_await sleep_for(48h); });
+  ASSERT_FALSE(outcome);
+  EXPECT_NE(outcome.error().message().find("at its time limit"), std::string::npos) << outcome.error().message();
+}
+
+TEST(SimRuntime, DumpsOfOtherThreadsDoNotLookIntoTasksThatRun) {
+  sim_runtime sim;
+  std::atomic<bool> done{false};
+  std::thread dumper([&] {
+    while (!done.load()) EXPECT_FALSE(dump_tasks().empty());
+  });
+  for (int i = 0; i < 2'000; ++i) {
+    (void)sim.run([]() -> task<> {
+      auto inner = []() -> task<> { co_await yield(); };
+      co_await inner();
+    });
+  }
+  done = true;
+  dumper.join();
 }
 
 }  // namespace

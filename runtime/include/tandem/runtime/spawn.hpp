@@ -35,7 +35,7 @@ struct spawn_options {
     return made;
   }
 
-  const char* name = "task";               ///< Shown in reports. A literal, kept for ever.
+  const char* name = "task";               ///< Shown in reports; null: "task". A literal, kept for ever.
   std::optional<tandem::context> context;  ///< Default: the spawning task's; outside of tasks, the runtime's root.
   bool own_context = false;                ///< See cancellable().
 };
@@ -143,8 +143,9 @@ class spawned final : public task_record {
       }
       if (!*outcome && !ended_by_context(*this, outcome->error())) if_untaken_ = untaken::report;
     } catch (...) {
-      if_untaken_ = untaken::escalate;
-      outcome.emplace(fail(from_exception(std::current_exception())));
+      error thrown = from_exception(std::current_exception());
+      if (!ended_by_context(*this, thrown)) if_untaken_ = untaken::escalate;
+      outcome.emplace(fail(std::move(thrown)));
     }
     end(frame, std::move(*outcome));
   }

@@ -74,6 +74,9 @@ struct promise<void> : promise_base {
 /// Threads: a task moves between workers whenever it suspends, never otherwise; it needs no locks of its own.
 /// Cancel:  the awaited task inherits the awaiting one's context.
 ///
+/// Errors:  an exception of the body, or of a destructor of its locals, arrives where the task is awaited or joined, in
+///          the place of the value. T's move, and destructors of the task's arguments, must not throw: std::terminate().
+///
 /// Await only tasks and tandem's operations: a foreign awaitable would resume the coroutine outside of the runtime.
 /// A lambda's captures die with the lambda object: hand data to a coroutine lambda as parameters, or give the lambda
 /// itself to spawn(), which keeps it alive.

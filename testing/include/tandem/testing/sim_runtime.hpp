@@ -1,5 +1,6 @@
 // A runtime for tests: one thread, a virtual clock, nothing runs unless the test says so.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -29,6 +30,9 @@ enum class task_order : std::uint8_t {
 struct sim_options {
   std::uint32_t seed = 1;  ///< TANDEM_SEED overrides it.
   task_order order = task_order::fair;
+  /// How far run(), wait() and run_to_end() move the clock at most: a heartbeat that never ends must not hide that what
+  /// the test waits for never comes.
+  duration time_limit = std::chrono::days(365);
 };
 
 /// Runs tasks on the calling thread, deterministically for a seed, which it prints to stderr if the test fails while it
@@ -65,7 +69,8 @@ class sim_runtime {
   /// A `d` of less than zero moves nothing; one too long for the clock runs to the last deadline, as run_to_end() does.
   void advance(duration d);
 
-  /// Runs, and moves the clock to the next deadline whenever everything waits, until no timer is left.
+  /// Runs, and moves the clock to the next deadline whenever everything waits, until no timer is left within the time
+  /// limit.
   void run_to_end();
 
   /// What to fail with when tasks are left though nothing can wake them: errc::failed_precondition, naming who waits
@@ -73,7 +78,8 @@ class sim_runtime {
   [[nodiscard]] error stuck() const;
 
   /// Spawns `body`, runs until it has ended, moving the clock as needed, and gives its result.
-  /// Errors: those of the task; errc::failed_precondition, naming the tasks that wait, if it waits for ever.
+  /// Errors: those of the task; errc::failed_precondition, naming the tasks that wait, if it waits for ever, or
+  ///         longer than the time limit.
   template <class T>
   result<detail::plain_value_t<T>> run(task<T> body, std::source_location where = std::source_location::current()) {
     auto handle = spawn(std::move(body), "test body", where);
@@ -117,10 +123,12 @@ class sim_runtime {
 
  private:
   bool step_to_next_timer() noexcept;
+  void move_to_next_timer() noexcept;
 
   std::uint32_t seed_;
   bool failed_before_;
   std::shared_ptr<detail::scheduler> core_;
+  time_point time_limit_;
 };
 
 }  // namespace tandem::testing
