@@ -44,12 +44,14 @@ std::size_t hash_of(const task_group& g) noexcept {
 
 }  // namespace
 
-census_taker::census_taker(std::vector<const task_record*> running, bool stopped)
-    : running_(std::move(running)), stopped_(stopped), slots_(2 * most_groups) {
+census_taker::census_taker(std::vector<const task_record*> running, bool stopped,
+                           const std::vector<std::uint64_t>& known)
+    : running_(std::move(running)), stopped_(stopped), known_(known), slots_(2 * most_groups) {
   groups_.reserve(most_groups);
 }
 
 void census_taker::add(const task_record& task, const wait_kind* waits_for, const char* actor) noexcept {
+  if (std::ranges::binary_search(known_, task.id)) return;
   task_group like;
   like.background = task.is_background();
   if (actor) {

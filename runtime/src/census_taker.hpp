@@ -13,8 +13,9 @@ namespace tandem::detail {
 /// needs is allocated before, and a group copies what may go with its tasks.
 class census_taker {
  public:
-  /// `running`: what each worker runs. `stopped`: no task runs, so that what is behind a wait may be read.
-  census_taker(std::vector<const task_record*> running, bool stopped);
+  /// `running`: what each worker runs. `stopped`: no task runs, so that what is behind a wait may be read. `known`: ids of
+  /// tasks that do not count, sorted.
+  census_taker(std::vector<const task_record*> running, bool stopped, const std::vector<std::uint64_t>& known);
 
   /// As add_task(); `actor` is null for a spawned task.
   void add(const task_record& task, const wait_kind* waits_for, const char* actor) noexcept;
@@ -27,6 +28,7 @@ class census_taker {
 
   const std::vector<const task_record*> running_;
   const bool stopped_;
+  const std::vector<std::uint64_t>& known_;
   std::size_t tasks_ = 0;
   std::vector<task_group> groups_;
   std::vector<std::uint16_t> slots_;  // index into groups_ plus one; open addressing, at most half full

@@ -80,12 +80,12 @@ registry& the_registry() {
 
 }  // namespace
 
-void scheduler::count_tasks(task_census& out, census_of whom, bool stopped) {
+void scheduler::count_tasks(task_census& out, census_of whom, bool stopped, const std::vector<std::uint64_t>& known) {
   std::vector<const task_record*> running;
   // What another thread reads of a worker is atomic where it is written (worker_base::current). A task that ended
   // since, and gave its address to another, may be shown as running when it is not yet.
   for (const auto& w : workers_) running.push_back(w->running_task());
-  census_taker taker(std::move(running), stopped);
+  census_taker taker(std::move(running), stopped, known);
   task_table::visit(*this, [&taker](const task_record& task) {
     if (task.is_spawned()) taker.add(task, task.waits_for.load(std::memory_order_relaxed), nullptr);
   });
@@ -112,15 +112,31 @@ std::size_t scheduler::armed_timers() noexcept {
   return n;
 }
 
-task_census take_census(scheduler& s, census_of whom, duration patience) {
+namespace {
+
+task_census take(scheduler& s, census_of whom, duration patience, const std::vector<std::uint64_t>& known) {
   task_census census;
   const bool may_stop = !s.stopped() && !(tls_worker && tls_worker->owner == &s);
   if (s.manual() || may_stop) {
     const time_point deadline = time_point(std::chrono::steady_clock::now()) + patience;
-    census.exact = s.while_stopped(deadline, [&] { s.count_tasks(census, whom, true); });
+    census.exact = s.while_stopped(deadline, [&] { s.count_tasks(census, whom, true, known); });
   }
-  if (!census.exact) s.count_tasks(census, whom, false);
+  if (!census.exact) s.count_tasks(census, whom, false, known);
   return census;
+}
+
+}  // namespace
+
+task_census take_census(scheduler& s, census_of whom, duration patience) { return take(s, whom, patience, {}); }
+
+task_census take_census_without(scheduler& s, const std::vector<std::uint64_t>& known) {
+  return take(s, census_of::live_tasks, std::chrono::milliseconds(50), known);
+}
+
+std::vector<std::uint64_t> live_task_ids(const scheduler& s) {
+  std::vector<std::uint64_t> ids;
+  task_table::visit(s, [&ids](const task_record& task) { ids.push_back(task.id); });
+  return ids;
 }
 
 std::string describe(const task_census& census, std::size_t limit) {

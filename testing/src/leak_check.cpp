@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
@@ -25,9 +27,6 @@ using site_key = std::tuple<std::string_view, std::string_view, unsigned>;  // k
 site_key key_of(const char* kind, const std::source_location& where) {
   return {kind, where.file_name(), static_cast<unsigned>(where.line())};
 }
-
-// By where they came from, because a task changes its name when it is let go.
-site_key key_of(const tandem::detail::task_group& g) { return key_of(g.actor ? g.actor : "", g.site); }
 
 /// Remembers the objects made while a leak check exists.
 class object_registry final : public tandem::detail::object_observer {
@@ -90,52 +89,42 @@ struct following {
   following& operator=(const following&) = delete;
 };
 
-struct snapshot {
-  std::map<site_key, std::size_t> tasks;
-  std::vector<tandem::detail::task_group> groups;
-  std::size_t timers = 0;
-};
+std::vector<std::uint64_t> ids_of_all_tasks() {
+  std::vector<std::uint64_t> all;
+  for (const auto& s : tandem::detail::all_schedulers())
+    std::ranges::copy(tandem::detail::live_task_ids(*s), std::back_inserter(all));
+  std::ranges::sort(all);
+  return all;
+}
 
-snapshot look() {
-  snapshot seen;
-  for (const auto& s : tandem::detail::all_schedulers()) {
-    tandem::detail::task_census census = tandem::detail::take_census(*s);
-    for (const auto& g : census.groups) seen.tasks[key_of(g)] += g.count;
-    std::ranges::move(census.groups, std::back_inserter(seen.groups));
-    seen.timers += tandem::detail::armed_timers(*s);
-  }
-  return seen;
+std::size_t count_armed_timers() {
+  std::size_t n = 0;
+  for (const auto& s : tandem::detail::all_schedulers()) n += tandem::detail::armed_timers(*s);
+  return n;
 }
 
 }  // namespace
 
 struct leak_check::before {
   const following objects_followed;
-  snapshot seen = look();
+  std::vector<std::uint64_t> tasks = ids_of_all_tasks();
+  std::size_t timers = count_armed_timers();
   std::size_t objects_made = objects().now();
+
+  [[nodiscard]] std::string describe_leaks() const;
 };
 
-namespace {
-
-std::string describe_leaks(const snapshot& before, std::size_t objects_made) {
-  const snapshot now = look();
+std::string leak_check::before::describe_leaks() const {
   std::vector<std::string> parts;
-  tandem::detail::task_census leaked;
-  for (const auto& g : now.groups) {
-    const auto known = before.tasks.find(key_of(g));
-    const std::size_t had = known == before.tasks.end() ? 0 : known->second;
-    if (now.tasks.at(key_of(g)) <= had) continue;
-    leaked.groups.push_back(g);
-    leaked.tasks += g.count;
-  }
-  if (leaked.tasks != 0) parts.push_back("tasks: " + tandem::detail::summarize(leaked, 16));
-  if (now.timers > before.timers) parts.push_back(fmt::format("armed timers: {}", now.timers - before.timers));
+  for (const auto& s : tandem::detail::all_schedulers())
+    if (const tandem::detail::task_census left = tandem::detail::take_census_without(*s, tasks); left.tasks != 0)
+      parts.push_back("tasks: " + tandem::detail::summarize(left, 16));
+  if (const std::size_t now = count_armed_timers(); now > timers)
+    parts.push_back(fmt::format("armed timers: {}", now - timers));
   for (const auto& [key, count] : objects().left_since(objects_made))
     parts.push_back(fmt::format("{} x {} made at {}:{}", count, std::get<0>(key), std::get<1>(key), std::get<2>(key)));
   return fmt::format("{}", fmt::join(parts, "; "));
 }
-
-}  // namespace
 
 leak_check::leak_check() : before_(std::make_unique<before>()) {}
 
@@ -148,7 +137,7 @@ result<void> leak_check::check(duration patience) {
   checked_ = true;
   const auto end = std::chrono::steady_clock::now() + patience;
   for (auto pause = std::chrono::microseconds(100);; pause = std::min(pause * 2, std::chrono::microseconds(10'000))) {
-    const std::string left = describe_leaks(before_->seen, before_->objects_made);
+    const std::string left = before_->describe_leaks();
     if (left.empty()) return {};
     if (std::chrono::steady_clock::now() >= end) return fail(errc::failed_precondition, "left behind: " + left);
     std::this_thread::sleep_for(pause);

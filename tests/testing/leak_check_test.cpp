@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest-spi.h>
@@ -64,6 +65,21 @@ TEST(LeakCheck, LeavesOutWhatWasThereBefore) {
   sim.run_until_idle();
   leak_check check;
   EXPECT_EQ(left_behind(check), "nothing");
+}
+
+TEST(LeakCheck, IsNotMisledByAnOlderTaskOfTheSameSiteThatEnds) {
+  sim_runtime sim;
+  const cancel_source source(sim.root_context());
+  std::vector<join_handle<void>> naps;
+  const auto start = [&](const context& under) { naps.push_back(sim.spawn(nap(), spawn_options("napper", under))); };
+  start(source.context());
+  sim.run_until_idle();
+  leak_check check;
+  start(sim.root_context());
+  source.cancel();
+  sim.run_until_idle();
+  const std::string left = left_behind(check);
+  EXPECT_NE(left.find("tasks: napper"), std::string::npos) << left;
 }
 
 TEST(LeakCheck, GivesTasksOnWorkersAMomentToEnd) {

@@ -101,7 +101,8 @@ template <class T>
 
 /// Makes a child context and holds the right to cancel it.
 ///
-/// Owns:    a share of the child. Destroying the source does not cancel it.
+/// Owns:    a share of the child. Destroying the source does not cancel it. A deadline is kept by the runtime of `parent`, or
+///          else of the caller: a context that outlives that runtime is not ended by it any more.
 /// Threads: every member may be called from any thread.
 class cancel_source {
  public:

@@ -53,6 +53,12 @@ enum class census_of : std::uint8_t { live_tasks, idle_actors_too };
 [[nodiscard]] task_census take_census(scheduler& s, census_of whom = census_of::live_tasks,
                                       duration patience = std::chrono::milliseconds(50));
 
+/// take_census() of those that are not among `known`, which is sorted.
+[[nodiscard]] task_census take_census_without(scheduler& s, const std::vector<std::uint64_t>& known);
+
+/// The ids of the live tasks of `s`, in no order.   Threads: any.
+[[nodiscard]] std::vector<std::uint64_t> live_task_ids(const scheduler& s);
+
 /// The census as text: at most `limit` groups, a line for each and one for each of its awaits.
 [[nodiscard]] std::string describe(const task_census& census, std::size_t limit = 64);
 
