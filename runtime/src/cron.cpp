@@ -6,6 +6,8 @@
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/this_task.hpp>
 
+#include "recheck.hpp"
+
 namespace tandem {
 namespace {
 
@@ -79,7 +81,7 @@ task<result<cron_point>> cron::next() {
       if (!may_go_on()) co_await yield();
       co_return point;
     }
-    TANDEM_CO_TRY(co_await sleep_for(now + wall_clock_recheck < *due ? wall_clock_recheck : *due - now));
+    TANDEM_CO_TRY(co_await sleep_for(detail::until_recheck(now, *due)));
   }
 }
 

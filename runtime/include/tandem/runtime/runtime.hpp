@@ -31,7 +31,7 @@ struct runtime_options {
   /// worker waiting. Found within another half of the limit. The report says whether it computes (it has had a CPU for
   /// that long) or blocks the thread, as in a read() or on a mutex; time in which the machine had no CPU for the thread
   /// counts for neither. The stack is taken by SIGURG on the worker's thread, which may end a poll() or the like there
-  /// with EINTR. Zero: no watchdog, and no thread for it.
+  /// with EINTR. Zero or less: no watchdog, and no thread for it. Less than 2 ms may be found later than said.
   duration held_limit = std::chrono::milliseconds(100);
   /// Makes block_on() throw `deadlock` when every task waits, no timer is armed and no blocking call runs: then only a
   /// thread of your own could wake one, and with this you promise that none will: no thread outside of this runtime

@@ -37,6 +37,7 @@ struct promise : promise_base {
     next |= value_bit;
   }
   void unhandled_exception() noexcept {
+    check_runs();
     if (has_value()) std::destroy_at(std::addressof(value_));  // a destructor threw after co_return
     next &= ~value_bit;
     promise_base::unhandled_exception();
@@ -74,8 +75,9 @@ struct promise<void> : promise_base {
 /// Threads: a task moves between workers whenever it suspends, never otherwise; it needs no locks of its own.
 /// Cancel:  the awaited task inherits the awaiting one's context.
 ///
-/// Errors:  an exception of the body, or of a destructor of its locals, arrives where the task is awaited or joined, in
-///          the place of the value. T's move, and destructors of the task's arguments, must not throw: std::terminate().
+/// Destructors: an exception that leaves the destructor of a local (declared noexcept(false)) at the end of its scope is
+/// thrown there like any other, and ends the coroutine if it does not catch it. One that leaves a destructor while a
+/// frame is destroyed, or during another exception, ends the program; so does a T whose move throws.
 ///
 /// Await only tasks and tandem's operations: a foreign awaitable would resume the coroutine outside of the runtime.
 /// A lambda's captures die with the lambda object: hand data to a coroutine lambda as parameters, or give the lambda

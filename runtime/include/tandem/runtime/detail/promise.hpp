@@ -51,7 +51,16 @@ struct promise_base {
   [[nodiscard]] const end_hook* hook() const noexcept {
     return next & hook_bit ? static_cast<const end_hook*>(next_address()) : nullptr;
   }
-  void unhandled_exception() noexcept { record->hold_exception(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    check_runs();
+    record->hold_exception(std::current_exception());
+  }
+
+  /// For unhandled_exception(). A destructor that throws while the frame is destroyed gets there as well, and would let
+  /// the coroutine end a second time: it ends the program. What runs is the innermost, and what is destroyed is not.
+  void check_runs() const noexcept {
+    if (record->innermost != this) std::terminate();
+  }
 
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
