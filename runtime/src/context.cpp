@@ -59,6 +59,11 @@ struct endless final : context_state {
 
 cancel_scope* scope_of(const task_record& task) noexcept { return task.context ? task.context->scope : nullptr; }
 
+// A runtime finds the waits below its root by itself, but not those of another's tasks.
+bool enlists(const cancel_scope& scope, const task_record& task) noexcept {
+  return scope.enlists || scope.root_of != task.owner;
+}
+
 }  // namespace
 
 bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept {
@@ -66,7 +71,7 @@ bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexc
   task.operation = operation;
   cancel_scope* const scope = scope_of(task);
   if (!scope) return true;
-  if (!scope->enlists) return !scope->is_over();
+  if (!enlists(*scope, task)) return !scope->is_over();
   task.enlisted = true;
   return scope->enlist(task);
 }
@@ -79,7 +84,7 @@ void end_wait(task_record& task) noexcept {
 
 bool context_enlists(const task_record& task) noexcept {
   const cancel_scope* const scope = scope_of(task);
-  return scope && scope->enlists;
+  return scope && enlists(*scope, task);
 }
 
 bool context_over(const task_record& task) noexcept {

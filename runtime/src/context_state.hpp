@@ -26,7 +26,7 @@ struct task_record;
 ///      the canceller, under the lock of the scope above either way.
 struct cancel_scope final : context_state {
   /// A runtime's root. Nobody cancels it but shutdown, which finds the waits in the table of live tasks: so a wait
-  /// right below it costs no lock, and it does not enlist.
+  /// right below it costs no lock, and it does not enlist the runtime's own tasks.
   explicit cancel_scope(scheduler& root_owner) noexcept;
 
   /// A child of `parent_or_null`.   Errors: throws std::logic_error for a deadline with no runtime in sight.

@@ -5,6 +5,8 @@
 
 #include <tandem/runtime/sleep.hpp>
 
+#include "recheck.hpp"
+
 namespace tandem {
 namespace {
 
@@ -73,7 +75,7 @@ task<result<cron_point>> cron::next() {
       from_ = point.when;
       co_return point;
     }
-    TANDEM_CO_TRY(co_await sleep_for(now + wall_clock_recheck < *due ? wall_clock_recheck : *due - now));
+    TANDEM_CO_TRY(co_await sleep_for(detail::until_recheck(now, *due)));
   }
 }
 

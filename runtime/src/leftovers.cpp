@@ -64,6 +64,7 @@ void scheduler::destroy(task_record& task) noexcept {
     std::coroutine_handle<promise_base>::from_promise(*at).destroy();
     at = awaiter;
   }
+  task.innermost = nullptr;
   at->at_end(*at);  // spawned<T>, which finds that the task was destroyed
 }
 

@@ -107,7 +107,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
 
   [[nodiscard]] wall_time wall_now() const noexcept {
     if (how_ == mode::threads) return wall_time(std::chrono::system_clock::now());
-    return virtual_epoch + virtual_now.time_since_epoch();
+    return wall_time(deadline_after(time_point(virtual_epoch.time_since_epoch()), virtual_now.time_since_epoch())
+                         .time_since_epoch());
   }
 
   /// False once close_table() has: then the task is not live, and must not be started.

@@ -1,5 +1,7 @@
 #include <tandem/runtime/detail/simulation.hpp>
 
+#include <limits>
+
 #include <tandem/runtime/detail/inspect.hpp>
 
 #include "acting_worker.hpp"
@@ -9,6 +11,8 @@ namespace tandem::detail {
 namespace {
 
 constexpr std::size_t named_in_report = 64;
+constexpr std::size_t turns_to_end = 100'000;  // for what is cancelled at the end
+constexpr std::size_t turns_to_end_each = 1'000;
 
 // Neighbouring seeds of a xorshift generator draw alike at first; this tears them apart. Never 0.
 std::uint32_t spread(std::uint32_t seed) noexcept {
@@ -31,7 +35,10 @@ queue_item draw(scheduler& s, worker& w) {
 
 }  // namespace
 
-void set_wall_clock(scheduler& s, wall_time t) noexcept { s.virtual_epoch = t - s.virtual_now.time_since_epoch(); }
+void set_wall_clock(scheduler& s, wall_time t) noexcept {
+  s.virtual_epoch =
+      wall_time(deadline_after(time_point(t.time_since_epoch()), -s.virtual_now.time_since_epoch()).time_since_epoch());
+}
 wall_time wall_clock_of(const scheduler& s) noexcept { return s.wall_now(); }
 
 std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shuffled) {
@@ -46,19 +53,26 @@ std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shu
   return made;
 }
 
-std::size_t run_until_idle(scheduler& s) noexcept {
+namespace {
+
+std::size_t run_for(scheduler& s, std::size_t turns) noexcept {
   const acting_worker inside(s.worker_at(0));
   worker& w = s.worker_at(0);
   std::size_t ran = 0;
-  for (;;) {
+  while (ran < turns) {
     if (const queue_item item = s.shuffled ? draw(s, w) : w.next_local()) {
       w.execute(item);
       ++ran;
     } else if (w.timers.fire_due(s.now()) == 0) {
-      return ran;
+      break;
     }
   }
+  return ran;
 }
+
+}  // namespace
+
+std::size_t run_until_idle(scheduler& s) noexcept { return run_for(s, std::numeric_limits<std::size_t>::max()); }
 
 void move_clock(scheduler& s, time_point when) noexcept {
   const acting_worker inside(s.worker_at(0));
@@ -77,7 +91,8 @@ result<void> end_simulation(scheduler& s) {
     const acting_worker inside(s.worker_at(0));
     s.cancel_all();
   }
-  run_until_idle(s);
+  // Some tasks yield for ever.
+  run_for(s, turns_to_end + s.live_tasks() * turns_to_end_each);
   if (s.live_tasks() == 0) return {};
   return fail(errc::failed_precondition, "tasks that do not end when cancelled: " + describe_live_tasks(s));
 }

@@ -1,9 +1,8 @@
 #include <tandem/runtime/wall_clock.hpp>
 
-#include <algorithm>
-
 #include <tandem/runtime/sleep.hpp>
 
+#include "recheck.hpp"
 #include "scheduler.hpp"
 
 namespace tandem {
@@ -15,11 +14,8 @@ wall_time wall_now() noexcept {
 
 task<result<void>> at(wall_time when) {
   do {
-    // Compared before it is subtracted, which could overflow.
     const wall_time now = wall_now();
-    duration left{};
-    if (when > now) left = now + wall_clock_recheck < when ? wall_clock_recheck : when - now;
-    TANDEM_CO_TRY(co_await sleep_for(left));
+    TANDEM_CO_TRY(co_await sleep_for(when > now ? detail::until_recheck(now, when) : duration::zero()));
   } while (wall_now() < when);
   co_return result<void>();
 }

@@ -1,5 +1,6 @@
 #include "watchdog.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <mutex>
@@ -19,6 +20,7 @@ namespace {
 // reasons.
 constexpr int probe_signal = SIGURG;
 constexpr duration longest_answer = std::chrono::milliseconds(100);
+constexpr duration shortest_period = std::chrono::milliseconds(1);  // or it would look all the time
 
 struct sigaction replaced;  // written before the handler can run
 
@@ -98,7 +100,7 @@ void watchdog::sleep_until_work() {
 
 void watchdog::run() noexcept {
   std::vector<sighting> seen(scheduler_.worker_count());
-  const duration period = limit_ / 2;
+  const duration period = std::max(limit_ / 2, shortest_period);
   time_point last = steady_now();
   while (!stop_.load(std::memory_order_acquire)) {
     if (!any_active()) {

@@ -16,7 +16,7 @@ namespace tandem::testing {
 
 std::optional<std::uint32_t> seed_of_environment() {
   const char* const text = std::getenv("TANDEM_SEED");
-  if (!text) return std::nullopt;
+  if (!text || *text == '\0') return std::nullopt;
   std::uint32_t seed = 0;
   const char* const end = text + std::strlen(text);
   if (const auto parsed = std::from_chars(text, end, seed); parsed.ec != std::errc{} || parsed.ptr != end)

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <tandem/runtime/runtime.hpp>
+#include <tandem/runtime/with_context.hpp>
 
 #include "thread_shortage.hpp"
 
@@ -114,6 +115,25 @@ TEST(RunBlocking, ThrowsIfNoThreadCanBeHadAndLeavesNothingBehind) {
     co_return refused;
   };
   EXPECT_TRUE(rt.block_on(body()));
+}
+
+TEST(RunBlocking, ACancelledJoinLeavesTheCallWhichRunsToItsEndAndCanBeJoinedAgain) {
+  runtime rt({.workers = 1});
+  std::latch go(1);
+  auto join = [](join_handle<int>& call) -> task<result<int>> { co_return co_await call.join(); };
+  auto body = [&]() -> task<int> {
+    auto call = run_blocking([&go] {
+      go.wait();
+      return 7;
+    });
+    const auto late = co_await with_timeout(std::chrono::milliseconds(1), join(call));
+    EXPECT_EQ(late.error().code(), errc::deadline_exceeded);
+    EXPECT_EQ((co_await call.join_for(std::chrono::milliseconds(1))).error().code(), errc::timed_out);
+    EXPECT_FALSE(call.done());
+    go.count_down();
+    co_return (co_await call.join()).value();
+  };
+  EXPECT_EQ(rt.block_on(body()), 7);
 }
 
 TEST(RunBlocking, ACallMayBlockOnATaskOfItsOwnRuntime) {

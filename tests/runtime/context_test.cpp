@@ -1,7 +1,11 @@
 #include <tandem/runtime/context.hpp>
 
+#include <algorithm>
+#include <latch>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -97,6 +101,41 @@ TEST(Context, ACancelReachesAChainOfAMillionWithoutRecursion) {
   EXPECT_EQ(sim.get(handle).error().code(), errc::cancelled);
   // Releasing the chain must not recurse either.
   leaf = context();
+}
+
+TEST(Context, ACancelReachesAMillionChildrenOfOneAndTheWaitsBelowThem) {
+  sim_runtime sim;
+  const cancel_source top(sim.root_context());
+  std::vector<cancel_source> children;
+  children.reserve(1'000'000);
+  for (int i = 0; i < 1'000'000; ++i) children.emplace_back(top.context());
+  // Leaving from the middle of the list leaves the others where they are.
+  for (std::size_t i = 0; i < children.size(); i += 3) children[i] = cancel_source(top.context());
+  auto handle = sim.spawn(nap(1h), children[children.size() / 2].context());
+  sim.run_until_idle();
+  top.cancel(make_error(errc::aborted, "all of them"));
+  sim.run_until_idle();
+  EXPECT_TRUE(std::ranges::all_of(children, [](const cancel_source& c) { return c.context().is_over(); }));
+  EXPECT_TRUE(children.back().context().why().is(errc::aborted));
+  EXPECT_EQ(sim.get(handle).error().code(), errc::cancelled);
+}
+
+TEST(Context, TheRootOfAnotherRuntimeEndsWaitsToo) {
+  runtime rt({.workers = 1});
+  runtime other({.workers = 1});
+  std::latch begun(1);
+  auto body = [](std::latch& l) -> task<result<void>> {
+    l.count_down();
+    co_return co_await sleep_until(no_deadline);
+  };
+  auto handle = rt.spawn(body(begun), other.root_context());
+  begun.wait();
+  while (rt.dump_tasks().find("waiting") == std::string::npos) std::this_thread::yield();
+  EXPECT_TRUE(other.shutdown(60s).has_value());
+  auto join = [](join_handle<result<void>>& h) -> task<result<void>> { co_return co_await h.join(); };
+  EXPECT_EQ(rt.block_on(join(handle)).error().code(), errc::cancelled);
+  auto late = rt.spawn(nap(1h), other.root_context());
+  EXPECT_EQ(rt.block_on(join(late)).error().code(), errc::cancelled);
 }
 
 TEST(Context, ACancelReachesManyWaits) {

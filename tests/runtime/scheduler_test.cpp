@@ -1,5 +1,8 @@
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <latch>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -10,6 +13,7 @@
 
 #include "next_slot.hpp"
 #include "run_queue.hpp"
+#include "scheduler.hpp"
 
 namespace tandem {
 namespace {
@@ -127,6 +131,23 @@ TEST(Scheduler, ATaskThatWasMadeRunnableByOneThatHoldsItsWorkerIsTakenByAnother)
     rt.block_on(body());
   }
   EXPECT_EQ(rt.live_tasks(), 0U);
+}
+
+// No CPU time at all, that is: nobody wakes, not even to look.
+TEST(Scheduler, IdleWorkersSleepUntilThereIsWork) {
+  runtime rt({.workers = 4});
+  auto nothing = []() -> task<> { co_return; };
+  rt.block_on(nothing());
+  auto sleeper = rt.spawn([]() -> task<result<void>> { co_return co_await sleep_for(std::chrono::hours(1)); });
+  auto& crew = rt.core().hands();
+  // Falling asleep takes some looks; from some moment on nobody wakes any more.
+  for (bool idle = false; !idle;) {
+    std::uint64_t parked = 0;
+    const bool asleep = crew.all_asleep(parked);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // what is watched, not what is waited for
+    idle = asleep && crew.all_asleep(parked);
+  }
+  sleeper.detach();
 }
 
 TEST(NextSlot, GivesWhatWasPutToTheOwnerOrToOneThief) {

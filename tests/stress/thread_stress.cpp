@@ -1,11 +1,16 @@
 // The edges to other threads: work from outside, blocking calls, tasks that hold their worker, shutdown at any moment.
 #include <atomic>
+#include <memory>
 #include <random>
 #include <thread>
+#include <utility>
 
+#include <tandem/csp/channel.hpp>
+#include <tandem/csp/select.hpp>
 #include <tandem/runtime/blocking.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
+#include <tandem/runtime/with_context.hpp>
 
 #include "stress.hpp"
 
@@ -129,13 +134,72 @@ std::uint64_t shutdown_round(const settings& how, std::uint32_t seed) {
   return n + 1;
 }
 
+using token = std::shared_ptr<int>;  // its use_count() tells whether all that held it is gone
+
+task<> exchange_for_ever(csp::sender<token> into, csp::receiver<token> from, token held, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  for (;;) {
+    token copy = held;
+    switch (random() % 5) {
+      case 0: (void)co_await into.send(std::move(copy)); break;
+      case 1: (void)co_await from.recv(); break;
+      case 2: (void)co_await csp::select(csp::on_recv(from), csp::on_send(into, std::move(copy))); break;
+      case 3: (void)co_await sleep_for(std::chrono::microseconds(random() % 50)); break;
+      default: co_await yield();
+    }
+  }
+}
+
+task<> spawn_and_join_for_ever(token held) {
+  auto nothing = [](token) -> task<> { co_await yield(); };
+  for (;;) {
+    auto child = spawn(nothing(held));
+    (void)co_await child.join();
+  }
+}
+
+// Shutdown destroys tasks wherever they are, while a thread goes on to wake them.
+std::uint64_t force_round(const settings& how, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto held = std::make_shared<int>(1);
+  std::atomic<bool> stop{false};
+  const std::uint64_t n = 1 + random() % 32;
+  auto [tx, rx] = csp::make_channel<token>(random() % 3);
+  {
+    runtime rt({.workers = how.workers});
+    for (std::uint64_t i = 0; i < n; ++i) {
+      if (random() % 4 == 0) {
+        rt.spawn(without_cancel(spawn_and_join_for_ever(held))).detach();
+      } else {
+        rt.spawn(without_cancel(exchange_for_ever(tx, rx, held, random()))).detach();
+      }
+    }
+    std::thread user([&stop, &held, into = tx, from = rx] {
+      while (!stop) {
+        (void)into.try_send(token(held));
+        (void)from.try_recv();
+      }
+    });
+    spin(random() % 50'000);
+    check(!rt.shutdown(std::chrono::microseconds(random() % 500)).has_value(), "tasks ended that never end");
+    check(rt.live_tasks() == 0, "tasks are left");
+    stop = true;
+    user.join();
+  }
+  tx = {};
+  rx = {};
+  check(held.use_count() == 1, "something of a destroyed task is left");
+  return n;
+}
+
 }  // namespace
 
 std::vector<primitive> thread_primitives() {
   return {{"inject", "threads spawn at any moment of the workers' way to sleep: every task runs", inject_round},
           {"held", "a task holds its worker: what it made runnable runs on another", held_round},
           {"blocking", "blocking calls: each runs once and gives its result", blocking_round},
-          {"shutdown", "shutdown at any moment: every task ends, nothing is left", shutdown_round}};
+          {"shutdown", "shutdown at any moment: every task ends, nothing is left", shutdown_round},
+          {"force", "shutdown over tasks that do not end: they are destroyed, nothing is left", force_round}};
 }
 
 }  // namespace stress

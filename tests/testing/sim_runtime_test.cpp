@@ -1,7 +1,9 @@
 #include <tandem/testing/sim_runtime.hpp>
 
+#include <cstdlib>
 #include <set>
 #include <source_location>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include <tandem/csp/select.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/ticker.hpp>
+#include <tandem/runtime/with_context.hpp>
 
 namespace tandem::testing {
 namespace {
@@ -47,6 +50,70 @@ TEST(SimRuntime, ShufflesReadyTasksAsTheSeedHasIt) {
     orders.insert(order);
   }
   EXPECT_GE(orders.size(), 19u);
+}
+
+class SimRuntimeSeed : public ::testing::Test {
+ protected:
+  SimRuntimeSeed() {
+    if (const char* const text = std::getenv("TANDEM_SEED")) before_ = text;
+  }
+  ~SimRuntimeSeed() override { setenv("TANDEM_SEED", before_.c_str(), 1); }  // empty is as good as unset
+
+ private:
+  std::string before_;
+};
+
+TEST_F(SimRuntimeSeed, OfTheEnvironmentGoesBeforeTheProgramsUnlessItIsEmpty) {
+  setenv("TANDEM_SEED", "77", 1);
+  EXPECT_EQ(sim_runtime(5).seed(), 77U);
+  setenv("TANDEM_SEED", "", 1);
+  EXPECT_EQ(sim_runtime(5).seed(), 5U);
+  unsetenv("TANDEM_SEED");
+  EXPECT_EQ(sim_runtime(5).seed(), 5U);
+}
+
+TEST_F(SimRuntimeSeed, ThatIsNoneIsRefused) {
+  for (const char* text : {"abc", "-1", "1x", " 1", "4294967296", "99999999999999999999"}) {
+    setenv("TANDEM_SEED", text, 1);
+    EXPECT_THROW(sim_runtime(), std::invalid_argument) << text;
+  }
+}
+
+TEST(SimRuntimeDeathTest, WhatDoesNotEndIsNamedAndAborts) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  auto yield_for_ever = [] {
+    sim_runtime sim;
+    auto body = []() -> task<> {
+      for (;;) co_await yield();
+    };
+    sim.spawn(body(), "restless").detach();
+  };
+  EXPECT_DEATH(yield_for_ever(), "tasks that do not end when cancelled: restless in the background");
+  auto wait_for_ever = [] {
+    sim_runtime sim;
+    auto body = []() -> task<> { (void)co_await sleep_until(no_deadline); };
+    sim.spawn(without_cancel(body()), "patient").detach();
+    sim.run_until_idle();
+  };
+  EXPECT_DEATH(wait_for_ever(), "patient in the background .*waiting for a time to come");
+}
+
+TEST(SimRuntime, MayBeUsedInATaskOfAnother) {
+  sim_runtime outer;
+  auto body = []() -> task<int> {
+    auto inner_body = []() -> task<int> {
+      (void)co_await sleep_for(1h);
+      co_return 7;
+    };
+    const time_point before = now();
+    sim_runtime inner;
+    const int seven = inner.run(inner_body()).value();
+    EXPECT_EQ(now(), before);
+    (void)co_await sleep_for(1s);
+    EXPECT_EQ(now(), before + 1s);
+    co_return seven;
+  };
+  EXPECT_EQ(outer.run(body()).value(), 7);
 }
 
 std::string failure_of(sim_runtime& sim, task<> body, std::source_location where = std::source_location::current()) {

@@ -29,7 +29,8 @@ struct runtime_options {
   duration shutdown_limit = std::chrono::seconds(10);
   /// A task that holds its worker for longer than this is reported, once, with its stack: it keeps all others of that
   /// worker waiting. Found within another half of the limit. The stack is taken by SIGURG on the worker's thread, which
-  /// may end a poll() or the like there with EINTR. Zero: no watchdog, and no thread for it.
+  /// may end a poll() or the like there with EINTR. Zero or less: no watchdog, and no thread for it. Less than 2 ms may
+  /// be found later than said.
   duration held_limit = std::chrono::milliseconds(100);
   /// Makes block_on() throw `deadlock` when every task waits, no timer is armed and no blocking call runs: then only a
   /// thread of your own could wake one, and with this you promise that none will: no thread outside of this runtime

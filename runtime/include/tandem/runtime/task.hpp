@@ -33,7 +33,10 @@ struct promise : promise_base {
   void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U&&>) {
     outcome.template emplace<1>(std::forward<U>(value));
   }
-  void unhandled_exception() noexcept { outcome.template emplace<2>(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    check_runs();
+    outcome.template emplace<2>(std::current_exception());
+  }
   T take() {
     if (outcome.index() == 2) std::rethrow_exception(std::get<2>(outcome));
     return std::move(std::get<1>(outcome));
@@ -46,7 +49,10 @@ struct promise<void> : promise_base {
 
   task<void> get_return_object() noexcept;
   void return_void() const noexcept {}
-  void unhandled_exception() noexcept { exception = std::current_exception(); }
+  void unhandled_exception() noexcept {
+    check_runs();
+    exception = std::current_exception();
+  }
   void take() const {
     if (exception) std::rethrow_exception(exception);
   }
@@ -60,6 +66,10 @@ struct promise<void> : promise_base {
 ///          co_await gives the value, the frame and all that was in it are gone.
 /// Threads: a task moves between workers whenever it suspends, never otherwise; it needs no locks of its own.
 /// Cancel:  the awaited task inherits the awaiting one's context.
+///
+/// Destructors: an exception that leaves the destructor of a local (declared noexcept(false)) at the end of its scope is
+/// thrown there like any other, and ends the coroutine if it does not catch it. One that leaves a destructor while a
+/// frame is destroyed, or during another exception, ends the program.
 ///
 /// Await only tasks and tandem's operations: a foreign awaitable would resume the coroutine outside of the runtime.
 /// A lambda's captures die with the lambda object: hand data to a coroutine lambda as parameters, or give the lambda

@@ -37,11 +37,13 @@ struct sim_options {
 /// Threads: one. Calls on the blocking pool run at once, on the same thread.
 class sim_runtime {
  public:
-  /// Errors: throws std::invalid_argument if TANDEM_SEED is set and no number. TANDEM_SEED overrides `seed`.
+  /// TANDEM_SEED overrides `seed`, unless it is empty.
+  /// Errors: throws std::invalid_argument if that is no number from 0 to 4294967295.
   explicit sim_runtime(std::uint32_t seed = 1);
   explicit sim_runtime(const sim_options& options);
 
-  /// Cancels what is left and runs it to its end; what does not end is named on stderr and aborts the test program.
+  /// Cancels what is left and runs it to its end; what does not end, or yields on and on, is named on stderr and aborts
+  /// the test program.
   ~sim_runtime();
   sim_runtime(const sim_runtime&) = delete;
   sim_runtime& operator=(const sim_runtime&) = delete;
@@ -59,6 +61,8 @@ class sim_runtime {
   }
 
   /// Runs until every task waits for something that only time or the test can bring. Gives the number of turns run.
+  /// Does not return while a task keeps yielding: in virtual time nothing else ever happens then. The same is true of
+  /// whatever runs tasks below.
   std::size_t run_until_idle() noexcept { return detail::run_until_idle(*core_); }
 
   /// Moves the clock forward by `d`, running what becomes due at each deadline in between, and then until idle.

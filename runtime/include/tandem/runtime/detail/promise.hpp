@@ -5,6 +5,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 
 #include <tandem/runtime/detail/config.hpp>
 #include <tandem/runtime/detail/pool.hpp>
@@ -38,6 +39,12 @@ struct promise_base {
   // Two parties meet here: the awaiter, when the nested resume returns to it, and the child's end. The second goes on.
   std::atomic<bool> met{false};
 #endif
+
+  /// For unhandled_exception(). A destructor that throws while the frame is destroyed gets there as well, and would let
+  /// the coroutine end a second time: it ends the program. What runs is the innermost, and what is destroyed is not.
+  void check_runs() const noexcept {
+    if (record->innermost != this) std::terminate();
+  }
 
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
