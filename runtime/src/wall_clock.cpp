@@ -15,7 +15,8 @@ wall_time wall_now() noexcept {
 task<result<void>> at(wall_time when) {
   do {
     const wall_time now = wall_now();
-    TANDEM_CO_TRY(co_await sleep_for(when > now ? detail::until_recheck(now, when) : duration::zero()));
+    const duration left = when > now ? detail::until_recheck(now, when) : duration::zero();
+    TANDEM_CO_TRY(co_await sleep_for(left));
   } while (wall_now() < when);
   co_return result<void>();
 }

@@ -20,7 +20,7 @@ namespace {
 // Ignored by default, so a late one does no harm, and hardly used by programs: Go preempts with it for the same
 // reasons.
 constexpr int probe_signal = SIGURG;
-constexpr duration longest_answer = std::chrono::milliseconds(100);
+constexpr duration longest_answer = std::chrono::seconds(1);
 constexpr duration shortest_period = std::chrono::milliseconds(1);  // or it would look all the time
 
 struct sigaction replaced;  // written before the handler can run
@@ -151,7 +151,8 @@ void watchdog::report(worker& w, const finding& found) {
   syscall(SYS_tgkill, getpid(), probe.thread.load(std::memory_order_relaxed), probe_signal);
   int state = stack_probe::asked;
   while ((state = probe.state.load(std::memory_order_acquire)) < stack_probe::taken) {
-    if (steady_now() >= deadline && state == stack_probe::asked &&
+    const bool given_up = steady_now() >= deadline || stop_.load(std::memory_order_acquire);
+    if (given_up && state == stack_probe::asked &&
         probe.state.compare_exchange_strong(state, stack_probe::idle, std::memory_order_acq_rel)) {
       break;  // the signal is blocked there, or its handler was replaced
     }

@@ -202,6 +202,7 @@ TEST(ShutdownByForceStress, MeetsThreadsThatSendAndReceiveMeanwhile) {
         while (!stop) {
           (void)into.try_send(token(held));
           (void)from.try_recv();
+          std::this_thread::yield();  // the workers need the lock and the CPU as well
         }
       });
       EXPECT_FALSE(rt.shutdown(1ms).has_value());

@@ -178,6 +178,7 @@ std::uint64_t force_round(const settings& how, std::uint32_t seed) {
       while (!stop) {
         (void)into.try_send(token(held));
         (void)from.try_recv();
+        std::this_thread::yield();  // the workers need the lock and the CPU as well
       }
     });
     spin(random() % 50'000);

@@ -95,7 +95,7 @@ template <class T>
 }
 
 /// The values of `parent`, without its deadline and its end: for what must be finished even though its cause is gone.
-/// Not even shutdown() cancels what runs under it; it is named if it takes too long.
+/// Not even shutdown() cancels what runs under it; if it takes too long, it is named and destroyed.
 /// Errors: throws std::bad_alloc.
 [[nodiscard]] context without_cancel(const context& parent);
 
