@@ -1,3 +1,4 @@
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -17,14 +18,15 @@ using namespace std::chrono_literals;
 // Waits for a task that waits for it.
 struct pair_of_handles {
   join_handle<void> first, second;
+  std::atomic<bool> there{false};  // both are
 };
 
 task<> join_second(std::shared_ptr<pair_of_handles> both) {
-  while (!both->second) co_await yield();
+  while (!both->there) co_await yield();
   (void)co_await both->second.join();
 }
 task<> join_first(std::shared_ptr<pair_of_handles> both) {
-  while (!both->first) co_await yield();
+  while (!both->there) co_await yield();
   (void)co_await both->first.join();
 }
 task<> wait_for_ever(std::shared_ptr<pair_of_handles>) { (void)co_await sleep_until(no_deadline); }
@@ -33,6 +35,7 @@ task<> wait_for_each_other() {
   const auto both = std::make_shared<pair_of_handles>();
   both->first = spawn(join_second(both), "chicken");
   both->second = spawn(join_first(both), "egg");
+  both->there = true;
   (void)co_await sleep_for(1ms);  // a timer is armed: no deadlock yet
   auto third = spawn(wait_for_ever(both), "third");
   (void)co_await third.join();
