@@ -172,6 +172,12 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
   return found;
 }
 
+// Whoever calls a worker takes it off the list.
+bool crew::is_left_asleep(const seat& self) noexcept {
+  const std::lock_guard hold(lock_);
+  return !called() && injected_.empty() && std::ranges::find(idle_, &self) != idle_.end();
+}
+
 void crew::park(seat& self) noexcept {
   bool watch = false;
   {
@@ -192,9 +198,14 @@ void crew::park(seat& self) noexcept {
   // Other threads may make something due here; they unpark us after that, so a stale answer only costs a turn.
   if (!work) {
     const time_point watch_ends = watch ? sync::clock_now() + watch_period : no_deadline;
-    // Who was to see to what others have done themselves meanwhile sleeps on.
-    while (!self.sleeper.park(std::min(self.keep_time(), watch_ends)) && (!watch || sync::clock_now() < watch_ends) &&
-           !self.anything_due()) {}
+    for (;;) {
+      const bool woken = self.sleeper.park(std::min(self.keep_time(), watch_ends));
+      if (self.anything_due() || (watch && sync::clock_now() >= watch_ends)) break;
+      // Not woken: others have done meanwhile what there was to see to. Woken, but not called: to keep time. Were it to
+      // search for work then, whoever goes to sleep meanwhile would keep watch for it, wake it by the end of that, and so
+      // on.
+      if (woken && !is_left_asleep(self)) break;
+    }
   }
   {
     const std::lock_guard hold(lock_);

@@ -129,6 +129,7 @@ class crew {
   queue_item steal(seat& self, const look& before, const look& after, duration window) noexcept;
   queue_item steal_slot(stuck_worker& stuck, const look& before, const look& after, time_point start) noexcept;
   bool nap(seat& self, time_point until) noexcept;
+  bool is_left_asleep(const seat& self) noexcept;
   void wake_one() noexcept;
   void wake_all() noexcept;
   [[nodiscard]] bool called() const noexcept { return stopped() || rest_asked(); }

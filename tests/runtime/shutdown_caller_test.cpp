@@ -231,11 +231,11 @@ class user_threads {
 };
 
 TEST(ShutdownStress, AtEveryMomentWhileThreadsSpawnCancelBlockCallAndDump) {
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 20; ++round) {
     auto rt = std::make_unique<runtime>(runtime_options{.workers = 1 + static_cast<unsigned>(round) % 3});
     {
       const user_threads users(*rt);
-      const auto enough = static_cast<std::uint64_t>(round) * 3;
+      const auto enough = static_cast<std::uint64_t>(round) * 10;
       while (users.counted() < enough) std::this_thread::yield();
       std::vector<std::thread> closers;
       for (int i = 0; i < 2; ++i)
