@@ -31,23 +31,25 @@ class proc_file {
   std::size_t size_ = 0;
 };
 
+}  // namespace
+
 // "ON_CPU IN_QUEUE TIMESLICES", in nanoseconds.
-duration queue_time_of(std::string_view schedstat) noexcept {
-  const std::size_t space = schedstat.find(' ');
+duration queue_time_of(pid_t thread) noexcept {
+  const proc_file schedstat(thread, "schedstat");
+  const std::string_view text = schedstat.text();
+  const std::size_t space = text.find(' ');
   if (space == std::string_view::npos) return {};
   long long nanoseconds = 0;
-  std::from_chars(schedstat.data() + space + 1, schedstat.data() + schedstat.size(), nanoseconds);
+  std::from_chars(text.data() + space + 1, text.data() + text.size(), nanoseconds);
   return std::chrono::nanoseconds(nanoseconds);
 }
-
-}  // namespace
 
 thread_times times_of(pid_t thread, clockid_t cpu_clock) noexcept {
   thread_times times;
   timespec cpu{};
   if (clock_gettime(cpu_clock, &cpu) == 0)
     times.on_cpu = std::chrono::seconds(cpu.tv_sec) + std::chrono::nanoseconds(cpu.tv_nsec);
-  times.in_queue = queue_time_of(proc_file(thread, "schedstat").text());
+  times.in_queue = queue_time_of(thread);
   return times;
 }
 

@@ -17,6 +17,9 @@ struct thread_times {
   }
 };
 
+/// thread_times::in_queue, since the thread was started.
+[[nodiscard]] duration queue_time_of(pid_t thread) noexcept;
+
 /// Since the thread was started. `cpu_clock` is that of pthread_getcpuclockid(). What cannot be found out is 0.
 /// Threads: any, while that one lives.
 [[nodiscard]] thread_times times_of(pid_t thread, clockid_t cpu_clock) noexcept;
@@ -27,9 +30,9 @@ struct thread_times {
 /// How a task holds its worker.
 enum class hold : unsigned char { innocent, computes, blocks };
 
-/// Is a task to blame for having run since `held` ago, with `spent` since then on its thread, which is `asleep` now or
-/// not? It is not for the time in which it had no CPU. That of the present moment is missing from `spent`, so a thread
-/// that is awake may only be judged by its time on a CPU.
+/// Is a task to blame for having run for `held`, with `spent` meanwhile on its thread, which is `asleep` now or not? It
+/// is not for the time in which it had no CPU. That of the present moment is missing from `spent`, so a thread that is
+/// awake may only be judged by its time on a CPU.
 [[nodiscard]] constexpr hold judge(duration held, const thread_times& spent, bool asleep, duration limit) noexcept {
   if (spent.on_cpu >= limit) return hold::computes;
   return asleep && held - spent.in_queue >= limit ? hold::blocks : hold::innocent;

@@ -106,20 +106,24 @@ void watchdog::sleep_until_work() {
 void watchdog::run() noexcept {
   std::vector<sighting> seen(scheduler_.worker_count());
   const duration period = std::max(limit_ / 2, shortest_period);
+  const pid_t self = gettid();
   time_point last = steady_now();
+  duration queued = queue_time_of(self);  // what this thread had waited for a CPU by then
   while (!stop_.load(std::memory_order_acquire)) {
     if (!any_active()) {
       sleep_until_work();
       seen.assign(seen.size(), {});
       last = steady_now();
+      queued = queue_time_of(self);
     }
     sleeper_.park(last + period);
     const time_point now = steady_now();
-    if (now - last > 2 * period) seen.assign(seen.size(), {});  // the whole process stood still: nobody's fault
-    if (now - last >= period) {
-      look(seen, now);
-      last = now;
-    }
+    if (now - last < period) continue;
+    const duration queued_before = std::exchange(queued, queue_time_of(self));
+    // Late, and not for lack of a CPU: the whole process stood still, and that is nobody's fault.
+    if (now - last - (queued - queued_before) > 2 * period) seen.assign(seen.size(), {});
+    look(seen, now);
+    last = now;
   }
 }
 
@@ -131,10 +135,10 @@ void watchdog::look(std::vector<sighting>& seen, time_point now) {
     if (!w.active.load(std::memory_order_acquire)) {  // pairs with become_active()
       s.watched = false;
     } else if (!s.watched || s.turn != turn) {
-      s = {.turn = turn, .since = now, .before = spent_by(w), .watched = true, .reported = false};
+      s = {.turn = turn, .since = now, .before = spent_by(w), .watched = true};
     } else if (!s.reported && now - s.since >= limit_) {
-      const thread_times spent = spent_by(w) - s.before;
       const duration held = now - s.since;
+      const thread_times spent = spent_by(w) - s.before;
       const hold how = judge(held, spent, is_asleep(w.probe.thread.load(std::memory_order_relaxed)), limit_);
       if (how == hold::innocent) continue;
       s.reported = true;
