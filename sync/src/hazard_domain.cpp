@@ -36,12 +36,14 @@ class record_range {
     std::size_t index_ = 0;
   };
 
-  explicit record_range(record_block* newest) noexcept : newest_(newest) {}
-  [[nodiscard]] iterator begin() const noexcept { return iterator(newest_); }
+  explicit record_range(const std::atomic<record_block*>& newest) noexcept : newest_(newest) {}
+  // Read at each walk, as walks come after fences: a record that is missing then was made for a reader who comes after
+  // the fence (Z3). Acquire pairs with the release in make_block(): what is in the block.
+  [[nodiscard]] iterator begin() const noexcept { return iterator(newest_.load(std::memory_order_acquire)); }
   [[nodiscard]] iterator end() const noexcept { return iterator(nullptr); }
 
  private:
-  record_block* newest_;
+  const std::atomic<record_block*>& newest_;
 };
 
 class domain {
@@ -50,9 +52,7 @@ class domain {
   // here first as well: both sides agree on which kind of pair it is.
   domain() { tandem::detail::sync::prepare_heavy_fence(); }
 
-  // After a heavy fence: a record that is missing here was made for a reader who comes after the fence (Z3).
-  // Acquire pairs with the release in make_block(): what is in the block.
-  [[nodiscard]] record_range records() const noexcept { return record_range(newest_.load(std::memory_order_acquire)); }
+  [[nodiscard]] record_range records() const noexcept { return record_range(newest_); }
 
   hazard_record* take() {
     const std::lock_guard hold(free_lock_);
@@ -84,21 +84,11 @@ class domain {
   }
 
   void retire(retirable& old) noexcept {
-    heavy_fence();  // Z1
-    if (is_read(records(), &old)) {
-      const std::lock_guard hold(pending_lock_);
-      if (hand_over(records(), &old)) {
-        old.next_retired = pending_;
-        pending_ = &old;
-        return;
-      }
-    }
-    old.free_this(&old);
+    if (retirable* const done = handed_over_.retire(records(), old)) done->free_this(done);
   }
 
   void left_noted(hazard_record& r, const hazardous* old) noexcept {
-    retirable* const done = take_pending(r, old);
-    if (done) done->free_this(done);
+    if (retirable* const done = handed_over_.left(records(), r, old)) done->free_this(done);
   }
 
   std::size_t count() const noexcept {
@@ -115,29 +105,13 @@ class domain {
       r.next_free = free_;
       free_ = &r;
     }
-    newest_.store(made, std::memory_order_release);  // pairs with the acquire in records()
-  }
-
-  // What was pending and has lost its last reader. If two of its readers leave at once, the later one here sees that
-  // both are gone; no fence is needed, see Z3.
-  retirable* take_pending(hazard_record& r, const hazardous* old) noexcept {
-    const std::lock_guard hold(pending_lock_);
-    r.noted.store(false, std::memory_order_relaxed);  // written under this lock only
-    for (hazardous** at = &pending_; *at; at = &(*at)->next_retired) {
-      if (*at != old) continue;
-      if (is_read(records(), old)) return nullptr;
-      hazardous* const found = *at;
-      *at = found->next_retired;
-      return static_cast<retirable*>(found);
-    }
-    return nullptr;
+    newest_.store(made, std::memory_order_release);  // pairs with the acquire in begin()
   }
 
   std::atomic<record_block*> newest_{nullptr};
   std::mutex free_lock_;
   hazard_record* free_ = nullptr;  // guarded by free_lock_
-  std::mutex pending_lock_;
-  hazardous* pending_ = nullptr;  // retired, still read, handed over; guarded by pending_lock_
+  handed_over handed_over_;
 };
 
 // Never destroyed: guards may be dropped after main().

@@ -77,16 +77,16 @@ class sharded_map {
   bool visit(const K& key, F&& look) const {
     const where at = locate(key);
     const reading r;
-    const place p = search(*r, at, key);
-    if (!p.at) return false;
-    std::invoke(std::forward<F>(look), std::as_const(p.at->value));
+    const node* const n = at.in.find(*r, at.hash, is(key));
+    if (!n) return false;
+    std::invoke(std::forward<F>(look), n->value);
     return true;
   }
 
   [[nodiscard]] bool contains(const K& key) const {
     const where at = locate(key);
     const reading r;
-    return search(*r, at, key).at != nullptr;
+    return at.in.find(*r, at.hash, is(key)) != nullptr;
   }
 
   /// False, and nothing changes, if `key` has a value.
@@ -264,8 +264,11 @@ class sharded_map {
     return {shards_[(h >> 1) >> (63 - bits_)], h << bits_};
   }
 
+  [[nodiscard]] auto is(const K& key) const {
+    return [this, &key](const node& n) { return static_cast<bool>(std::invoke(equal_, n.key, key)); };
+  }
   [[nodiscard]] place search(detail::hazard_record& r, const where& at, const K& key) const {
-    return at.in.find(r, at.hash, [&](const node& n) { return static_cast<bool>(std::invoke(equal_, n.key, key)); });
+    return at.in.find_place(r, at.hash, is(key));
   }
 
   static constexpr bool existing_only = true;

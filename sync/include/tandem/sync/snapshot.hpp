@@ -66,7 +66,7 @@ template <class T>
 
      private:
       friend class snapshot;
-      explicit reader(const detail::atomic<content*>& current) : content_(lease_->protect(0, current)) {}
+      explicit reader(const detail::atomic<content*>& current) : content_(lease_->protect_first(current)) {}
 
       detail::hazard_lease lease_;
       content* content_;
@@ -146,7 +146,7 @@ template <class T>
         old = current_.load(std::memory_order_relaxed);  // written by writers, one at a time
         content* const made = make(*old).release();
         number = made->number;
-        current_.store(made, std::memory_order_release);  // pairs with the acquire in protect(): what is in it
+        current_.store(made, std::memory_order_release);  // pairs with the acquire in protect_first(): what is in it
       }
       detail::retire(*old);  // T's destructor may take its time, or write to this snapshot
       return number;

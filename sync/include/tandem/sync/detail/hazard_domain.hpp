@@ -7,13 +7,6 @@
 
 namespace tandem::sync::detail {
 
-/// What is freed as soon as nobody reads it, by whoever notices: the writer, or the last reader.
-struct retirable : hazardous {
-  using free_function = void (*)(retirable*) noexcept;
-  explicit retirable(free_function f) noexcept : free_this(f) {}
-  free_function free_this;
-};
-
 /// A thread's own free records.
 struct hazard_cache {
   static constexpr std::size_t capacity = 64;
@@ -32,9 +25,6 @@ void give_hazard_slowly(hazard_record& r) noexcept;
 /// Frees `old`, which no reader can reach any more, or has the last of those who read it in their first slot do that.
 /// Runs free_this() under no lock.
 void retire(retirable& old) noexcept;
-
-/// `old` was left in the first slot of `r`, and leave_first() was true.
-void left_noted(hazard_record& r, const hazardous* old) noexcept;
 
 /// take_unread() over all records.
 [[nodiscard]] hazardous* take_unread(hazardous*& retired) noexcept;

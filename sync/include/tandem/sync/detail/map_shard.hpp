@@ -83,20 +83,21 @@ class map_shard {
     t->free_this(t);
   }
 
-  /// Searches the chain of `hash` for a node that `is_it`, which may throw.
+  /// The node of `hash` that `is_it`, which may throw; or null. Protected by the record.
   template <class IsIt>
-  [[nodiscard]] place find(hazard_record& r, std::uint64_t hash, IsIt&& is_it) const {
-    for (;;) {
-      // Acquire pairs with the release in changed(): the search sees all changes up to this version (M4).
-      place p{version_.load(std::memory_order_acquire), r.protect(0, table_), nullptr, nullptr};
-      p.from = &p.in->chain(p.in->index(hash));
-      std::size_t slot = 1;
-      while (step(r, slot, p)) {
-        if (!p.at || (p.at->hash == hash && is_it(std::as_const(*p.at)))) return p;
-        p.from = &p.at->next[p.in->links];
-        slot = 3 - slot;
-      }
-    }
+  [[nodiscard, gnu::always_inline]] const node* find(hazard_record& r, std::uint64_t hash, IsIt&& is_it) const {
+    place p{};
+    search(r, hash, is_it, p);
+    return p.at;
+  }
+
+  /// The same for a writer.
+  template <class IsIt>
+  [[nodiscard]] place find_place(hazard_record& r, std::uint64_t hash, IsIt&& is_it) const {
+    // Acquire pairs with the release in changed(): the search sees all changes up to this version (M4).
+    place p{version_.load(std::memory_order_acquire), nullptr, nullptr, nullptr};
+    search(r, hash, is_it, p);
+    return p;
   }
 
   /// Puts `n` where its search found nothing. False: something changed meanwhile, search again.
@@ -151,7 +152,7 @@ class map_shard {
         chain.store(n, std::memory_order_relaxed);  // nobody sees it before the table
         n = n->next[old->links].load(std::memory_order_relaxed);
       }
-    table_.store(wider, std::memory_order_release);  // P2: pairs with the acquire in protect(); all of its links
+    table_.store(wider, std::memory_order_release);  // P2: pairs with the acquire in protect_first(); all of its links
     changed();
     return old;
   }
@@ -212,7 +213,7 @@ class map_shard {
   [[nodiscard]] std::uint64_t collect(hazard_record& r, std::uint64_t position, Reset&& reset, Add&& add) const {
     for (;;) {
       reset();
-      place p{0, r.protect(0, table_), nullptr, nullptr};
+      place p{0, r.protect_first(table_), nullptr, nullptr};
       const std::size_t i = p.in->index(position);
       p.from = &p.in->chain(i);
       std::size_t slot = 1;
@@ -233,31 +234,48 @@ class map_shard {
   /// Relaxed: a count that others change at any time.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
-  [[nodiscard]] table* protect_table(hazard_record& r) const noexcept { return r.protect(0, table_); }
+  [[nodiscard]] table* protect_table(hazard_record& r) const noexcept { return r.protect_first(table_); }
 
  private:
   // The link of what is in no chain any more (M2): no node has this address.
   [[nodiscard]] static node* gone() noexcept { return reinterpret_cast<node*>(std::uintptr_t{1}); }
 
+  template <class IsIt>
+  [[gnu::always_inline]] void search(hazard_record& r, std::uint64_t hash, IsIt& is_it, place& p) const {
+    for (;;) {
+      p.in = r.protect_first(table_);
+      p.from = &p.in->chain(p.in->index(hash));
+      std::size_t slot = 1;
+      while (step(r, slot, p)) {
+        if (!p.at || (p.at->hash == hash && is_it(std::as_const(*p.at)))) return;
+        p.from = &p.at->next[p.in->links];
+        slot = 3 - slot;
+      }
+    }
+  }
+
   // Follows p.from and protects what is there (M1). False: start over.
-  [[nodiscard]] bool step(hazard_record& r, std::size_t slot, place& p) const noexcept {
-    p.at = p.from->load(std::memory_order_acquire);  // P1
+  [[nodiscard, gnu::always_inline]] bool step(hazard_record& r, std::size_t slot, place& p) const noexcept {
+    p.at = p.from->load(std::memory_order_acquire);  // P3; and P1, if leads_to() sees the same store
     if (p.at == gone()) return false;
     if (!p.at) return is_table(p);
     r.announce(slot, p.at);
     return leads_to(p);
   }
   [[nodiscard]] bool leads_to(const place& p) const noexcept {
-    return p.from->load(std::memory_order_acquire) == p.at && is_table(p);  // P1; in this order (M2)
+    // P1, once more: it may be another node by now, in the same memory.
+    return p.from->load(std::memory_order_acquire) == p.at && is_table(p);
   }
-  [[nodiscard]] bool is_table(const place& p) const noexcept { return table_.load(std::memory_order_acquire) == p.in; }
+  // Relaxed: the table is protected, so the same address is the same table, and its links were seen with it. That a
+  // replaced one is noticed is up to the fence (M1) or to P3.
+  [[nodiscard]] bool is_table(const place& p) const noexcept { return table_.load(std::memory_order_relaxed) == p.in; }
 
   // Under the lock.
   [[nodiscard]] bool current(const place& p) const noexcept {
     return version_.load(std::memory_order_relaxed) == p.version;
   }
   void changed() noexcept {
-    // Release pairs with the acquire in find(): M4.
+    // Release pairs with the acquire in find_place(): M4.
     version_.store(version_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
   void retire(node& n, link& its_link) noexcept {
