@@ -36,6 +36,8 @@ class [[nodiscard]] guard {
   /// Gives the lock to the caller, who calls unlock() of the mutex. Null if it holds nothing.
   [[nodiscard]] Mutex* release() noexcept { return std::exchange(mutex_, nullptr); }
 
+  /// Null if it holds nothing.
+  [[nodiscard]] Mutex* mutex() const noexcept { return mutex_; }
   [[nodiscard]] bool holds() const noexcept { return mutex_ != nullptr; }
   [[nodiscard]] explicit operator bool() const noexcept { return holds(); }
 

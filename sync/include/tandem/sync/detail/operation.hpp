@@ -27,7 +27,7 @@ class time_limit : public tandem::detail::timer_node {
 
   /// The clock is read here, so not by an operation that need not wait.   Errors: throws std::bad_alloc.
   void arm(task_record& waiting, fire_function f) {
-    task = &waiting;
+    armed_for = &waiting;
     const time_point start = now();
     const time_point until = relative_ ? deadline_after(start, until_) : time_point(until_);
     passed = until <= start;
@@ -38,7 +38,7 @@ class time_limit : public tandem::detail::timer_node {
     if (heap) tandem::detail::disarm_timer(*this);
   }
 
-  task_record* task = nullptr;
+  task_record* armed_for = nullptr;
   bool passed = false;  // guarded by the primitive's lock, once armed
 
  private:
@@ -59,7 +59,7 @@ class time_limit : public tandem::detail::timer_node {
 /// - `P& where()`: the primitive, a waitable;
 /// - `bool attempt(wake_list&)`, under the lock: takes effect if it can, which may end other waits;
 /// - `void give_back()`: undoes that, for a task that is destroyed before it gets to know.
-/// A primitive that calls waiting tasks to try again hides what is declared below as its own; all is under the lock.
+/// It may have its own of what is declared under `protected`; the functions are called under the lock.
 template <class Derived, class Limit>
 class operation : public tandem::detail::awaitable_base, protected Limit {
  public:
@@ -96,6 +96,8 @@ class operation : public tandem::detail::awaitable_base, protected Limit {
     }
   }
 
+  /// Does it let others run, if its slice is used up, before it tries?
+  static constexpr bool yields_first = true;
   /// Does the waiting task try again once it is made ready?
   static constexpr bool looks_again = false;
   void about_to_try() noexcept {}
@@ -126,7 +128,7 @@ class operation : public tandem::detail::awaitable_base, protected Limit {
       set_outcome(task, progress::over);
     } else {
       arm_limit(task);
-      if (tandem::detail::slice_left()) return !proceed(task);
+      if (!Derived::yields_first || tandem::detail::slice_left()) return !proceed(task);
       task.looks = true;
     }
     if (tandem::detail::slice_left()) return false;
@@ -178,19 +180,22 @@ class operation : public tandem::detail::awaitable_base, protected Limit {
   {
     self().where().section().lock();
     this->passed = true;
-    end_early(*this->task, progress::limit);
+    end_early(*this->armed_for, progress::limit);
   }
 
   // Under the lock, which it releases: ends the wait unless somebody has, or the task is about to look.
   void end_early(task_record& task, progress why) noexcept {
     auto& where = self().where();
     const bool ends = task.linked;
+    wake_list woken;
     if (ends) {
       where.unlink(task);
       set_outcome(task, why);
       task.looks = false;
+      self().gave_up(woken);
     }
     where.section().unlock();
+    woken.wake();
     if (ends) make_ready(task);
   }
 
