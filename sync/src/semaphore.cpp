@@ -11,7 +11,7 @@ semaphore::semaphore(std::ptrdiff_t limit) : limit_(limit), free_(limit) {
   if (limit < 0) throw std::invalid_argument("tandem: a semaphore of " + std::to_string(limit) + " permits");
 }
 
-result<semaphore::permits> semaphore::try_acquire(std::ptrdiff_t n) noexcept {
+result<semaphore::permits> semaphore::try_acquire(std::ptrdiff_t n) {
   if (!can_ever_give(n)) return refuse(n);
   lock_.lock();
   const bool taken = take(n);

@@ -78,7 +78,7 @@ class semaphore : private detail::waitable {
 
   /// Takes `n` permits if they are there and nobody waits.   Suspends: never.
   /// Errors: errc::would_block, errc::invalid_argument.
-  [[nodiscard]] result<permits> try_acquire(std::ptrdiff_t n = 1) noexcept;
+  [[nodiscard]] result<permits> try_acquire(std::ptrdiff_t n = 1);
 
   /// For who has let go of `n` permits by permits::release().
   /// Errors: throws std::logic_error, and changes nothing, for less than zero or more than are out.
