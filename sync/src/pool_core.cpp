@@ -289,7 +289,7 @@ void pool_core::leave(pool_part& part, doomed& rest) noexcept {
 void pool_core::give_shared(const idle_object* objects, std::size_t n, doomed& rest) noexcept {
   for (std::size_t i = 0; i < n; ++i) {
     try {
-      if (shared_.size() < limits_.most_shared) {
+      if (!closed_ && shared_.size() < limits_.most_shared) {
         shared_.push_back(objects[i]);
         continue;
       }

@@ -25,6 +25,7 @@ static_assert(!std::is_move_constructible_v<snapshot<int>>);
 static_assert(!std::is_copy_constructible_v<snapshot<int>::reader> &&
               !std::is_copy_assignable_v<snapshot<int>::reader>);
 static_assert(std::is_nothrow_move_constructible_v<snapshot<int>::reader>);
+static_assert(std::is_nothrow_move_assignable_v<snapshot<int>::reader>);
 static_assert(std::is_same_v<decltype(*std::declval<snapshot<int>::reader&>()), const int&>);
 
 TEST(Snapshot, AReaderKeepsItsVersionAndNoOther) {
@@ -50,6 +51,16 @@ TEST(Snapshot, TheLastOfSeveralReadersDestroysTheirVersion) {
   EXPECT_EQ(lives::count(), 2);
   EXPECT_EQ((*b)->value, 1);
   b.reset();
+  EXPECT_EQ(lives::count(), 1);
+}
+
+TEST(Snapshot, AReaderThatIsAssignedLetsItsVersionGo) {
+  lives::guard all_gone;
+  snapshot<lives> s(1);
+  auto now = s.read();
+  s.store(lives(2));
+  now = s.read();
+  EXPECT_EQ(now->value, 2);
   EXPECT_EQ(lives::count(), 1);
 }
 

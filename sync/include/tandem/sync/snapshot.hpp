@@ -53,7 +53,13 @@ template <class T>
     class reader {
      public:
       reader(reader&& other) noexcept : lease_(std::move(other.lease_)), content_(other.content_) {}
-      reader& operator=(reader&&) = delete;
+      /// `now = s.read()`: the former version is let go.
+    reader& operator=(reader&& other) noexcept {
+      reader mine(std::move(other));
+      lease_.swap(mine.lease_);
+      std::swap(content_, mine.content_);
+      return *this;
+    }
       ~reader() {
         if (lease_ && lease_->leave_first()) [[unlikely]]
           detail::left_noted(*lease_, content_);

@@ -61,6 +61,8 @@ class hazard_lease {
     ++mine.length;
   }
 
+  void swap(hazard_lease& other) noexcept { std::swap(record_, other.record_); }
+
   [[nodiscard]] hazard_record& operator*() const noexcept { return *record_; }
   [[nodiscard]] hazard_record* operator->() const noexcept { return record_; }
   /// False once it was moved from.
