@@ -93,6 +93,10 @@ errc errc_of_errno(int number) noexcept {
     case ENETUNREACH:
     case EPIPE: return errc::unavailable;
 
+    case EBADMSG:  // of a file system: a wrong checksum
+    case EIO:
+    case EUCLEAN: return errc::data_loss;
+
     case EAGAIN: return errc::would_block;  // EWOULDBLOCK has the same number
     case ETIMEDOUT: return errc::timed_out;
     default: return errc::unknown;

@@ -68,6 +68,15 @@ void scheduler::start_threads(duration held_limit, duration trace_every, const w
   }
 }
 
+io_ring* scheduler::ring() {
+  std::call_once(ring_made_, [this] {
+    if (!may_have_ring_ || manual()) return;
+    ring_ = io_ring::make(*this);
+    made_ring_.store(ring_.get(), std::memory_order_release);
+  });
+  return ring_.get();
+}
+
 void scheduler::inject(const queue_item* items, std::size_t n) noexcept {
   check_not_orphaned("a task was spawned or woken");
   // Once an item is published its task may run, end, and be the last thing the runtime waited for.

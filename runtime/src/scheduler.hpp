@@ -22,6 +22,7 @@
 #include "context_state.hpp"
 #include "crew.hpp"
 #include "fork.hpp"
+#include "io_ring.hpp"
 #include "sched_trace.hpp"
 #include "timer_heap.hpp"
 #include "watchdog.hpp"
@@ -141,6 +142,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] crew& hands() noexcept { return hands_; }
   [[nodiscard]] cancel_scope& root() noexcept { return *root_; }
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
+  /// Made at the first call; null if there is none.
+  [[nodiscard]] io_ring* ring();
+  void forbid_ring() noexcept { may_have_ring_ = false; }  // before the first call
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// The workers have left or are leaving: what is queued from now on never runs.
@@ -221,7 +225,13 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::optional<result<void>> shutdown_outcome_;  // guarded by control_lock_: and that is over
   std::vector<parker*> blocked_;            // guarded by control_lock_: threads in block_on()
 
+  bool stop_ring(time_point deadline);
+
   blocking_pool blocking_;
+  bool may_have_ring_ = true;
+  std::once_flag ring_made_;
+  std::atomic<io_ring*> made_ring_{nullptr};  // release by who makes it, acquire by who looks without ring_made_
+  std::unique_ptr<io_ring> ring_;             // written under ring_made_
   std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
   std::unique_ptr<sched_trace> trace_;  // as guard_
 };

@@ -145,6 +145,11 @@ bool scheduler::stop_threads(time_point deadline) {
   return all;
 }
 
+bool scheduler::stop_ring(time_point deadline) {
+  io_ring* const made = made_ring_.load(std::memory_order_acquire);
+  return !made || made->stop(deadline);
+}
+
 bool scheduler::is_thread_of_its_own() const noexcept {
   return (tls_worker && tls_worker->owner == this) || blocking_.serves_caller() || (guard_ && guard_->is_caller());
 }
@@ -181,17 +186,21 @@ result<void> scheduler::shut_down_once(time_point deadline) {
   if (guard_) guard_->stop();  // it must not signal threads that are gone
   if (trace_) trace_->stop();
   const bool stopped = stop_threads(std::max(deadline, steady_now() + leave_limit));
-  if (stopped && calls_ended) has_threads_.reset();
+  // Only now nobody asks the ring for more.
+  const bool requests_ended = stopped && stop_ring(std::max(deadline, steady_now() + leave_limit));
+  if (requests_ended && calls_ended) has_threads_.reset();
   if (stopped) drain_queues();
-  if (ended && calls_ended && stopped) return {};
-  // A thread that goes on may refer to any task, so then all of them must stay.
-  if (calls_ended && stopped) destroy_tasks();
+  if (ended && calls_ended && requests_ended) return {};
+  // A thread that goes on may refer to any task, so then all of them must stay; so must the memory that the kernel may
+  // write to.
+  if (calls_ended && requests_ended) destroy_tasks();
   const bool destroyed = live_tasks() == 0;
-  if (!destroyed || !calls_ended || !stopped) keep_for_ever(shared_from_this());
+  if (!destroyed || !calls_ended || !requests_ended) keep_for_ever(shared_from_this());
   std::vector<std::string> parts;
   if (!left.empty()) parts.push_back((destroyed ? "destroyed tasks " : "tasks ") + left);
   if (!calls_ended) parts.push_back("a call on the blocking pool did not return");
   if (!stopped) parts.push_back("a task held its worker and never suspended");
+  if (stopped && !requests_ended) parts.push_back("the kernel did not let go of a file operation");
   return fail(errc::deadline_exceeded, fmt::format("shutdown left work behind: {}", fmt::join(parts, "; ")));
 }
 
