@@ -18,7 +18,7 @@
 #include "direct_io.hpp"
 #include "file_state.hpp"
 #include "io_faults.hpp"
-#include "io_operation.hpp"
+#include "kernel_call.hpp"
 
 namespace tandem {
 
@@ -203,7 +203,7 @@ task<result<std::uint64_t>> size_of(std::shared_ptr<file_state> shared) {
   file_use f(std::move(shared));
   TANDEM_CO_TRY(f.begin());
   auto call = [&f]() noexcept { return size_now(*f); };
-  detail::blocking_io ask(call);
+  detail::pool_call ask(call);
   const long size = co_await ask;
   if (size < 0) co_return fail(failed_call(size, "cannot tell the size of " + f->path));
   co_return static_cast<std::uint64_t>(size);
@@ -225,7 +225,7 @@ task<result<void>> truncate_to(std::shared_ptr<file_state> shared, std::uint64_t
   if (size > last_offset)
     co_return fail(errc::invalid_argument, what + ": no file is longer than 2^63 - 1 (was it a negative number?)");
   auto call = [&f, size]() noexcept { return truncate_now(*f, size); };
-  detail::blocking_io cut(call);
+  detail::pool_call cut(call);
   const long outcome = co_await cut;
   if (outcome < 0) co_return fail(failed_call(outcome, what));
   co_return {};
@@ -246,7 +246,7 @@ task<result<void>> close_when_unused(std::shared_ptr<file_state> f) {
     TANDEM_CO_TRY(co_await last_operation);
   }
   auto call = [&f]() noexcept { return close_now(*f); };
-  detail::blocking_io close(call);
+  detail::pool_call close(call);
   const long outcome = co_await close;
   if (outcome < 0) co_return fail(failed_call(outcome, "cannot close " + f->path));
   co_return {};
@@ -264,7 +264,7 @@ task<result<file>> file::open(std::string path, file_options options) {
   TANDEM_CO_TRY(check_options(path, options));
   opened_file opened;
   auto call = [&]() noexcept { return open_now(path, options, opened); };
-  detail::blocking_io open(call);
+  detail::pool_call open(call);
   const long outcome = co_await open;
   if (outcome < 0) co_return fail(open_failed(outcome, path, options));
   co_return file(file_state::make(std::move(path), options.access, opened.alignment, opened.descriptor));

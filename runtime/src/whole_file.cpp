@@ -18,7 +18,7 @@
 
 #include "file_state.hpp"
 #include "io_faults.hpp"
-#include "io_operation.hpp"
+#include "kernel_call.hpp"
 
 namespace tandem {
 namespace {
@@ -70,7 +70,7 @@ replacement replace_now(const std::string& from, const std::string& to) noexcept
 
 task<long> remove(const std::string& path) {
   auto call = [&path]() noexcept -> long { return unlink(path.c_str()) == 0 ? 0 : -errno; };
-  detail::blocking_io removal(call);
+  detail::pool_call removal(call);
   co_return co_await removal;
 }
 
@@ -90,7 +90,7 @@ task<result<file>> open_other(const std::string& path, unsigned permissions, std
 task<result<void>> fill(file f, const std::string& name, long mode, std::span<const std::byte> bytes) {
   if (mode != 0) {
     auto call = [&]() noexcept -> long { return chmod(name.c_str(), static_cast<mode_t>(mode) & 07777) == 0 ? 0 : -errno; };
-    detail::blocking_io change(call);
+    detail::pool_call change(call);
     const long outcome = co_await change;
     if (outcome < 0) co_return fail(detail::failed_call(outcome, "cannot change the permissions of " + name));
   }
@@ -105,7 +105,7 @@ task<result<void>> take_name(const std::string& from, const std::string& to, boo
     last = replace_now(from, to);
     return last.outcome;
   };
-  detail::blocking_io replace(call);
+  detail::pool_call replace(call);
   const long outcome = co_await replace;
   done = last.done;
   if (outcome == 0) co_return {};
@@ -140,7 +140,7 @@ task<result<std::string>> read_file(std::string path, std::size_t most) {
 
 task<result<void>> write_file_atomically(std::string path, std::span<const std::byte> bytes) {
   auto look = [&path]() noexcept { return mode_now(path); };
-  detail::blocking_io ask(look);
+  detail::pool_call ask(look);
   const long mode = co_await ask;
   if (mode < 0) co_return fail(detail::failed_call(mode, "cannot replace " + path));
   std::string name;

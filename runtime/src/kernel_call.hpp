@@ -18,10 +18,10 @@ namespace tandem::detail {
 /// (O1) The task is woken once: by the thread of the pool that made the call, by the ring, or by whoever cancelled it
 ///      before it reached one of them. Until then the operation and what it refers to stay.
 /// (O2) In a simulation the call is made at once, on the test's thread.
-class io_operation : public awaitable_base, public pool_job {
+class kernel_call : public awaitable_base, public pool_job {
  public:
-  io_operation(const io_operation&) = delete;
-  io_operation& operator=(const io_operation&) = delete;
+  kernel_call(const kernel_call&) = delete;
+  kernel_call& operator=(const kernel_call&) = delete;
 
   [[nodiscard]] bool await_ready() noexcept;
   template <std::derived_from<promise_base> P>
@@ -31,8 +31,8 @@ class io_operation : public awaitable_base, public pool_job {
   long await_resume() noexcept;
 
  protected:
-  explicit io_operation(const wait_kind& kind) noexcept;
-  ~io_operation() = default;
+  explicit kernel_call(const wait_kind& kind) noexcept;
+  ~kernel_call() = default;
 
   // Of the operation's wait_kind.
   static void cancel(task_record& task) noexcept;
@@ -58,7 +58,7 @@ class io_operation : public awaitable_base, public pool_job {
 };
 
 /// A read, write or sync. The memory stays the caller's.
-class transfer final : public io_operation {
+class transfer final : public kernel_call {
  public:
   transfer(ring_request::call what, int descriptor, std::uint64_t offset = 0, std::span<std::byte> memory = {}) noexcept;
 
@@ -79,12 +79,12 @@ class transfer final : public io_operation {
 
 /// `call()`, on a thread that may block. It gives a number, negative for an errno. Named in reports by `Kind`'s name.
 template <std::invocable F>
-class blocking_io final : public io_operation {
+class pool_call final : public kernel_call {
  public:
-  explicit blocking_io(F& call) noexcept : io_operation(kind), call_(call) {}
+  explicit pool_call(F& call) noexcept : kernel_call(kind), call_(call) {}
 
  private:
-  static constexpr wait_kind kind{"a call on a file", &io_operation::cancel, nullptr, &io_operation::leave};
+  static constexpr wait_kind kind{"a call on a file", &kernel_call::cancel, nullptr, &kernel_call::leave};
   long perform() noexcept override { return call_(); }
 
   F& call_;

@@ -1,4 +1,4 @@
-#include "io_operation.hpp"
+#include "kernel_call.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -24,15 +24,15 @@ long or_errno(ssize_t result) noexcept { return result < 0 ? -errno : result; }
 
 }  // namespace
 
-io_operation::io_operation(const wait_kind& kind) noexcept
+kernel_call::kernel_call(const wait_kind& kind) noexcept
     : pool_job([](job& self) noexcept {
-        auto& operation = static_cast<io_operation&>(static_cast<pool_job&>(self));
+        auto& operation = static_cast<kernel_call&>(static_cast<pool_job&>(self));
         operation.result_ = operation.perform();
         make_ready(*operation.task_);  // the operation may be gone
       }),
       kind_(kind) {}
 
-bool io_operation::await_ready() noexcept {
+bool kernel_call::await_ready() noexcept {
   const task_record& task = current_task();
   if (context_over(task)) {
     result_ = -ECANCELED;
@@ -46,7 +46,7 @@ bool io_operation::await_ready() noexcept {
 }
 
 // True if the task must stay suspended; then it may run elsewhere already, and *this may be gone.
-bool io_operation::start(task_record& task) {
+bool kernel_call::start(task_record& task) {
   if (phase_ == phase::decided) {  // only the slice is used up
     yield_to_others(task);
     return true;
@@ -56,6 +56,7 @@ bool io_operation::start(task_record& task) {
   ring_request* const asked = request();
   if (asked) ring_ = task.owner->ring();
   if (!begin_wait(task, kind_, this)) {
+    ring_ = nullptr;
     result_ = -ECANCELED;
     return false;
   }
@@ -74,14 +75,14 @@ bool io_operation::start(task_record& task) {
   return false;
 }
 
-long io_operation::await_resume() noexcept {
+long kernel_call::await_resume() noexcept {
   if (phase_ != phase::waiting) return result_;
   end_wait(*task_);
   return ring_ ? request()->result : result_;
 }
 
-void io_operation::cancel(task_record& task) noexcept {
-  auto& self = *static_cast<io_operation*>(task.what);
+void kernel_call::cancel(task_record& task) noexcept {
+  auto& self = *static_cast<kernel_call*>(task.what);
   if (self.ring_) {
     self.ring_->cancel(*self.request());
   } else if (task.owner->blocking().withdraw(self)) {
@@ -90,12 +91,12 @@ void io_operation::cancel(task_record& task) noexcept {
   }
 }
 
-void io_operation::leave(task_record& task) noexcept { end_wait(task); }
+void kernel_call::leave(task_record& task) noexcept { end_wait(task); }
 
 const wait_kind& transfer::kind_of(ring_request::call what) noexcept {
-  static constexpr wait_kind read{"a read of a file", &io_operation::cancel, nullptr, &io_operation::leave};
-  static constexpr wait_kind write{"a write to a file", &io_operation::cancel, nullptr, &io_operation::leave};
-  static constexpr wait_kind sync{"a file to be on disk", &io_operation::cancel, nullptr, &io_operation::leave};
+  static constexpr wait_kind read{"a read of a file", &kernel_call::cancel, nullptr, &kernel_call::leave};
+  static constexpr wait_kind write{"a write to a file", &kernel_call::cancel, nullptr, &kernel_call::leave};
+  static constexpr wait_kind sync{"a file to be on disk", &kernel_call::cancel, nullptr, &kernel_call::leave};
   switch (what) {
     case ring_request::call::read: return read;
     case ring_request::call::write: return write;
@@ -105,7 +106,7 @@ const wait_kind& transfer::kind_of(ring_request::call what) noexcept {
 
 transfer::transfer(ring_request::call what, int descriptor, std::uint64_t offset,
                    std::span<std::byte> memory) noexcept
-    : io_operation(kind_of(what)) {
+    : kernel_call(kind_of(what)) {
   request_.what = what;
   request_.takes_long = memory.size() > long_transfer;
   request_.descriptor = descriptor;
