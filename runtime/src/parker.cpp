@@ -12,8 +12,23 @@ bool parker::park(time_point deadline) noexcept {
   return state_.exchange(empty_, std::memory_order_acquire) == notified_;  // pairs with the release in unpark()
 }
 
+bool parker::park_in(sleeping_place& place, time_point deadline) noexcept {
+  place_.store(&place, std::memory_order_relaxed);
+  std::uint32_t seen = empty_;
+  // Release: who finds `elsewhere` in unpark() sees the place. Relaxed: as in park().
+  if (state_.compare_exchange_strong(seen, elsewhere_, std::memory_order_release, std::memory_order_relaxed))
+    place.sleep(deadline);
+  return state_.exchange(empty_, std::memory_order_acquire) == notified_;
+}
+
 void parker::unpark() noexcept {
-  if (state_.exchange(notified_, std::memory_order_release) == parked_) sync::futex_wake(state_);
+  // Release: for who consumes it. Acquire: for place_, which is that of this sleep or of a later one.
+  const std::uint32_t before = state_.exchange(notified_, std::memory_order_acq_rel);
+  if (before == parked_) {
+    sync::futex_wake(state_);
+  } else if (before == elsewhere_) {
+    place_.load(std::memory_order_relaxed)->wake();
+  }
 }
 
 }  // namespace tandem::detail

@@ -7,16 +7,31 @@
 
 namespace tandem::detail {
 
+/// Where a thread may sleep to be woken by other things than unpark() as well.
+struct sleeping_place {
+  /// Returns when there is something to do here, after wake(), at `deadline` (steady clock), or early for no reason.
+  virtual void sleep(time_point deadline) noexcept = 0;
+  /// Any thread: ends the sleep() that goes on or, if none does, the next one.
+  virtual void wake() noexcept = 0;
+
+ protected:
+  ~sleeping_place() = default;
+};
+
 class parker {
  public:
   /// Sleeps until unpark() or `deadline` (steady clock). Consumes a pending unpark(), and tells if there was one.
   /// Threads: the owner only.   Memory: what came before the unpark() that is consumed is visible.
   bool park(time_point deadline) noexcept;
+  /// park(), but sleeps in `place`, and returns when that does. The place must stay as long as the parker.
+  bool park_in(sleeping_place& place, time_point deadline) noexcept;
   void unpark() noexcept;
 
  private:
-  static constexpr std::uint32_t empty_ = 0, parked_ = 1, notified_ = 2;
-  sync::atomic<std::uint32_t> state_{empty_};  // the owner moves empty -> parked -> empty, anyone -> notified
+  static constexpr std::uint32_t empty_ = 0, parked_ = 1, notified_ = 2, elsewhere_ = 3;
+  // The owner moves empty -> parked or elsewhere -> empty, anyone -> notified.
+  sync::atomic<std::uint32_t> state_{empty_};
+  sync::atomic<sleeping_place*> place_{nullptr};  // written by the owner before he moves to elsewhere
 };
 
 }  // namespace tandem::detail

@@ -42,7 +42,10 @@ std::vector<seat*> scheduler::make_workers(unsigned n) {
   return seats;
 }
 
-scheduler::~scheduler() { release(*root_); }
+scheduler::~scheduler() {
+  made_io_.reset();  // while everything is there that the destructors of handlers may use
+  release(*root_);
+}
 
 void scheduler::start_threads(duration held_limit, duration trace_every, const watchdog::sink& report) {
   constexpr duration shortest = std::chrono::milliseconds(1), longest = std::chrono::days(365);

@@ -22,6 +22,7 @@
 #include "context_state.hpp"
 #include "crew.hpp"
 #include "fork.hpp"
+#include "reactor.hpp"
 #include "sched_trace.hpp"
 #include "timer_heap.hpp"
 #include "watchdog.hpp"
@@ -30,7 +31,7 @@ namespace tandem::detail {
 
 /// One worker: a thread (or, under simulation, the test's thread) with its queue and timers.
 ///
-/// (K1) helped_ and the fields of worker_base are touched by the worker's thread only.
+/// (K1) helped_, polled_at_ and the fields of worker_base are touched by the worker's thread only.
 struct worker final : worker_base, seat {
   /// Runs until the scheduler stops.
   void run() noexcept;
@@ -51,11 +52,15 @@ struct worker final : worker_base, seat {
   [[nodiscard]] bool anything_due() const noexcept override;
   [[nodiscard]] time_point keep_time() noexcept override;
   void stop_keeping_time() noexcept override;
+  void poll() noexcept override;
+  bool sleep(time_point deadline) noexcept override;
 
   timer_heap timers;
 
   std::atomic<std::uint64_t> tasks_begun{0};  // written by the worker's thread
   std::atomic<std::uint64_t> tasks_ended{0};
+  std::atomic<std::uint64_t> io_begun{0};  // likewise: operations of io_wait
+  std::atomic<std::uint64_t> io_ended{0};
 
   // For the watchdog; written by the worker's thread. A stale value only delays a report.
   std::atomic<bool> active{false};  // neither looking for work nor asleep (D2)
@@ -65,8 +70,10 @@ struct worker final : worker_base, seat {
   queue_item find_elsewhere() noexcept;
   void become_active() noexcept;
   void overflow(queue_item item) noexcept;
+  void poll_while_busy() noexcept;
 
   unsigned helped_ = 0;  // whose timers this worker looked at last while it was busy
+  time_point polled_at_{};  // when it looked at io last while it was busy
 };
 
 /// Everything the workers of one runtime share. Kept in memory by contexts and threads, so that late timers and
@@ -123,12 +130,23 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void count_tasks(task_census& out, census_of whom, bool stopped, const std::vector<std::uint64_t>& known);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 
+  /// Made at the first call.   Errors: throws std::system_error if there are no descriptors for it, and std::bad_alloc.
+  [[nodiscard]] asio::io_context& io();
+  /// Null before the first io(). Then it stays.
+  [[nodiscard]] reactor* io_in_use() const noexcept { return io_.load(std::memory_order_acquire); }
+  /// Runs handlers that are ready, unless another worker does. Gives their number.
+  std::size_t poll_io() noexcept;
+  /// A task of this scheduler begins to wait for an operation, or has done so.   Threads: its workers'.
+  void io_begins() noexcept;
+  void io_ends() noexcept;
+  [[nodiscard]] std::size_t io_in_flight() const noexcept;
+
   // For threads in block_on(): `sleeper` is unparked when shutdown is over. False if it is already.
   bool add_blocked(parker& sleeper);
   void remove_blocked(parker& sleeper) noexcept;
   [[nodiscard]] bool shutdown_is_over() const noexcept;
   [[nodiscard]] bool detects_deadlock() const noexcept { return detect_deadlock_; }
-  /// What goes on that may make a task runnable: tasks or timers, only calls on the blocking pool, nothing at all.
+  /// What goes on that may make a task runnable: tasks, timers or io, only calls on the blocking pool, nothing at all.
   enum class activity : std::uint8_t { tasks, calls, none };
   [[nodiscard]] activity look_for_activity();
 
@@ -207,6 +225,10 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void count_of(std::atomic<std::uint64_t> worker::* of_worker, std::atomic<std::uint64_t>& outside) noexcept;
   std::atomic<std::uint64_t> outside_begun_{0};
   std::atomic<std::uint64_t> outside_ended_{0};
+
+  std::mutex io_lock_;
+  std::unique_ptr<reactor> made_io_;  // made once, under io_lock_
+  std::atomic<reactor*> io_{nullptr};  // the same, for who does not hold the lock: release pairs with io_in_use()
 
   std::mutex sources_lock_;
   std::vector<task_source*> sources_;  // guarded by sources_lock_, as is their use
