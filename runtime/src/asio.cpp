@@ -11,8 +11,8 @@ namespace tandem {
 namespace detail {
 
 void check_io_context(const task_record& task, const asio::execution_context* of) {
-  reactor* const io = task.owner->io_in_use();
-  if (io && (!of || of == &io->context())) [[likely]]
+  reactor& io = task.owner->io();
+  if (io.in_use() && (!of || of == &io.context())) [[likely]]
     return;
   throw std::logic_error(
       "tandem: an operation was awaited on an object of another io_context; make it for the io() of the runtime whose "
@@ -21,7 +21,7 @@ void check_io_context(const task_record& task, const asio::execution_context* of
 
 }  // namespace detail
 
-asio::io_context& this_task::io() { return detail::scheduler_of_caller("this_task::io()").io(); }
+asio::io_context& this_task::io() { return detail::scheduler_of_caller("this_task::io()").use_io(); }
 
 task<result<asio::ip::tcp::resolver::results_type>> resolve(std::string host, std::string service) {
   using results = asio::ip::tcp::resolver::results_type;

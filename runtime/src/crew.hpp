@@ -19,6 +19,9 @@ namespace tandem::detail {
 
 /// A worker's place in the crew.
 struct seat {
+  seat() = default;
+  explicit seat(sleeping_place& elsewhere) noexcept : sleeper(&elsewhere) {}
+
   run_queue ring;
   next_slot next;  // what the worker made runnable last
   parker sleeper;

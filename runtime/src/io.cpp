@@ -1,6 +1,4 @@
-// A scheduler's io: when it is made, who polls it, what is in flight.
-#include <mutex>
-
+// What a scheduler does about io: its beginning, and what is in flight.
 #include <tandem/runtime/runtime.hpp>
 
 #include "scheduler.hpp"
@@ -8,26 +6,15 @@
 namespace tandem {
 namespace detail {
 
-asio::io_context& scheduler::io() {
+asio::io_context& scheduler::use_io() {
   check_not_orphaned("io() was called");
-  if (reactor* const made = io_in_use()) return made->context();
-  const std::lock_guard hold(io_lock_);
-  if (!made_io_) {
-    made_io_ = std::make_unique<reactor>();
-    io_.store(made_io_.get(), std::memory_order_release);
-    // All may sleep where no event of io ends it. Who goes to sleep counts as asleep, then has a seq_cst fence (W1), then
-    // looks for the reactor: he finds it, or is seen here.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (!manual() && hands_.any_asleep()) hands_.wake_longest_asleep(nullptr);
-  }
-  return made_io_->context();
-}
-
-std::size_t scheduler::poll_io() noexcept {
-  reactor* const io = io_in_use();
-  if (!io || !io->try_sit()) return 0;
-  io->run_ready();
-  return io->stand_up();
+  if (io_.in_use()) return io_.context();
+  asio::io_context& made = io_.context();
+  // All may sleep where no event of io ends it. Who goes to sleep counts as asleep, has a seq_cst fence (W1), and looks
+  // whether io is in use: he finds it, or is seen here.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!manual() && hands_.any_asleep()) hands_.wake_longest_asleep(nullptr);
+  return made;
 }
 
 namespace {
@@ -53,6 +40,6 @@ std::size_t scheduler::io_in_flight() const noexcept {
 
 }  // namespace detail
 
-asio::io_context& runtime::io() { return core_->io(); }
+asio::io_context& runtime::io() { return core_->use_io(); }
 
 }  // namespace tandem

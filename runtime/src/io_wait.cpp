@@ -32,7 +32,7 @@ bool io_wait::park() noexcept {
     if (spend_slice()) return false;
     yield_to_others(waiting);
   } else if (before & asked) {
-    waiting.owner->io_in_use()->ask(*this);  // O2
+    waiting.owner->io().ask(*this);  // O2
   }
   return true;
 }
@@ -61,7 +61,7 @@ void io_wait::serve() noexcept {
 void io_wait::cancel(task_record& task) noexcept {
   io_wait& self = *static_cast<io_wait*>(task.what);
   const std::uint8_t before = self.state_.fetch_or(asked, std::memory_order_acq_rel);
-  if ((before & (started | asked | completed)) == started) task.owner->io_in_use()->ask(self);  // O2
+  if ((before & (started | asked | completed)) == started) task.owner->io().ask(self);  // O2
 }
 
 // Nobody polls any more, so no handler runs, and requests are not looked at.

@@ -20,18 +20,21 @@ struct sleeping_place {
 
 class parker {
  public:
+  /// `elsewhere` is for park_elsewhere(), and must outlive the parker.
+  explicit parker(sleeping_place* elsewhere = nullptr) noexcept : elsewhere_(elsewhere) {}
+
   /// Sleeps until unpark() or `deadline` (steady clock). Consumes a pending unpark(), and tells if there was one.
   /// Threads: the owner only.   Memory: what came before the unpark() that is consumed is visible.
   bool park(time_point deadline) noexcept;
-  /// park(), but sleeps in `place`, and returns when that does. The place must stay as long as the parker.
-  bool park_in(sleeping_place& place, time_point deadline) noexcept;
+  /// park(), but sleeps in the other place, and returns when that does.
+  bool park_elsewhere(time_point deadline) noexcept;
   void unpark() noexcept;
 
  private:
-  static constexpr std::uint32_t empty_ = 0, parked_ = 1, notified_ = 2, elsewhere_ = 3;
-  // The owner moves empty -> parked or elsewhere -> empty, anyone -> notified.
+  static constexpr std::uint32_t empty_ = 0, parked_ = 1, notified_ = 2, left_ = 3;
+  // The owner moves empty -> parked or, for another place, left -> empty; anyone -> notified.
   sync::atomic<std::uint32_t> state_{empty_};
-  sync::atomic<sleeping_place*> place_{nullptr};  // written by the owner before he moves to elsewhere
+  sleeping_place* const elsewhere_;
 };
 
 }  // namespace tandem::detail

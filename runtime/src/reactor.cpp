@@ -31,15 +31,32 @@ struct reactor::loop {
   asio::posix::stream_descriptor alarm{context, make_alarm()};
 };
 
-reactor::reactor() : loop_(std::make_unique<loop>()) {}
+reactor::reactor() noexcept = default;
 reactor::~reactor() = default;
 
-asio::io_context& reactor::context() noexcept { return loop_->context; }
+asio::io_context& reactor::context() {
+  if (in_use()) return here().context;
+  const std::lock_guard hold(making_);
+  if (!made_) {
+    made_ = std::make_unique<loop>();
+    loop_.store(made_.get(), std::memory_order_release);
+  }
+  return made_->context;
+}
+
+std::size_t reactor::poll() noexcept {
+  if (!try_sit()) return 0;
+  serve();
+  run_ready();
+  return stand_up();
+}
 
 bool reactor::try_sit() noexcept {
+  if (!in_use()) return false;
+  // Relaxed: only spares the exchange.
   if (taken_.load(std::memory_order_relaxed) || taken_.exchange(true, std::memory_order_acquire)) return false;
   ran_ = 0;
-  loop_->context.restart();  // V2
+  here().context.restart();  // V2
   return true;
 }
 
@@ -49,21 +66,16 @@ std::size_t reactor::stand_up() noexcept {
   return ran;
 }
 
-void reactor::run_ready() noexcept {
-  serve();
-  run_more();
-}
-
 void reactor::sleep(time_point deadline) noexcept {
   serve();
   if (deadline < armed_) arm(deadline);
-  if (loop_->context.run_one() == 0) return;
+  if (here().context.run_one() == 0) return;
   ++ran_;
-  run_more();
+  run_ready();
 }
 
-void reactor::run_more() noexcept {
-  for (std::size_t n = 0; n < run_at_once && loop_->context.poll_one() != 0; ++n) ++ran_;
+void reactor::run_ready() noexcept {
+  for (std::size_t n = 0; n < run_at_once && here().context.poll_one() != 0; ++n) ++ran_;
 }
 
 // An alarm that is too early is left armed: it costs a turn of who sleeps, who then sets it anew.
@@ -72,17 +84,17 @@ void reactor::arm(time_point deadline) noexcept {
   const auto when = std::max(deadline.time_since_epoch(), duration(1));  // zero would disarm it
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(when);
   const itimerspec at{.it_interval = {}, .it_value = {.tv_sec = seconds.count(), .tv_nsec = (when - seconds).count()}};
-  timerfd_settime(loop_->alarm.native_handle(), TFD_TIMER_ABSTIME, &at, nullptr);  // fails only for wrong arguments
+  timerfd_settime(here().alarm.native_handle(), TFD_TIMER_ABSTIME, &at, nullptr);  // fails only for wrong arguments
   if (listens_) return;
   listens_ = true;
-  loop_->alarm.async_wait(asio::posix::stream_descriptor::wait_read, [this](const std::error_code&) {
+  here().alarm.async_wait(asio::posix::stream_descriptor::wait_read, [this](const std::error_code&) {
     listens_ = false;
     armed_ = no_deadline;
     --ran_;  // it is no handler of anybody else's
   });
 }
 
-void reactor::wake() noexcept { loop_->context.stop(); }
+void reactor::wake() noexcept { here().context.stop(); }
 
 void reactor::ask(io_wait& operation) noexcept {
   io_wait* last = asked_.load(std::memory_order_relaxed);  // the exchange decides

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 
 #include <tandem/runtime/detail/io_wait.hpp>
 #include <tandem/runtime/time.hpp>
@@ -23,38 +24,44 @@ namespace tandem::detail {
 ///      before he sleeps: so when all sleep, one of them sleeps here.
 class reactor final : public sleeping_place {
  public:
-  /// Errors: throws std::system_error if there are no descriptors for it, and std::bad_alloc.
-  reactor();
+  reactor() noexcept;
   ~reactor();
   reactor(const reactor&) = delete;
   reactor& operator=(const reactor&) = delete;
 
-  [[nodiscard]] asio::io_context& context() noexcept;
+  /// Made at the first call.   Errors: throws std::system_error if there are no descriptors for it, and std::bad_alloc.
+  [[nodiscard]] asio::io_context& context();
+  /// Has context() been called?
+  [[nodiscard]] bool in_use() const noexcept { return loop_.load(std::memory_order_acquire) != nullptr; }
 
-  /// Takes the seat if it is free; stand_up() must follow.
+  /// Runs handlers that are ready, up to some number, unless another worker has the seat. Gives their number.
+  std::size_t poll() noexcept;
+
+  /// Takes the seat if it is free, and io in use; stand_up() must follow.
   [[nodiscard]] bool try_sit() noexcept;
   /// Gives the number of handlers that were run since.
   std::size_t stand_up() noexcept;
 
-  /// Who has the seat: runs handlers that are ready, up to some number.
-  void run_ready() noexcept;
-  /// Who has the seat: the same, but waits for the first one, for `deadline`, or for an interruption.
+  /// Who has the seat: waits for a handler, for `deadline`, or for an interruption, and runs what is ready.
   void sleep(time_point deadline) noexcept override;
 
-  /// Any thread: interrupts who sleeps.
+  /// Any thread, when io is in use: interrupts who sleeps.
   void wake() noexcept override;
-  /// Any thread: a request to cancel the operation, which stays until it is served.
+  /// Any thread, when io is in use: a request to cancel the operation, which stays until it is served.
   void ask(io_wait& operation) noexcept;
 
  private:
   struct loop;
+  [[nodiscard]] loop& here() const noexcept { return *loop_.load(std::memory_order_acquire); }
   void arm(time_point deadline) noexcept;
   void serve() noexcept;
-  void run_more() noexcept;
+  void run_ready() noexcept;
 
   std::atomic<bool> taken_{false};          // acquire and release hand on what is below
   std::atomic<io_wait*> asked_{nullptr};    // the last request; release in ask() pairs with acquire in serve()
-  std::unique_ptr<loop> loop_;              // constant
+  std::mutex making_;
+  std::unique_ptr<loop> made_;              // once, under making_
+  std::atomic<loop*> loop_{nullptr};        // the same; release in context() pairs with the acquire of who uses it
   // Of who has the seat:
   std::size_t ran_ = 0;
   time_point armed_ = no_deadline;  // when the alarm goes off

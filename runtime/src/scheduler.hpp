@@ -33,6 +33,8 @@ namespace tandem::detail {
 ///
 /// (K1) helped_, polled_at_ and the fields of worker_base are touched by the worker's thread only.
 struct worker final : worker_base, seat {
+  worker(scheduler& of, unsigned number) noexcept;
+
   /// Runs until the scheduler stops.
   void run() noexcept;
 
@@ -130,12 +132,9 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void count_tasks(task_census& out, census_of whom, bool stopped, const std::vector<std::uint64_t>& known);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 
-  /// Made at the first call.   Errors: throws std::system_error if there are no descriptors for it, and std::bad_alloc.
-  [[nodiscard]] asio::io_context& io();
-  /// Null before the first io(). Then it stays.
-  [[nodiscard]] reactor* io_in_use() const noexcept { return io_.load(std::memory_order_acquire); }
-  /// Runs handlers that are ready, unless another worker does. Gives their number.
-  std::size_t poll_io() noexcept;
+  [[nodiscard]] reactor& io() noexcept { return io_; }
+  /// reactor::context(); from the first call on some worker looks for events of io, if it sleeps.
+  [[nodiscard]] asio::io_context& use_io();
   /// A task of this scheduler begins to wait for an operation, or has done so.   Threads: its workers'.
   void io_begins() noexcept;
   void io_ends() noexcept;
@@ -226,10 +225,6 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::atomic<std::uint64_t> outside_begun_{0};
   std::atomic<std::uint64_t> outside_ended_{0};
 
-  std::mutex io_lock_;
-  std::unique_ptr<reactor> made_io_;  // made once, under io_lock_
-  std::atomic<reactor*> io_{nullptr};  // the same, for who does not hold the lock: release pairs with io_in_use()
-
   std::mutex sources_lock_;
   std::vector<task_source*> sources_;  // guarded by sources_lock_, as is their use
 
@@ -246,6 +241,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   blocking_pool blocking_;
   std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
   std::unique_ptr<sched_trace> trace_;  // as guard_
+  reactor io_;  // goes first: what it destroys may use the rest
 };
 
 /// Keeps `s` in memory: threads or suspended tasks are left that refer to it.

@@ -26,6 +26,12 @@ constexpr duration poll_period = std::chrono::microseconds(50);  // at least, be
 
 }  // namespace
 
+worker::worker(scheduler& of, unsigned number) noexcept : seat(of.io()) {
+  owner = &of;
+  index = number;
+  random = 2463534242U + number * 0x9e3779b9U;
+}
+
 void worker::execute(queue_item item) noexcept {
   void* const what = reinterpret_cast<void*>(item & ~item_kind);
   if ((item & item_kind) == task_item) {
@@ -112,7 +118,7 @@ void worker::become_active() noexcept {
 
 queue_item worker::find_elsewhere() noexcept {
   const std::size_t fired = owner->fire_due(*this, helped_, true);
-  if (owner->poll_io() + fired > 0) return next_local();
+  if (owner->io().poll() + fired > 0) return next_local();
   active.store(false, std::memory_order_relaxed);
   const queue_item item = owner->hands_.search(*this, next_random());
   // A timer or an item may have come in the meantime; park() looks for items once more before it sleeps.
@@ -128,24 +134,24 @@ time_point worker::keep_time() noexcept { return owner->keep_time(*this); }
 void worker::stop_keeping_time() noexcept { owner->stop_keeping_time(*this); }
 
 void worker::poll() noexcept {
-  if (owner->poll_io() > 0) polled = true;
+  if (owner->io().poll() > 0) polled = true;
 }
 
 bool worker::sleep(time_point deadline) noexcept {
-  reactor* const io = owner->io_in_use();
-  if (!io || !io->try_sit()) return sleeper.park(deadline);  // V3
-  const bool woken = sleeper.park_in(*io, deadline);
-  if (io->stand_up() > 0) polled = true;
+  reactor& io = owner->io();
+  if (!io.try_sit()) return sleeper.park(deadline);  // V3
+  const bool woken = sleeper.park_elsewhere(deadline);
+  if (io.stand_up() > 0) polled = true;
   return woken;
 }
 
 // A look costs as much as some dozen short tasks.
 void worker::poll_while_busy() noexcept {
-  if (!owner->io_in_use()) return;
+  if (!owner->io().in_use()) return;
   const time_point now = std::chrono::steady_clock::now();
   if (now - polled_at_ < poll_period) return;
   polled_at_ = now;
-  owner->poll_io();
+  owner->io().poll();
 }
 
 }  // namespace tandem::detail
