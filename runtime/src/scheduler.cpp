@@ -32,12 +32,8 @@ scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how, bool
 std::vector<seat*> scheduler::make_workers(unsigned n) {
   std::vector<seat*> seats;
   for (unsigned i = 0; i < n; ++i) {
-    workers_.push_back(std::make_unique<worker>());
-    worker& w = *workers_.back();
-    w.owner = this;
-    w.index = i;
-    w.random = 2463534242U + i * 0x9e3779b9U;
-    seats.push_back(&w);
+    workers_.push_back(std::make_unique<worker>(*this, i));
+    seats.push_back(workers_.back().get());
   }
   return seats;
 }

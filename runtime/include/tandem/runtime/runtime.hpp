@@ -17,6 +17,10 @@
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/time.hpp>
 
+namespace asio {
+class io_context;
+}
+
 namespace tandem {
 
 struct runtime_options {
@@ -37,9 +41,10 @@ struct runtime_options {
   /// counts for neither. The stack is taken by SIGURG on the worker's thread, which may end a poll() or the like there
   /// with EINTR. Zero or less: no watchdog, and no thread for it. Less than 2 ms may be found later than said.
   duration held_limit = std::chrono::milliseconds(100);
-  /// Makes block_on() throw `deadlock` when every task waits, no timer is armed and no blocking call runs: then only a
-  /// thread of your own could wake one, and with this you promise that none will: no thread outside of this runtime
-  /// holds an end of a channel, cancels a context or spawns. A runtime that hosts actors never finds a deadlock.
+  /// Makes block_on() throw `deadlock` when every task waits, no timer is armed, no blocking call runs and nobody waits
+  /// for io with use_task: then only a thread of your own could wake one, and with this you promise that none will: no
+  /// thread outside of this runtime, and no other handler on io(), holds an end of a channel, cancels a context or
+  /// spawns. A runtime that hosts actors never finds a deadlock.
   bool detect_deadlock = false;
   /// Prints a line on the state of the scheduler this often: workers, those asleep, queues, tasks, timers, blocking
   /// calls. For that a thread is started. Zero: as TANDEM_TRACE=sched=MILLISECONDS says, else never.
@@ -175,6 +180,12 @@ class runtime {
   result<void> shutdown(duration limit);
 
   [[nodiscard]] unsigned worker_count() const noexcept;
+
+  /// For sockets, signals and other objects of Asio: see tandem/runtime/asio.hpp. The workers run its handlers, one at a
+  /// time, on no thread of its own; made at the first call, and there for as long as the runtime. Objects made for it must
+  /// be gone before the runtime is. Do not run, stop or restart it.
+  /// Errors: throws std::system_error if there are not four descriptors left for it.
+  [[nodiscard]] asio::io_context& io();
 
   /// Tasks that were spawned and have not ended.
   [[nodiscard]] std::size_t live_tasks() const noexcept;
