@@ -6,7 +6,7 @@
 
 namespace tandem::detail {
 
-enum class io_call : std::uint8_t { open, size, read, write, sync, truncate, close, rename };
+enum class io_call : std::uint8_t { open, size, read, write, sync, truncate, close, rename, splice };
 
 /// What happens to a call instead of what the kernel would do.
 struct io_fault {

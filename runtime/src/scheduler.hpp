@@ -23,6 +23,7 @@
 #include "crew.hpp"
 #include "fork.hpp"
 #include "io_ring.hpp"
+#include "pipe_pool.hpp"
 #include "reactor.hpp"
 #include "sched_trace.hpp"
 #include "timer_heap.hpp"
@@ -161,6 +162,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
   /// Made at the first call; null if there is none.
   [[nodiscard]] io_ring* ring();
+  [[nodiscard]] pipe_pool& pipes() noexcept { return pipes_; }
   void forbid_ring() noexcept { may_have_ring_ = false; }  // before the first call
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
@@ -245,6 +247,7 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   bool stop_ring(time_point deadline);
 
   blocking_pool blocking_;
+  pipe_pool pipes_;
   bool may_have_ring_ = true;
   std::once_flag ring_made_;
   std::atomic<io_ring*> made_ring_{nullptr};  // release by who makes it, acquire by who looks without ring_made_

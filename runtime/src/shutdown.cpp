@@ -190,6 +190,7 @@ result<void> scheduler::shut_down_once(time_point deadline) {
   const bool requests_ended = stopped && stop_ring(std::max(deadline, steady_now() + leave_limit));
   if (requests_ended && calls_ended) has_threads_.reset();
   if (stopped) drain_queues();
+  if (stopped) pipes_.stop();
   if (ended && calls_ended && requests_ended) return {};
   // A thread that goes on may refer to any task, so then all of them must stay; so must the memory that the kernel may
   // write to.
