@@ -17,8 +17,9 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 constexpr std::size_t named_in_report = 16;
 constexpr duration patience = std::chrono::milliseconds(20);     // for workers to come to rest
 constexpr duration look_again = std::chrono::milliseconds(100);  // when some did not
-// Threads get a moment of their own, even if the tasks and calls used up the limit. They need none but for their turn on
-// a CPU, which may be late on a busy machine; then they must not be taken for held up.
+// Threads get a moment of their own, even if the tasks used up the limit. Workers need none but for their turn on a CPU,
+// which may be late on a busy machine; then they must not be taken for held up. So do calls, most of which are about a
+// file and short, and what the kernel does for the ring: while one of them goes on, nothing can be destroyed.
 constexpr duration leave_limit = std::chrono::seconds(1);
 
 }  // namespace
@@ -182,7 +183,7 @@ result<void> scheduler::shut_down_once(time_point deadline) {
   const bool ended = end_tasks(deadline);
   if (!ended) close_table(true);
   const std::string left = ended ? std::string() : summarize(take_census(*this), named_in_report);
-  const bool calls_ended = blocking_.stop(deadline);
+  const bool calls_ended = blocking_.stop(std::max(deadline, steady_now() + leave_limit));
   if (guard_) guard_->stop();  // it must not signal threads that are gone
   if (trace_) trace_->stop();
   const bool stopped = stop_threads(std::max(deadline, steady_now() + leave_limit));

@@ -154,7 +154,7 @@ class runtime {
   [[nodiscard]] context root_context() const noexcept;
 
   /// Cancels the root context, waits for every task and every run_blocking() to end, then stops the threads. After it
-  /// nothing runs any more. Meanwhile tasks may still spawn others. Takes at most some second longer than `limit`, but
+  /// nothing runs any more. Meanwhile tasks may still spawn others. Takes at most some seconds longer than `limit`, but
   /// for the destructors of what it has to destroy.
   ///
   /// What has not ended at `limit` is named in the error:
@@ -164,7 +164,8 @@ class runtime {
   /// | a task that waits or could run    | it is destroyed; its join gives errc::cancelled                          |
   /// | a task that never suspends        | it keeps its thread. Nothing is destroyed, as it may refer to anything:  |
   /// |                                   | tasks stay suspended, and in memory, for good                            |
-  /// | a call of run_blocking()          | the same                                                                 |
+  /// | a call of run_blocking()          | the same, unless it ends within a second                                 |
+  /// | an operation on a file            | it is cancelled if it can be; then as a call of run_blocking()           |
   /// | an actor's handler                | it stays suspended: shut the actor system down first                     |
   ///
   /// Destroying a task destroys its frames on the calling thread, the innermost first, without running on: its locals'
