@@ -93,7 +93,7 @@ void held_with_ring(world& w, std::size_t workers) {
   auto s = std::make_shared<state>(workers, 1);
   w.thread("holds", [=] {
     s->seats[0].ring.push(s->all.make(0));
-    s->hands.added_work();
+    s->hands.added_work(s->seats[0]);
     while (s->ran.load(std::memory_order_relaxed) == 0) detail::sync::spin_pause();
     s->work(0);
   });
@@ -114,7 +114,7 @@ void held_with_slot(world& w) {
           return;
         }
         s->seats[i].next.put(s->all.make(1));
-        s->hands.ensure_watch();
+        s->hands.ensure_watch(s->seats[i]);
         while (s->ran.load(std::memory_order_relaxed) == 0) detail::sync::spin_pause();
         s->run(item);
       });
