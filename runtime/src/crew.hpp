@@ -109,6 +109,10 @@ class crew {
 
   /// Does anybody sleep?   Memory: seq_cst, so that who announced himself before a seq_cst fence is seen or sees.
   [[nodiscard]] bool any_asleep() const noexcept { return idle_count_.load(std::memory_order_seq_cst) != 0; }
+  /// Does anybody run items, of all who neither sleep nor search? A hint; but who falls asleep last is told no.
+  [[nodiscard]] bool any_runs() const noexcept {
+    return idle_count_.load(std::memory_order_relaxed) + searching_.load(std::memory_order_relaxed) < seats_.size();
+  }
   /// Wakes who is the last to be woken for work, but not `except`: to see to what is due elsewhere.
   void wake_longest_asleep(const seat* except) noexcept;
 

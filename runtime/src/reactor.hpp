@@ -20,8 +20,9 @@ namespace tandem::detail {
 /// (V2) Interrupting is sticky: it stops the io_context, which only who takes the seat starts again, before he announces
 ///      that he sleeps in it and before he looks at the requests. What was asked before that he sees; what is asked later
 ///      interrupts him. An interruption that comes late ends somebody's sleep for nothing.
-/// (V3) A worker that finds the seat taken sleeps elsewhere. Who leaves the seat is awake, and tries to take it again
-///      before he sleeps: so when all sleep, one of them sleeps here.
+/// (V3) A worker that falls asleep last tries to take the seat. If it is taken, then by one that sleeps here: who only
+///      looks is awake. Who leaves the seat is awake, too, so another one, or he, is the last again. So when all sleep,
+///      one of them sleeps here.
 class reactor final : public sleeping_place {
  public:
   reactor() noexcept;

@@ -135,13 +135,15 @@ time_point worker::keep_time() noexcept { return owner->keep_time(*this); }
 
 void worker::stop_keeping_time() noexcept { owner->stop_keeping_time(*this); }
 
+// While searching and asleep, io is left to workers that run: what it wakes talks to what they run, or will when they
+// are idle. If one computes for long, whoever keeps watch polls when he begins to search.
 void worker::poll() noexcept {
-  if (owner->io().poll() > 0) polled = true;
+  if (!owner->hands_.any_runs() && owner->io().poll() > 0) polled = true;
 }
 
 bool worker::sleep(time_point deadline) noexcept {
   reactor& io = owner->io();
-  if (!io.try_sit()) return sleeper.park(deadline);  // V3
+  if (owner->hands_.any_runs() || !io.try_sit()) return sleeper.park(deadline);  // V3
   const bool woken = sleeper.park_elsewhere(deadline);
   if (io.stand_up() > 0) polled = true;
   return woken;

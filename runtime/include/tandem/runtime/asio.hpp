@@ -49,8 +49,8 @@ namespace tandem {
 /// | void(T, U), void(error_code, T, U)         | result<std::tuple<T, U>>  |
 /// | void(exception_ptr), void(exception_ptr, T) | as with an error_code    |
 ///
-/// Adapters work: asio::redirect_error(use_task, code) and asio::experimental::as_tuple(use_task) keep what an operation
-/// gave besides an error, such as the bytes that async_read() had read.
+/// asio::experimental::as_tuple(use_task) gives result<std::tuple<error_code, T>>, and so keeps what an operation gave
+/// besides an error, such as the number of bytes that async_read() had read before the end.
 ///
 /// Owns:     nothing: objects and buffers must outlive the co_await, as the operation's own description has it. So no task
 ///           destroys an object that another one waits for: end that one's context, and join it.
@@ -62,7 +62,8 @@ namespace tandem {
 ///           The operation starts with the co_await, not before.
 /// Cancel:   asks the operation, and nothing else, to end; the object stays open and usable. The task goes on when it has
 ///           ended, so that its buffers are free. An operation that was faster gives its outcome. One of several steps, such
-///           as asio::async_write(), may have done some of them. What knows no cancellation of single operations ends when
+///           as asio::async_write(), may have done some of them; close a socket whose connect was cancelled, as the kernel
+///           may go on with it. What knows no cancellation of single operations ends when
 ///           it ends: async_resolve(), for which there is resolve(), and what forwards no cancellation slot.
 /// Errors:   errc::cancelled, errc::deadline_exceeded with the context's cause; otherwise the operation's own, whose
 ///           error_code is kept (`e.as<std::error_code>()`):
