@@ -79,6 +79,8 @@ int main(int argc, char** argv) {
   bench::add_csp_jobs(jobs);
   bench::add_idle_jobs(jobs);
   bench::add_io_jobs(jobs);
+  bench::add_read_jobs(jobs);
+  bench::add_sync_jobs(jobs);
   bench::add_task_jobs(jobs);
   bench::add_timer_jobs(jobs);
 #if defined(TANDEM_BENCH_ACTORS)

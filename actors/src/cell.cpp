@@ -31,7 +31,9 @@ error describe_end(const std::string& name, const error& reason) {
 cell::record::record(cell& c)
     : task_record(c.home_.core, tandem::detail::id_of_origin("actor", std::source_location::current())), self(c) {}
 
-void cell::record::run() noexcept { self.turn(); }
+void cell::record::run() noexcept {
+  if (goes_on()) [[likely]] self.turn();
+}
 
 const char* cell::record::name() const noexcept {
   return self.name_.empty() ? self.kind_.class_name().c_str() : self.name_.c_str();

@@ -37,6 +37,7 @@ task_record::task_record(scheduler& s, origin_id made_by) noexcept
 }
 
 TANDEM_DETAIL_RUNS_TASKS void task_record::run() noexcept {
+  if (!goes_on()) [[unlikely]] return;
   worker_base& worker = *tls_worker;
   set_running(worker, this);
   resume_directly(std::coroutine_handle<promise_base>::from_promise(*innermost));  // the record may be gone after this

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <tandem/runtime/detail/biased_lock.hpp>
 #include <tandem/runtime/detail/completion.hpp>
 
 #include "scheduler.hpp"
@@ -87,6 +88,7 @@ queue_item worker::next_local() noexcept {
 
 void worker::run() noexcept {
   tls_worker = this;
+  const bias_seat_holder own_bias_seat;
   // The first stack of a thread may allocate what the unwinder keeps for the thread; the watchdog's signal must not.
   if (owner->guard()) (void)stack_trace::capture();
   (void)pthread_getcpuclockid(pthread_self(), &probe.cpu_clock);  // fails only where there are no such clocks

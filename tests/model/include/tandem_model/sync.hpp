@@ -13,6 +13,7 @@
 namespace tandem::detail::sync {
 
 inline constexpr std::uint32_t run_queue_capacity = 4;
+inline constexpr unsigned bias_after = 1;
 
 using model::where;
 using std::memory_order;
@@ -101,6 +102,7 @@ inline void atomic_thread_fence(memory_order o, where at = where::current()) noe
 inline void light_fence() noexcept {}  // orders nothing by itself
 inline void heavy_fence(where at = where::current()) noexcept { model::heavy_fence(at); }
 inline void prepare_heavy_fence() noexcept {}
+inline bool fences_are_asymmetric() noexcept { return true; }
 
 inline void spin_pause(where at = where::current()) noexcept { model::pause(at); }
 inline void thread_yield(where at = where::current()) noexcept { model::pause(at); }

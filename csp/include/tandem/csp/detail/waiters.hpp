@@ -1,6 +1,5 @@
-// Who waits at a channel: the list of nodes, what can end a wait, and how the waiting party is woken.
+// Who waits at a channel: what can end a wait, and how the waiting party is woken.
 #pragma once
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -8,6 +7,7 @@
 #include <tandem/runtime/detail/selection.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
+#include <tandem/runtime/detail/wait_list.hpp>
 
 namespace tandem::csp::detail {
 
@@ -17,6 +17,7 @@ using tandem::detail::current_task;
 using tandem::detail::selection;
 using tandem::detail::task_of;
 using tandem::detail::task_record;
+using tandem::detail::wait_list;
 using tandem::detail::wait_node;
 
 /// The lock of every channel. One name, so that a lock biased towards the channel's worker can take its place.
@@ -69,42 +70,5 @@ inline void wake(wait_node& node) noexcept {
     case wait_node::owner::thread: return static_cast<thread_waiter&>(node).wake();
   }
 }
-
-/// A first-in first-out list of nodes. Guarded by the lock of its owner, except for empty().
-class wait_list {
- public:
-  /// Also without the lock, as a hint: relaxed suffices, because whoever acts on the answer looks again under the lock.
-  [[nodiscard]] bool empty() const noexcept { return first_.load(std::memory_order_relaxed) == nullptr; }
-
-  // Relaxed here and below: ordered by the lock.
-  [[nodiscard]] wait_node* first() const noexcept { return first_.load(std::memory_order_relaxed); }
-
-  void push_back(wait_node& node) noexcept {
-    node.previous = last_;
-    node.next = nullptr;
-    node.linked = true;
-    if (last_)
-      last_->next = &node;
-    else
-      first_.store(&node, std::memory_order_relaxed);
-    last_ = &node;
-  }
-
-  void unlink(wait_node& node) noexcept {
-    if (node.previous)
-      node.previous->next = node.next;
-    else
-      first_.store(node.next, std::memory_order_relaxed);
-    if (node.next)
-      node.next->previous = node.previous;
-    else
-      last_ = node.previous;
-    node.linked = false;
-  }
-
- private:
-  std::atomic<wait_node*> first_{nullptr};
-  wait_node* last_ = nullptr;
-};
 
 }  // namespace tandem::csp::detail

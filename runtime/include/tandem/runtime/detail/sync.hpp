@@ -20,6 +20,9 @@ using std::mutex;
 /// A worker's ring holds this many items. A model's is small, so that it overflows and wraps.
 inline constexpr std::uint32_t run_queue_capacity = 256;
 
+/// A lock that one worker entered so often in a row becomes biased towards it.
+inline constexpr unsigned bias_after = 64;
+
 /// In every round of a loop that waits for another thread to write.
 inline void spin_pause() noexcept { cpu_pause(); }
 
@@ -48,6 +51,8 @@ inline void light_fence() noexcept {
     atomic_thread_fence(std::memory_order_seq_cst);
 }
 void heavy_fence() noexcept;
+/// True if the light fence costs nothing.
+inline bool fences_are_asymmetric() noexcept { return heavy_fence_prepared.load(std::memory_order_relaxed); }
 
 /// What steady_clock says.
 [[nodiscard]] inline time_point clock_now() noexcept { return std::chrono::steady_clock::now(); }

@@ -47,8 +47,10 @@ class task_record : public completion_base, public wait_node {
   static void* operator new(std::size_t bytes) { return record_allocate(bytes); }
   static void operator delete(void* memory, std::size_t bytes) noexcept { record_free(memory, bytes); }
 
-  /// Runs until the task suspends or ends; the record may be gone then. On a worker.
+  /// Runs until the task suspends or ends, if goes_on(); the record may be gone then. On a worker.
   virtual void run() noexcept;
+  /// What run() begins with. False: the task waits on, and may run elsewhere already.
+  [[nodiscard]] bool goes_on() noexcept { return !looks || waits_for.load(std::memory_order_relaxed)->look(*this); }
   [[nodiscard]] virtual const char* name() const noexcept { return origin().name; }
   [[nodiscard]] task_record* completing_task() noexcept final { return this; }
   /// False for what is in the table of tasks too, but was not made by spawn().
@@ -90,6 +92,7 @@ class task_record : public completion_base, public wait_node {
   bool waited : 1 = false;         // the plain operation in progress began to wait
   bool holds_lock : 1 = false;     // … and holds its channel's lock, until it has linked the node
   bool item_seen : 1 = false;      // shutdown found its item in a queue
+  bool looks : 1 = false;          // made ready, it may have to wait on: see wait_kind::look (R2)
 
  private:
   bool counts_context_ : 1 = false;
