@@ -275,6 +275,32 @@ TEST(UseTask, WorksWithAsiosResolver) {
   });
 }
 
+TEST(IoErrors, AreClassifiedWhateverOfAsiosCategoriesTheyAreIn) {
+  const std::pair<std::error_code, errc> table[] = {
+      {asio::error::eof, errc::closed},
+      {asio::error::already_open, errc::failed_precondition},
+      {asio::error::not_found, errc::not_found},
+      {asio::error::fd_set_failure, errc::resource_exhausted},
+      {asio::error::host_not_found, errc::not_found},
+      {asio::error::no_data, errc::not_found},
+      {asio::error::host_not_found_try_again, errc::unavailable},
+      {asio::error::no_recovery, errc::unavailable},
+      {asio::error::service_not_found, errc::not_found},
+      {asio::error::socket_type_not_supported, errc::unimplemented},
+      {asio::error::connection_refused, errc::unavailable},
+      {asio::error::timed_out, errc::timed_out},
+      {asio::error::no_descriptors, errc::resource_exhausted},
+      {asio::error::access_denied, errc::permission_denied},
+      {asio::error::operation_aborted, errc::cancelled},
+      {std::error_code(99, asio::error::get_misc_category()), errc::unknown},
+  };
+  for (const auto& [code, expected] : table) {
+    EXPECT_EQ(errc_of(code), expected) << code;
+    EXPECT_EQ(to_error_code(error_from(code)), code);
+  }
+  EXPECT_EQ(detail::io_error(asio::error::operation_aborted).code(), errc::aborted);
+}
+
 TEST(IoErrors, TellTheCallersNextMove) {
   in_a_task([]() -> task<> {
     asio::io_context& io = this_task::io();
