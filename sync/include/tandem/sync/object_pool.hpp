@@ -30,8 +30,7 @@ struct pool_options {
 /// Which idle object comes is not said: most often what the calling thread returned last.
 ///
 /// Owns:    what is idle. A pool may go before its loans: they stay good, and their objects are destroyed when they
-/// end.
-///          It must not go during a call of get().
+///          end. It must not go during a call of get().
 /// Threads: every member may be called from any thread at any time, inside of a runtime or not. Functions given to the
 ///          pool are called by several threads at once, under no lock.
 template <class T>

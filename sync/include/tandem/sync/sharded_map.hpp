@@ -36,9 +36,8 @@ struct sharded_map_options {
 /// `Hash` may be poor (std::hash of an integer is): it is mixed. A hash that is the same for all keys works, slowly.
 ///
 /// Owns:    the entries. One that was erased or replaced is destroyed by a later write to its shard, by clear(), or
-/// with
-///          the map: at most 32 for each shard stay, and those that are being read. No call may go on when the map is
-///          destroyed.
+///          with the map: at most 32 for each shard stay, and those that are being read. No call may go on when the map
+///          is destroyed.
 /// Threads: every member may be called from any thread at any time, inside of a runtime or not.
 /// Order:   calls for one key take effect one after the other; each reads what the last one left.
 /// Suspends: never, and no function passed in may keep a reference to an entry when it returns.
@@ -66,7 +65,9 @@ class sharded_map {
   ~sharded_map() = default;
 
   /// A copy of the value of `key`.
-  [[nodiscard]] std::optional<V> find(const K& key) const requires std::copy_constructible<V> {
+  [[nodiscard]] std::optional<V> find(const K& key) const
+    requires std::copy_constructible<V>
+  {
     std::optional<V> found;
     visit(key, [&](const V& value) { found.emplace(value); });
     return found;

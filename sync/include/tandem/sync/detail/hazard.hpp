@@ -31,14 +31,12 @@ void left_noted(hazard_record& r, const hazardous* old) noexcept;
 /// (Z2) Whoever sees that a reader has left something sees it done with it: each write of `reads` is a release, each
 ///      look of a writer an acquire.
 /// (Z3) After the writer's fence nobody comes to read the object any more; those who do can only become fewer. Others
-/// may
-///      still announce it, look, and leave it.
+///      may still announce it, look, and leave it.
 struct alignas(64) hazard_record {
   // A line for each record: readers on different CPUs share none. The first slot is for what is handed over (Z4).
   static constexpr std::size_t slots = 3;
   std::array<atomic<const hazardous*>, slots> reads{};
-  atomic<bool> noted{
-      false};  // somebody wants to hear when the first slot is left (Z4); written under the lock of handed_over
+  atomic<bool> noted{false};           // somebody wants to hear when the first slot is left (Z4)
   hazard_record* next_free = nullptr;  // its owner's
 
   /// Tells that `what` is about to be read. The caller then looks whether it can still be reached.

@@ -1,5 +1,4 @@
-// Idle objects of one kind: a few in each thread's own part, the rest shared, freed when nobody wanted them for a
-// while.
+// Idle objects of one kind: a few in each thread's own part, the rest shared, freed after a while.
 #pragma once
 #include <array>
 #include <atomic>
