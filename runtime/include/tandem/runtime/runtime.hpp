@@ -29,10 +29,6 @@ struct runtime_options {
   unsigned workers = 0;
   /// Most threads of the blocking pool, at least 1; it starts none before the first run_blocking().
   unsigned blocking_threads = 512;
-  /// Whether reads, writes and syncs of files go by io_uring, where the kernel has it and lets the process use it: then
-  /// a thread of the runtime's own takes what it completes, from the first of them on. Otherwise they go by the blocking
-  /// pool.
-  bool io_uring = true;
   /// How long the destructor waits for tasks to end. Less than zero is zero.
   duration shutdown_limit = std::chrono::seconds(10);
   /// A task that holds its worker for longer than this is reported, once, with its stack: it keeps all others of that
@@ -52,6 +48,10 @@ struct runtime_options {
   /// Where the reports of held workers and the trace go; called on a thread of the runtime, one call at a time.
   /// Default: stderr.
   std::function<void(const std::string&)> report = {};
+  /// Whether reads, writes and syncs of files go by io_uring, where the kernel has it and lets the process use it: then
+  /// a thread of the runtime's own takes what it completes, from the first of them on. Otherwise they go by the blocking
+  /// pool.
+  bool io_uring = true;
 };
 
 /// Thrown by runtime::block_on() when no task can ever run again; what() tells which tasks there were and what each
