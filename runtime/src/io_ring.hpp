@@ -1,8 +1,6 @@
 // Reads, writes and syncs of files by io_uring: one ring per runtime, and a thread that takes what it has completed.
 #pragma once
-#include <atomic>
 #include <condition_variable>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>

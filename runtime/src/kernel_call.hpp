@@ -77,7 +77,7 @@ class transfer final : public kernel_call {
   bool may_try_ = false;
 };
 
-/// `call()`, on a thread that may block. It gives a number, negative for an errno. Named in reports by `Kind`'s name.
+/// `call()`, on a thread that may block. It gives a number, negative for an errno.
 template <std::invocable F>
 class pool_call final : public kernel_call {
  public:
