@@ -10,7 +10,10 @@
 namespace tandem {
 namespace detail {
 
-void check_io_context(const task_record& task, const asio::execution_context* of) {
+void io_wait::check(const task_record& task, const asio::execution_context* of) const {
+  if (task_) [[unlikely]]
+    throw std::logic_error("tandem: an operation with use_task was awaited a second time; call the function that makes it "
+                           "once for each co_await");
   reactor& io = task.owner->io();
   if (io.in_use() && (!of || of == &io.context())) [[likely]]
     return;

@@ -144,6 +144,22 @@ TEST(UseTask, RefusesObjectsOfAnotherIoContext) {
                std::logic_error);
 }
 
+TEST(UseTask, RefusesToStartAnOperationASecondTime) {
+  in_a_task([]() -> task<> {
+    asio::steady_timer timer(this_task::io(), 1ms);
+    auto wait = timer.async_wait(use_task);
+    const auto first = co_await wait;
+    EXPECT_TRUE(first);
+    bool refused = false;
+    try {
+      (void)co_await wait;
+    } catch (const std::logic_error&) {
+      refused = true;
+    }
+    EXPECT_TRUE(refused);
+  });
+}
+
 TEST(UseTask, PassesOnWhatStartingAnOperationThrows) {
   in_a_task([]() -> task<> {
     const auto start = [](auto) { throw std::runtime_error("cannot start"); };

@@ -80,7 +80,8 @@ namespace tandem {
 /// | host_not_found_try_again, no_recovery             | unavailable        | the name could not be looked up              |
 /// | others                                            | errc_of(error_code) |                                             |
 ///
-///           Throws std::logic_error for an object of another io_context, and what starting the operation throws.
+///           Throws std::logic_error for an object of another io_context and an operation that was awaited before, and
+///           what starting the operation throws.
 struct use_task_t {};
 inline constexpr use_task_t use_task{};
 
@@ -132,9 +133,6 @@ struct io_arguments<std::exception_ptr, Args...> {
   if (errc_of(code) == errc::cancelled && context_over(task)) return context_error(task);
   return io_error(code);
 }
-
-/// Throws std::logic_error unless `of` is the io_context of the task's runtime; null stands for one that cannot be known.
-void check_io_context(const task_record& task, const asio::execution_context* of);
 
 /// For what Asio allocates for an operation.
 template <class T>
@@ -223,7 +221,7 @@ class [[nodiscard]] io_operation<void(Args...), Initiation, Inits...> : public a
 
  private:
   bool start(task_record& task) {
-    check_io_context(task, context_of(initiation_));
+    this->check(task, context_of(initiation_));
     if (!this->begin(task)) return this->park_without();
     try {
       std::apply(

@@ -7,6 +7,10 @@
 #include <tandem/errors/error.hpp>
 #include <tandem/runtime/detail/wait_node.hpp>
 
+namespace asio {
+class execution_context;
+}
+
 namespace tandem::detail {
 
 class reactor;
@@ -38,6 +42,9 @@ class io_wait {
   explicit io_wait(cancel_function c) noexcept : cancel_operation_(c) {}
   ~io_wait() = default;
 
+  /// Throws std::logic_error unless `of` is the io_context of the task's runtime, or null, as it cannot be known; and if
+  /// this is not the first time.
+  void check(const task_record& task, const asio::execution_context* of) const;
   /// True if the operation is to be started: then park() must follow, or withdraw(). False: the context is over.
   [[nodiscard]] bool begin(task_record& task) noexcept;
   /// The operation could not be started.
