@@ -311,7 +311,7 @@ TEST_F(MutexDeathTest, DestroyedWhileATaskWaitsNamesTheTask) {
     sim.run_until_idle();
     lock.reset();
   };
-  EXPECT_DEATH(destroy(), "a mutex was destroyed while task 'patient' waits for it");
+  EXPECT_DEATH(destroy(), "what task 'patient' waits for was destroyed: a mutex\\.");
 }
 
 TEST_F(MutexDeathTest, DestroyedAfterTheWaitingTaskWasCalledNamesTheTask) {
@@ -324,7 +324,7 @@ TEST_F(MutexDeathTest, DestroyedAfterTheWaitingTaskWasCalledNamesTheTask) {
     held.unlock();
     lock.reset();
   };
-  EXPECT_DEATH(destroy(), "a mutex was destroyed while task 'patient' waits for it");
+  EXPECT_DEATH(destroy(), "what task 'patient' waits for was destroyed: a mutex\\.");
 }
 
 TEST_F(MutexDeathTest, AGuardOfWhatIsNotLockedEndsTheProgram) {

@@ -187,7 +187,7 @@ TEST_F(SemaphoreDeathTest, DestroyedWhileATaskWaitsNamesTheTask) {
     sim.run_until_idle();
     if (all == 1) room.reset();
   };
-  EXPECT_DEATH(destroy(), "a semaphore was destroyed while task 'patient' waits for it");
+  EXPECT_DEATH(destroy(), "what task 'patient' waits for was destroyed: a semaphore\\.");
 }
 
 TEST_F(SemaphoreDeathTest, PermitsThatWereGivenBackBehindTheirBackEndTheProgram) {
