@@ -8,7 +8,8 @@
 
 int main(int argc, char** argv) {
   std::vector<stress::primitive> all;
-  for (auto some : {stress::task_primitives(), stress::channel_primitives(), stress::thread_primitives()})
+  for (auto some : {stress::task_primitives(), stress::channel_primitives(), stress::thread_primitives(),
+                    stress::sync_primitives()})
     all.insert(all.end(), some.begin(), some.end());
 
   stress::settings how;

@@ -31,5 +31,6 @@ struct primitive {
 [[nodiscard]] std::vector<primitive> task_primitives();
 [[nodiscard]] std::vector<primitive> channel_primitives();
 [[nodiscard]] std::vector<primitive> thread_primitives();
+[[nodiscard]] std::vector<primitive> sync_primitives();
 
 }  // namespace stress
