@@ -30,6 +30,11 @@ constinit thread_local worker_base* tls_worker = nullptr;
 task_record::task_record(scheduler& s, origin_id made_by) noexcept
     : wait_node(wait_node::owner::task), origin_(made_by), owner(&s), id(1) {}
 void task_record::run() noexcept {}
+void record_free(void* memory, std::size_t) noexcept { ::operator delete(memory); }
+const task_origin& origin_of(origin_id) noexcept {
+  static const task_origin nowhere{"task", std::source_location::current()};
+  return nowhere;
+}
 
 time_point clock_of(const scheduler&) noexcept { return model::clock_now_is += model::clock_step; }
 
@@ -172,14 +177,31 @@ void cancel_one(world& w, std::size_t tasks) {
   w.finally([=] { s->check_all(); });
 }
 
+// Nothing but the cancel ends the wait.
+void cancel_what_nothing_else_ends(world& w) {
+  auto s = std::make_shared<scene>();
+  auto ended = std::make_shared<detail::parker>();
+  w.thread("task", [=] {
+    s->use(s->tasks[0], 1);
+    ended->unpark();
+  });
+  w.thread("holder", [=] {
+    const auto held = s->lock.try_lock();
+    s->tasks[0].cancel();
+    ended->park(no_deadline);
+  });
+  w.finally([=] { s->check_all(); });
+}
+
 const std::vector<model> models{
     {{.preemptions = 3, .old_values = 0}, [](world& w) { take_turns(w, 2, 2, false); }},
     {{.preemptions = 2, .old_values = 0}, [](world& w) { take_turns(w, 3, 1, false); }},
     {{.preemptions = 2, .old_values = 0}, [](world& w) { take_turns(w, 3, 1, true); }},
     {{.preemptions = 2, .old_values = 0}, [](world& w) { try_beside(w); }},
     {{.preemptions = 3, .old_values = 0}, [](world& w) { cancel_one(w, 2); }},
-    {{.preemptions = 2, .old_values = 0}, [](world& w) { cancel_one(w, 3); }},
+    {{.preemptions = 1, .old_values = 0}, [](world& w) { cancel_one(w, 3); }},
     {{.preemptions = 2, .old_values = 1}, [](world& w) { take_turns(w, 2, 1, false); }},
+    {{.preemptions = 3, .old_values = 0}, cancel_what_nothing_else_ends},
 };
 
 TEST(MutexModel, TwoTasksTakeTurns) { expect_holds(models[0].how, models[0].what); }
@@ -189,6 +211,7 @@ TEST(MutexModel, AnOutsiderMayOvertake) { expect_holds(models[3].how, models[3].
 TEST(MutexModel, OneOfTwoIsCancelledAtAnyMoment) { expect_holds(models[4].how, models[4].what); }
 TEST(MutexModel, OneOfThreeIsCancelledAtAnyMoment) { expect_holds(models[5].how, models[5].what); }
 TEST(MutexModel, WhatOneDidInsideTheNextSees) { expect_holds(models[6].how, models[6].what); }
+TEST(MutexModel, ACancelThatMeetsATaskAboutToWaitIsNotLost) { expect_holds(models[7].how, models[7].what); }
 
 TEST(MutexMutants, ALockUnderItThatLetsTwoInOrPublishesNothingIsNoticed) {
   EXPECT_EQ(unnoticed(mutation::kind::tear, step::exchange, "spin_lock.hpp", models), std::vector<std::string>());
