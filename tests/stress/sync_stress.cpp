@@ -442,7 +442,8 @@ std::uint64_t fairness_round(const settings& how, std::uint32_t) {
     const auto mean = [&](duration d) { return microseconds(d / static_cast<duration::rep>(c.turns[1])); };
     std::printf("fairness, greedy one %s: polite share %.1f %% of %llu turns, it paused %lld us and waited %lld us each "
                 "time, %lld us at most\n",
-                computes ? "computes" : "sleeps", 100.0 * static_cast<double>(c.turns[1]) / static_cast<double>(turns),
+                computes ? "computes" : "sleeps",
+                100.0 * static_cast<double>(c.turns[1]) / static_cast<double>(turns),
                 static_cast<unsigned long long>(turns), mean(c.paused), mean(c.waited), microseconds(c.longest_wait));
     all += turns;
   }

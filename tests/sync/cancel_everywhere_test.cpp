@@ -1,6 +1,6 @@
-// Every wait of this module, ended at every moment: cancelled while it waits, over before, at its context's deadline, at
-// its own limit, and while the task is called or waits for its turn. The error says why, the operation has not taken
-// effect, nothing is left, and the primitive is unharmed.
+// Every wait of this module, ended at every moment: cancelled while it waits, over before, at its context's deadline,
+// at its own limit, and while the task is called or waits for its turn. The error says why, the operation has not
+// taken effect, nothing is left, and the primitive is unharmed.
 #include <memory>
 #include <string>
 #include <utility>

@@ -259,7 +259,8 @@ void destroy_with_a_waiter() {
 TEST_F(GateDeathTest, DestroyedWhileATaskWaitsNamesTheTask) {
   EXPECT_DEATH(destroy_with_a_waiter<closed_event>(), "what task 'patient' waits for was destroyed: an event\\.");
   EXPECT_DEATH(destroy_with_a_waiter<closed_latch>(), "what task 'patient' waits for was destroyed: a latch\\.");
-  EXPECT_DEATH(destroy_with_a_waiter<closed_wait_group>(), "what task 'patient' waits for was destroyed: a wait group\\.");
+  EXPECT_DEATH(destroy_with_a_waiter<closed_wait_group>(),
+               "what task 'patient' waits for was destroyed: a wait group\\.");
 }
 
 }  // namespace

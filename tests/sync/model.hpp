@@ -40,7 +40,8 @@ fate fate_of(const result<T>& outcome) {
 
 class model_run {
  public:
-  explicit model_run(std::uint32_t seed) : random_(seed), sim_({.seed = seed, .order = testing::task_order::shuffled}) {}
+  explicit model_run(std::uint32_t seed)
+      : random_(seed), sim_({.seed = seed, .order = testing::task_order::shuffled}) {}
   virtual ~model_run() = default;
   model_run(const model_run&) = delete;
   model_run& operator=(const model_run&) = delete;
@@ -102,7 +103,10 @@ class model_run {
         if (all_.size() > 60) forget_ended();
         model_operation& o = *all_.emplace_back(std::make_unique<model_operation>(sim_.root_context()));
         // All limits differ, as the order of timers that are due together is nobody's promise.
-        if (draw(3) == 0) o.limit = sim_.now() + std::chrono::nanoseconds(draw(3) == 0 ? 0 : 1'000 * draw(20) + ++limits_ % 1'000);
+        if (draw(3) == 0) {
+          const unsigned after = draw(3) == 0 ? 0 : 1'000 * draw(20) + ++limits_ % 1'000;
+          o.limit = sim_.now() + std::chrono::nanoseconds(after);
+        }
         sim_.spawn(perform(o), o.source.context()).disown();
         break;
       }
@@ -155,7 +159,6 @@ class model_run {
   unsigned limits_ = 0;
 
  protected:
-  /// The primitive must be declared in a base before this one, or outlive it: it ends what is left.
   testing::sim_runtime sim_;
 };
 

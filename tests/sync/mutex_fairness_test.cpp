@@ -1,4 +1,5 @@
-// One greedy task, that takes the lock again as soon as it has let it go, and one polite, that pauses as long as it holds it.
+// One greedy task, that takes the lock again as soon as it has let it go, and one polite, that pauses as long as it
+// holds it.
 #include <tandem/sync/mutex.hpp>
 
 #include <algorithm>

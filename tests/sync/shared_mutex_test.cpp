@@ -139,7 +139,8 @@ TEST_F(SharedMutex, TryFormsTakeItOnlyIfItIsFree) {
 
 TEST_F(SharedMutex, TimedFormsGiveUpAtTheirLimitNotBefore) {
   const auto held = lock_.try_lock();
-  writing w1(sim_, [this] { return lock_.lock_for(1s); }), w2(sim_, [this] { return lock_.lock_until(sim_.now() + 1s); });
+  writing w1(sim_, [this] { return lock_.lock_for(1s); });
+  writing w2(sim_, [this] { return lock_.lock_until(sim_.now() + 1s); });
   reading r1(sim_, [this] { return lock_.lock_shared_for(1s); });
   reading r2(sim_, [this] { return lock_.lock_shared_until(sim_.now() + 1s); });
   sim_.advance(1s - 1ns);

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include <tandem/runtime/detail/biased_lock.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/with_context.hpp>
@@ -210,6 +209,40 @@ INSTANTIATE_TEST_SUITE_P(
                       kind{"exchange_notifications", exchange_notifications},
                       kind{"lock_without_waiting", lock_without_waiting}),
     [](const auto& instance) { return std::string(instance.param.name); });
+
+// The one that the mutex has called never gets to look: the next in line, of another runtime, is called in its place.
+TEST(SyncShutdownByForce, OfATaskThatTheMutexHasCalledLosesNoTurn) {
+  hall h;
+  runtime other({.workers = 1});
+  join_handle<void> next;
+  {
+    runtime rt({.workers = 1, .held_limit = 0s});
+    std::latch first_waits(1), both_wait(1);
+    auto wait = [](hall& at, std::latch& l) -> task<> {
+      l.count_down();
+      const auto held = co_await at.lock.lock();
+    };
+    auto holder = [&wait](hall& at, std::latch& first, std::latch& both) -> task<> {
+      auto held = co_await at.lock.lock();
+      spawn(wait(at, first)).detach();
+      while (!both.try_wait()) co_await yield();
+      held->unlock();  // calls the first, which is behind this task
+      for (const auto until = std::chrono::steady_clock::now() + 200ms; std::chrono::steady_clock::now() < until;) {
+      }
+      co_await run_for_ever();
+    };
+    rt.spawn(without_cancel(holder(h, first_waits, both_wait))).detach();
+    first_waits.wait();
+    std::latch next_comes(1);
+    next = other.spawn(wait(h, next_comes));
+    next_comes.wait();
+    both_wait.count_down();
+    EXPECT_FALSE(rt.shutdown(1ms).has_value());
+  }
+  auto join = [](join_handle<void> handle) -> task<result<void>> { co_return co_await handle.join(); };
+  EXPECT_TRUE(other.block_on(join(std::move(next))).has_value());
+  EXPECT_FALSE(h.lock.is_locked());
+}
 
 // Tasks of another runtime wait behind those that are destroyed, and go on.
 TEST(SyncShutdownByForce, LetsTasksOfOtherRuntimesGoOn) {
