@@ -216,6 +216,8 @@ void set_foreign_host(scheduler& s, foreign_host host) noexcept {
 
 unsigned worker_count(const scheduler& s) noexcept { return s.worker_count(); }
 
+time_point clock_of(const scheduler& s) noexcept { return s.now(); }
+
 bool is_stopping(const scheduler& s) noexcept { return s.stopping(); }
 
 void make_ready(task_record& task) noexcept { submit(*task.owner, item_of(task)); }
@@ -233,7 +235,7 @@ void yield_to_all(task_record& task) noexcept {
 bool add_live_task(task_record& task) noexcept { return task.owner->add_live(task); }
 void remove_live_task(task_record& task) noexcept { task.owner->remove_live(task); }
 
-void schedule_new(task_record& task) noexcept {
+void schedule_behind_others(task_record& task) noexcept {
   worker_base* const here = tls_worker;
   if (here && here->owner == task.owner) {
     static_cast<worker*>(here)->push_back(item_of(task), true);

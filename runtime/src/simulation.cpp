@@ -106,7 +106,6 @@ void move_clock(scheduler& s, time_point when) noexcept {
   s.worker_at(0).timers.fire_due(s.now());
 }
 
-time_point clock_of(const scheduler& s) noexcept { return s.now(); }
 time_point next_timer(scheduler& s) noexcept { return s.worker_at(0).timers.next_due(); }
 std::size_t live_task_count(const scheduler& s) noexcept { return s.live_tasks(); }
 std::string describe_live_tasks(scheduler& s) { return summarize(take_census(s), named_in_report); }

@@ -33,5 +33,6 @@ struct primitive {
 [[nodiscard]] std::vector<primitive> thread_primitives();
 [[nodiscard]] std::vector<primitive> file_primitives();
 [[nodiscard]] std::vector<primitive> read_primitives();
+[[nodiscard]] std::vector<primitive> sync_primitives();
 
 }  // namespace stress

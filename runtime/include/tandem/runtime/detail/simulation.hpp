@@ -6,6 +6,7 @@
 #include <string>
 
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/detail/timer.hpp>
 #include <tandem/runtime/time.hpp>
 #include <tandem/runtime/wall_clock.hpp>
 
@@ -36,7 +37,6 @@ bool let_io_come(scheduler& s, duration patience) noexcept;
 /// Sets the virtual wall clock, forward or back. It goes on from there as the virtual clock does.
 void set_wall_clock(scheduler& s, wall_time t) noexcept;
 
-[[nodiscard]] time_point clock_of(const scheduler& s) noexcept;
 [[nodiscard]] wall_time wall_clock_of(const scheduler& s) noexcept;
 [[nodiscard]] time_point next_timer(scheduler& s) noexcept;
 [[nodiscard]] std::size_t live_task_count(const scheduler& s) noexcept;
