@@ -190,7 +190,7 @@ TEST(FileShutdown, WithACallUnderWayLeavesTheTaskAndNamesIt) {
       }
       return detail::io_fault();
     });
-    (void)co_await file::open(path, file_options::to_update());
+    (void)co_await file::open(path);  // there is none: the call goes on while the folder is removed
   };
   runtime rt({.workers = 1});
   rt.spawn(without_cancel(body(folder / "a")), "opener").detach();
