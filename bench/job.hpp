@@ -49,6 +49,7 @@ inline void report(std::string_view name, unsigned threads, double value, const 
 
 void add_csp_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);
+void add_read_jobs(std::vector<job>& jobs);
 void add_sync_jobs(std::vector<job>& jobs);
 void add_task_jobs(std::vector<job>& jobs);
 void add_timer_jobs(std::vector<job>& jobs);

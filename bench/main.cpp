@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
 #endif
   bench::add_csp_jobs(jobs);
   bench::add_idle_jobs(jobs);
+  bench::add_read_jobs(jobs);
   bench::add_sync_jobs(jobs);
   bench::add_task_jobs(jobs);
   bench::add_timer_jobs(jobs);

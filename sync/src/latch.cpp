@@ -6,7 +6,7 @@
 namespace tandem::sync {
 
 latch::latch(std::ptrdiff_t count) : gate(count == 0), count_(count) {
-  if (count < 0) throw std::invalid_argument("tandem: a latch of " + std::to_string(count) + "; it counts down to zero");
+  if (count < 0) throw std::invalid_argument("tandem: a latch that starts at " + std::to_string(count));
 }
 
 void latch::count_down(std::ptrdiff_t n) {

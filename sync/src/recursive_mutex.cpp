@@ -7,7 +7,7 @@ namespace tandem::sync {
 
 result<recursive_mutex::guard> recursive_mutex::try_lock() {
   if (this_task::id() == 0)
-    throw std::logic_error("tandem: try_lock() of a recursive mutex outside of tasks; it belongs to the task that locks it");
+    throw std::logic_error("tandem: try_lock() of a recursive mutex, which belongs to a task, outside of tasks");
   if (is_mine()) return again();
   auto locked = mutex_.try_lock();
   if (!locked) return fail(std::move(locked).error());

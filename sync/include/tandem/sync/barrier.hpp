@@ -28,9 +28,11 @@ class barrier : private detail::waitable {
   [[nodiscard]] auto arrive_and_wait() noexcept { return operation<detail::unlimited>(*this); }
 
   /// arrive_and_wait(), for at most `limit`; zero or less: only if it is the last.
-  /// Errors: those of arrive_and_wait(), and errc::timed_out. Throws std::bad_alloc if it must wait and the timer cannot
-  ///         be kept.
-  [[nodiscard]] auto arrive_and_wait_for(duration limit) noexcept { return operation<detail::time_limit>(*this, limit); }
+  /// Errors: those of arrive_and_wait(), and errc::timed_out. Throws std::bad_alloc if it must wait and the timer
+  ///         cannot be kept.
+  [[nodiscard]] auto arrive_and_wait_for(duration limit) noexcept {
+    return operation<detail::time_limit>(*this, limit);
+  }
   /// arrive_and_wait_for(), until `when` on the runtime's clock.
   [[nodiscard]] auto arrive_and_wait_until(time_point when) noexcept {
     return operation<detail::time_limit>(*this, when);

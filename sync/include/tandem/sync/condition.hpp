@@ -24,7 +24,8 @@ class condition : private detail::waitable {
  public:
   constexpr condition() = default;
 
-  /// Unlocks the mutex that `held` holds, waits to be notified, and locks it again. No notification is missed in between.
+  /// Unlocks the mutex that `held` holds, waits to be notified, and locks it again. No notification is missed in
+  /// between.
   /// Suspends: always.
   /// Cancel:   safe. Whatever the outcome, `held` holds the mutex again: waiting for it is not cancelled.
   /// Errors:   errc::cancelled, errc::deadline_exceeded: it was not notified. Throws std::logic_error if `held` holds

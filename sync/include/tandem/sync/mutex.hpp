@@ -16,12 +16,12 @@ namespace tandem::sync {
 /// ```
 /// or, in a task<result<T>>, `auto held = co_await or_return(m.lock());`. It is unlocked when `held` goes.
 ///
-/// Order:   a task that comes while the lock is free gets it, even if others wait: that is fast, as a waiting one has to be
-///          resumed first. The one that has waited the longest is called when the lock becomes free. If it finds that
-///          another was faster, or has waited for a millisecond, the next unlock() hands it the lock; if nobody else
-///          waits, after 20 us already.
-/// Threads: lock…() by tasks; try_lock() and unlock() by any thread. It belongs to nobody: another task than the one that
-///          locked it may unlock it. A task that locks it twice waits for itself; see recursive_mutex.
+/// Order:   a task that comes while the lock is free gets it, even if others wait: that is fast, as a waiting one has
+///          to be resumed first. The one that has waited the longest is called when the lock becomes free. If it finds
+///          that another was faster, or has waited for a millisecond, the next unlock() hands it the lock; if nobody
+///          else waits, after 20 us already.
+/// Threads: lock…() by tasks; try_lock() and unlock() by any thread. It belongs to nobody: another task than the one
+///          that locked it may unlock it. A task that locks it twice waits for itself; see recursive_mutex.
 /// Memory:  what came before unlock() is visible to who locks it next. Allocates nothing, but for timers of lock_for().
 /// Destroying it while a task waits for it is reported on stderr and aborts; while it is locked is fine.
 class mutex : private detail::waitable {

@@ -13,8 +13,8 @@
 
 namespace tandem::sync {
 
-/// Belongs to a task: the coroutines that one task awaits, however deep, are that task; what it spawns is not. So one of
-/// them may lock what its caller has locked. An actor is one task for all of its handlers.
+/// Belongs to a task: the coroutines that one task awaits, however deep, are that task; what it spawns is not. So one
+/// of them may lock what its caller has locked. An actor is one task for all of its handlers.
 ///
 /// Slower than a mutex: lock() is a coroutine.
 /// Threads: all members by tasks; the guard must go in the task that made it, or the program ends. Otherwise as mutex.

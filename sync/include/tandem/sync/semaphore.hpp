@@ -18,8 +18,8 @@ namespace tandem::sync {
 /// Order:   first come, first served: who waits for many permits is not overtaken by those who want few.
 /// Threads: acquire…() by tasks; try_acquire() and release() by any thread. Neither moved nor copied.
 /// Memory:  what came before release() is visible to who acquires those permits.
-/// Destroying it while a task waits for it is reported on stderr and aborts; while permits are out they must not be given
-/// back any more.
+/// Destroying it while a task waits for it is reported on stderr and aborts; while permits are out they must not be
+/// given back any more.
 class semaphore : private detail::waitable {
  public:
   /// Permits that were taken, and that go back in the destructor.
@@ -67,7 +67,8 @@ class semaphore : private detail::waitable {
   [[nodiscard]] auto acquire(std::ptrdiff_t n = 1) noexcept { return operation<detail::unlimited>(*this, n); }
 
   /// acquire(), for at most `limit`; zero or less: only if they are there.
-  /// Errors: those of acquire(), and errc::timed_out. Throws std::bad_alloc if it must wait and the timer cannot be kept.
+  /// Errors: those of acquire(), and errc::timed_out. Throws std::bad_alloc if it must wait and the timer cannot be
+  ///         kept.
   [[nodiscard]] auto acquire_for(duration limit, std::ptrdiff_t n = 1) noexcept {
     return operation<detail::time_limit>(*this, n, limit);
   }

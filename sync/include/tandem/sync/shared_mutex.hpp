@@ -13,10 +13,10 @@ namespace tandem::sync {
 /// Shared by readers, or held by one writer. For data that is read all the time and seldom changed, snapshot and
 /// sharded_map let readers pass without any lock.
 ///
-/// Order:   first come, first served: a writer that waits lets no later reader pass, and readers that wait one after the
-///          other get it together.
-/// Threads: lock…() by tasks; try_…() and unlock…() by any thread. A reader that locks it again may wait for ever, behind
-///          a writer that waits for the first lock.
+/// Order:   first come, first served: a writer that waits lets no later reader pass, and readers that wait one after
+///          the other get it together.
+/// Threads: lock…() by tasks; try_…() and unlock…() by any thread. A reader that locks it again may wait for ever,
+///          behind a writer that waits for the first lock.
 /// Memory:  what came before unlock() is visible to all who lock it later; what came before unlock_shared() to later
 ///          writers. Allocates nothing, but for timers of …_for().
 /// Destroying it while a task waits for it is reported on stderr and aborts.

@@ -49,9 +49,9 @@ class time_limit : public tandem::detail::timer_node {
 /// One operation. What need not wait is done in await_ready(), under the primitive's lock.
 ///
 /// What must wait announces that to its context first, as a canceller takes the context's lock before the primitive's.
-/// Then it tries again under the primitive's lock, and links its task. A canceller, or the timer, that finds the task not
-/// linked leaves a note instead (the context is over, time_limit::passed), and who links looks at that under the lock.
-/// An operation whose slice is used up lets others run *before* it tries, so nothing is held meanwhile.
+/// Then it tries again under the primitive's lock, and links its task. A canceller, or the timer, that finds the task
+/// not linked leaves a note instead (the context is over, time_limit::passed), and who links looks at that under the
+/// lock. An operation whose slice is used up lets others run *before* it tries, so nothing is held meanwhile.
 ///
 /// Derived has
 /// - `using waiter = …`: a base of it, or itself: what task_record::what refers to, for the primitive;
