@@ -180,8 +180,8 @@ TEST_F(SharedMutex, ThatIsFreeMayBeTakenInAContextThatIsOver) {
 
 TEST_F(SharedMutex, ReportsTellReadersFromWriters) {
   const auto held = lock_.try_lock();
-  auto read = [](shared_mutex& m) -> task<result<void>> { co_return fail((co_await m.lock_shared()).error()); };
-  auto write = [](shared_mutex& m) -> task<result<void>> { co_return fail((co_await m.lock()).error()); };
+  auto read = [](shared_mutex& m) -> task<> { (void)co_await m.lock_shared(); };
+  auto write = [](shared_mutex& m) -> task<> { (void)co_await m.lock(); };
   EXPECT_NE(sim_.run(read(lock_)).error().message().find("waiting for a shared mutex, to read"), std::string::npos);
   EXPECT_NE(sim_.run(write(lock_)).error().message().find("waiting for a shared mutex, to write"), std::string::npos);
 }
