@@ -13,9 +13,9 @@ void waitable::destroyed_with_waiters() const noexcept {
   const task_record& first = task_of(*waiters_.first());
   const tandem::detail::wait_kind* const kind = first.waits_for.load(std::memory_order_relaxed);  // it stays suspended
   std::fprintf(stderr,
-               "tandem: %s was destroyed while task '%s' waits for it, and would wait for ever. Let what is waited for "
+               "tandem: what task '%s' waits for was destroyed: %s. It would wait for ever; let what is waited for "
                "outlive the tasks that use it: join them first.\n",
-               kind ? kind->name : "what tasks wait for", first.name());
+               first.name(), kind ? kind->name : "something unknown");
   std::abort();
 }
 

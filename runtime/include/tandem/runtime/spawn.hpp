@@ -47,7 +47,6 @@ namespace detail {
 void remove_live_task(task_record& task) noexcept;
 context_state* context_for_spawn(scheduler& s, const spawn_options& options) noexcept;
 [[nodiscard]] context child_of(context_state* parent);
-void schedule_new(task_record& task) noexcept;
 
 /// True if `what` only says that the task's context is over: whoever ended that knows.
 [[nodiscard]] bool ended_by_context(const task_record& task, const error& what) noexcept;
@@ -90,7 +89,7 @@ class spawned final : public task_record {
     static constexpr end_hook hook{&ended, nullptr};
     begin_with(*this, frame, hook);
     if (welcome && add_live_task(*this)) {
-      schedule_new(*this);
+      schedule_behind_others(*this);
     } else {
       frame.destroy();
       leave_context();

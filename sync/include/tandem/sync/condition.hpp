@@ -58,23 +58,27 @@ class condition : private detail::waitable {
         : base(limit...), condition_(c), held_(held) {}
 
     bool await_ready() noexcept {
+      (void)tandem::detail::spend_slice();
       tandem::detail::current_task().waited = false;
       return false;
     }
     template <std::derived_from<tandem::detail::promise_base> P>
     [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) {
-      mutex& m = *held_.release();  // from here on this task holds it without a guard
+      mutex::guard held = std::move(held_);
+      bool waits = false;
       try {
-        if (base::await_suspend(self)) {
-          m.unlock();  // the task may run elsewhere already, but not end its wait before this
-          return true;
-        }
+        waits = base::await_suspend(self);
       } catch (...) {
-        held_ = mutex::guard(m);
+        held_ = std::move(held);
         throw;
       }
-      held_ = mutex::guard(m);
-      return false;
+      if (!waits && !tandem::detail::slice_left()) {  // a loop of waits that end at once lets others run, too
+        tandem::detail::yield_to_others(tandem::detail::current_task());
+        waits = true;
+      }
+      // If it waits it may run elsewhere already, but not end its wait before `held` goes.
+      if (!waits) held_ = std::move(held);
+      return waits;
     }
     result<void> await_resume() { return this->finish(); }
 

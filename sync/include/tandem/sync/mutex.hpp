@@ -18,7 +18,8 @@ namespace tandem::sync {
 ///
 /// Order:   a task that comes while the lock is free gets it, even if others wait: that is fast, as a waiting one has
 ///          to be resumed first. The one that has waited the longest is called when the lock becomes free. If it finds
-///          that another was faster, or has waited for a millisecond, the next unlock() hands it the lock.
+///          that another was faster, or has waited for a millisecond, the next unlock() hands it the lock; if nobody
+///          else waits, after 20 us already.
 /// Threads: lock…() by tasks; try_lock() and unlock() by any thread. It belongs to nobody: another task than the one
 ///          that locked it may unlock it. A task that locks it twice waits for itself; see recursive_mutex.
 /// Memory:  what came before unlock() is visible to who locks it next. Allocates nothing, but for timers of lock_for().
@@ -28,6 +29,9 @@ class mutex : private detail::waitable {
   using guard = sync::guard<mutex>;
 
   constexpr mutex() = default;
+  ~mutex() {
+    if (called_) [[unlikely]] waiters_.push_front(*called_);  // it waits, too
+  }
 
   /// Waits for the lock, and takes it.
   /// Suspends: while others hold it; and once in a while before taking it, to let others run.
@@ -128,7 +132,7 @@ class mutex : private detail::waitable {
   void call_another(detail::wake_list& woken) noexcept;
 
   bool locked_ = false;
-  bool called_ = false;  // a waiting task has been called and has not answered
+  detail::wait_node* called_ = nullptr;  // the waiting task that has been called and has not answered
 };
 
 }  // namespace tandem::sync

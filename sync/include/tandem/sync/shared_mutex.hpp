@@ -56,7 +56,8 @@ class shared_mutex : private detail::waitable {
 
   /// Waits for the lock of a writer, and takes it.
   /// Suspends: while others hold it, or wait; and once in a while before taking it, to let others run.
-  /// Cancel:   safe; on error the lock was not taken, and those behind it go on as if it had not come.
+  /// Cancel:   safe; on error the lock was not taken, and those behind it go on as if it had not come. A lock that is
+  ///           free may be taken in a context that is over.
   /// Errors:   errc::cancelled, errc::deadline_exceeded.
   [[nodiscard]] auto lock() noexcept { return operation<true, detail::unlimited>(*this); }
   /// lock(), for at most `limit`; zero or less: only if it is free.   Errors: those of lock(), and errc::timed_out.

@@ -139,6 +139,10 @@ class task_record : public completion_base, public wait_node {
 /// Threads: any; exactly one caller per suspension.
 void make_ready(task_record& task) noexcept;
 
+/// make_ready(), or for a new task, but behind those that are ready on the calling worker: what is made ready so, one
+/// after the other, runs in that order.
+void schedule_behind_others(task_record& task) noexcept;
+
 /// Puts the running task at the back of its worker's queue. It must suspend right after.
 void yield_to_others(task_record& task) noexcept;
 

@@ -27,6 +27,9 @@ struct timer_node {
   static constexpr std::uint32_t unarmed = UINT32_MAX;
 };
 
+/// What the clock of `s` says, by which its timers go.   Threads: any.
+[[nodiscard]] time_point clock_of(const scheduler& s) noexcept;
+
 /// Arms `node` on a heap of `s`: the calling worker's if it is one of its own, else some worker's.
 /// `when` in the past fires as soon as a worker looks. no_deadline is not armed at all.
 /// Errors: throws std::bad_alloc when the heap cannot grow.

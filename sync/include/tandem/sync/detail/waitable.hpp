@@ -33,9 +33,12 @@ class wake_list {
     *(last_ ? &last_->next : &first_) = &node;
     last_ = &node;
   }
-  /// In the order they were added; each may run, and end, before the next is made ready.
+  /// Each may run, and end, before the next is made ready. One runs next on this worker; several run in the order they
+  /// were added, behind what is ready there.
   void wake() noexcept {
-    while (first_) make_ready(task_of(*std::exchange(first_, first_->next)));
+    if (!first_) [[likely]] return;
+    if (!first_->next) return make_ready(task_of(*std::exchange(first_, nullptr)));
+    while (first_) schedule_behind_others(task_of(*std::exchange(first_, first_->next)));
   }
 
  private:
