@@ -44,8 +44,9 @@ double cpu_seconds() {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
-void idle_cpu(unsigned threads) {
+void idle_cpu(const char* name, unsigned threads, bool with_io) {
   runtime rt({.workers = threads});
+  if (with_io) (void)rt.io();
   std::atomic<std::int64_t> ran{0};
   for (int i = 0; i < 100; ++i) rt.spawn(note_time(ran)).detach();  // they have worked before they idle
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -53,14 +54,15 @@ void idle_cpu(unsigned threads) {
   const double before = cpu_seconds();
   const auto start = clock::now();
   std::this_thread::sleep_for(std::chrono::milliseconds(count(5'000)));
-  report("W2-idle", threads, 100.0 * (cpu_seconds() - before) / (nanoseconds_since(start) / 1e9), "%");
+  report(name, threads, 100.0 * (cpu_seconds() - before) / (nanoseconds_since(start) / 1e9), "%");
 }
 
 }  // namespace
 
 void add_idle_jobs(std::vector<job>& jobs) {
   jobs.push_back({"W1-wake", wake_up});
-  jobs.push_back({"W2-idle", idle_cpu});
+  jobs.push_back({"W2-idle", [](unsigned threads) { idle_cpu("W2-idle", threads, false); }});
+  jobs.push_back({"W2-idle-io", [](unsigned threads) { idle_cpu("W2-idle-io", threads, true); }});
 }
 
 }  // namespace bench

@@ -48,7 +48,9 @@ inline void report(std::string_view name, unsigned threads, double value, const 
 }
 
 void add_csp_jobs(std::vector<job>& jobs);
+void add_file_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);
+void add_io_jobs(std::vector<job>& jobs);
 void add_read_jobs(std::vector<job>& jobs);
 void add_sync_jobs(std::vector<job>& jobs);
 void add_task_jobs(std::vector<job>& jobs);

@@ -77,7 +77,9 @@ int main(int argc, char** argv) {
   bench::add_error_jobs(jobs);
 #endif
   bench::add_csp_jobs(jobs);
+  bench::add_file_jobs(jobs);
   bench::add_idle_jobs(jobs);
+  bench::add_io_jobs(jobs);
   bench::add_read_jobs(jobs);
   bench::add_sync_jobs(jobs);
   bench::add_task_jobs(jobs);

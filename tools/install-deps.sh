@@ -27,6 +27,7 @@ build=(
   libprotobuf-dev
   libssl-dev
   libunwind8
+  liburing-dev
   nlohmann-json3-dev
 )
 fuzz=(

@@ -5,7 +5,10 @@
 #include <cstring>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
+
+#include <netdb.h>
 
 #include "layer.hpp"
 
@@ -93,10 +96,46 @@ errc errc_of_errno(int number) noexcept {
     case ENETUNREACH:
     case EPIPE: return errc::unavailable;
 
+    case EBADMSG:  // of a file system: a wrong checksum
+    case EIO:
+    case EUCLEAN: return errc::data_loss;
+
     case EAGAIN: return errc::would_block;  // EWOULDBLOCK has the same number
     case ETIMEDOUT: return errc::timed_out;
     default: return errc::unknown;
   }
+}
+
+// Asio's own codes. Its categories are known by name, as it is headers only and this library does without them.
+errc errc_of_asio(std::string_view category, int number) noexcept {
+  enum misc { already_open = 1, eof, not_found, fd_set_failure };
+  if (category == "asio.system") return errc_of_errno(number);
+  if (category == "asio.misc") {
+    switch (number) {
+      case already_open: return errc::failed_precondition;
+      case eof: return errc::closed;
+      case not_found: return errc::not_found;
+      case fd_set_failure: return errc::resource_exhausted;
+      default: return errc::unknown;
+    }
+  }
+  if (category == "asio.netdb") {
+    switch (number) {
+      case HOST_NOT_FOUND:
+      case NO_DATA: return errc::not_found;
+      case TRY_AGAIN:
+      case NO_RECOVERY: return errc::unavailable;
+      default: return errc::unknown;
+    }
+  }
+  if (category == "asio.addrinfo") {
+    switch (number) {
+      case EAI_SERVICE: return errc::not_found;
+      case EAI_SOCKTYPE: return errc::unimplemented;
+      default: return errc::unknown;
+    }
+  }
+  return errc::unknown;
 }
 
 class errc_category_type final : public std::error_category {
@@ -166,7 +205,7 @@ errc errc_of(const std::error_code& code) noexcept {
   const std::error_condition condition = code.default_error_condition();
   if (condition.category() == std::generic_category()) return errc_of_errno(condition.value());
   if (condition.category() == errc_category()) return errc_from_number(condition.value());
-  return errc::unknown;
+  return errc_of_asio(category.name(), code.value());
 }
 
 error error_from(const std::error_code& code, message_text what, std::source_location where) {

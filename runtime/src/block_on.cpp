@@ -46,12 +46,14 @@ class blocked_thread {
 scheduler::activity scheduler::look_for_activity() {
   // (A1) The first and the second look find every worker asleep, and no worker woke between them. So
   // no task ran in between, and what else could make one runnable was looked at while none could start it: a call on
-  // the blocking pool starts only from a task, and one that ended before had its effect seen by the second look.
+  // the blocking pool, or a request to the ring, starts only from a task, and one that ended before had its effect seen
+  // by the second look. An operation is in flight until its task has run on.
   std::uint64_t parked = 0;
   if (host.run || !hands_.all_asleep(parked)) return activity::tasks;
-  const bool calls = !blocking_.quiet();
-  const bool timers = armed_timers() != 0;
-  if (!hands_.all_asleep(parked) || timers) return activity::tasks;
+  const io_ring* const ring = made_ring_.load(std::memory_order_acquire);
+  const bool calls = !blocking_.quiet() || (ring && !ring->quiet());
+  const bool awaited = armed_timers() != 0 || io_in_flight() != 0;
+  if (!hands_.all_asleep(parked) || awaited) return activity::tasks;
   return calls ? activity::calls : activity::none;
 }
 

@@ -37,23 +37,35 @@ void blocking_pool::bring_thread(const std::shared_ptr<shared>& state) {
   ++state->coming;
 }
 
-void blocking_pool::submit(job& work) {
+bool blocking_pool::submit(pool_job& work) {
   {
     const std::lock_guard hold(state_->lock);
+    if (work.where == pool_job::place::refused) return false;
     if (!state_->stopped) {
-      state_->queue.push_back(&work);
+      state_->queue.push_back(work);
+      work.where = pool_job::place::queued;
       try {
         if (state_->queue.size() > state_->coming) bring_thread(state_);
       } catch (...) {
         if (state_->threads == 0) {  // nobody would ever run it
-          state_->queue.pop_back();
+          state_->queue.remove(work);
+          work.where = pool_job::place::outside;
           throw;
         }
       }
-      return;
+      return true;
     }
   }
   work.run(work);
+  return true;
+}
+
+bool blocking_pool::withdraw(pool_job& work) noexcept {
+  const std::lock_guard hold(state_->lock);
+  const bool queued = work.where == pool_job::place::queued;
+  if (queued) state_->queue.remove(work);
+  work.where = pool_job::place::refused;
+  return queued;
 }
 
 // True if there may be a call to run.
@@ -75,8 +87,8 @@ void blocking_pool::serve(const std::shared_ptr<shared>& state) noexcept {
   --state->coming;
   do {
     while (!state->queue.empty()) {
-      job& work = *state->queue.front();
-      state->queue.pop_front();
+      pool_job& work = state->queue.take_front();
+      work.where = pool_job::place::outside;
       try {
         if (state->queue.size() > state->coming) bring_thread(state);  // B1
       } catch (...) {

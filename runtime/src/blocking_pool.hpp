@@ -2,13 +2,14 @@
 #pragma once
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include <tandem/runtime/detail/job.hpp>
 #include <tandem/runtime/time.hpp>
+
+#include "intrusive_list.hpp"
 
 namespace tandem::detail {
 
@@ -26,9 +27,14 @@ class blocking_pool {
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
-  /// Runs `work` on a thread of the pool, in order of submission. After stop() it runs at once, on the caller's.
+  /// Runs `work` on a thread of the pool, in order of submission. After stop() it runs at once, on the caller's. False:
+  /// it was withdrawn before.
   /// Errors: throws std::bad_alloc, and std::system_error if there is no thread and none can be started.
-  void submit(job& work);
+  [[nodiscard]] bool submit(pool_job& work);
+
+  /// True if `work` was queued: then it is out of the queue, and will not run. Before its submission: that will be
+  /// refused. Otherwise it runs, or has run: nothing happens.
+  bool withdraw(pool_job& work) noexcept;
 
   /// True if no call runs or waits for a thread.
   [[nodiscard]] bool quiet() const;
@@ -57,7 +63,7 @@ class blocking_pool {
     const duration idle_limit;
     std::mutex lock;
     std::condition_variable thread_left;
-    std::deque<job*> queue;
+    intrusive_list<pool_job> queue;
     std::vector<idler*> idle;  // has room for `limit`
     unsigned threads = 0;
     unsigned coming = 0;  // threads that were started or called and have not looked at the queue since

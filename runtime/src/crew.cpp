@@ -33,7 +33,7 @@ void crew::inject(const queue_item* items, std::size_t n) noexcept {
   }
   sync::atomic_thread_fence(std::memory_order_seq_cst);  // W1, W3
   if (seat* const napper = napping_.load(std::memory_order_relaxed)) napper->sleeper.unpark();
-  if (idle_count_.load(std::memory_order_relaxed) != 0 && searching_.load(std::memory_order_relaxed) == 0) wake_one();
+  if (idle_count_.load(std::memory_order_relaxed) != 0 && searching_.load(std::memory_order_relaxed) == 0) wake_one(nullptr);
 }
 
 queue_item crew::take_injected(seat& self) noexcept {
@@ -55,7 +55,7 @@ queue_item crew::take_injected(seat& self) noexcept {
     injected_size_.store(injected_.size(), std::memory_order_relaxed);
   }
   // What came while somebody was searching woke nobody. If the item we leave with holds us up, the rest must not wait.
-  if (others_wait) added_work();
+  if (others_wait) added_work(self);
   return first;
 }
 
@@ -65,22 +65,25 @@ std::deque<queue_item> crew::drain_injected() noexcept {
   return std::exchange(injected_, {});
 }
 
-void crew::added_work() noexcept {
+void crew::added_work(const seat& self) noexcept {
   if (seats_.size() == 1) return;
   sync::atomic_thread_fence(std::memory_order_seq_cst);  // W1
-  if (idle_count_.load(std::memory_order_relaxed) != 0 && searching_.load(std::memory_order_relaxed) == 0) wake_one();
+  if (idle_count_.load(std::memory_order_relaxed) != 0 && searching_.load(std::memory_order_relaxed) == 0)
+    wake_one(&self);
 }
 
-void crew::wake_one() noexcept {
+void crew::wake_one(const seat* caller) noexcept {
   seat* chosen = nullptr;
   {
     const std::lock_guard hold(lock_);
-    if (idle_.empty()) return;
-    chosen = idle_.back();
-    idle_.pop_back();
+    std::erase(idle_, caller);  // W5
+    if (!idle_.empty()) {
+      chosen = idle_.back();
+      idle_.pop_back();
+    }
     idle_count_.store(static_cast<unsigned>(idle_.size()), std::memory_order_relaxed);
   }
-  chosen->sleeper.unpark();
+  if (chosen) chosen->sleeper.unpark();
 }
 
 crew::look crew::look_at(seat& s) noexcept {
@@ -103,6 +106,11 @@ crew::look crew::find_busiest(const seat& self, std::uint32_t first) noexcept {
 seat& crew::another(const seat& self, std::uint32_t& next) noexcept {
   for (;;)
     if (seat& s = *seats_[++next % seats_.size()]; &s != &self) return s;
+}
+
+queue_item crew::take_own(seat& self) noexcept {
+  if (const queue_item item = self.next.take()) return item;
+  return self.ring.pop();
 }
 
 queue_item crew::steal(seat& self, const look& before, const look& after, duration window) noexcept {
@@ -134,7 +142,7 @@ bool crew::nap(seat& self, time_point until) noexcept {
   if (!napping_.compare_exchange_strong(nobody, &self, std::memory_order_relaxed, std::memory_order_relaxed))
     return false;
   sync::atomic_thread_fence(std::memory_order_seq_cst);  // W3
-  if (injected_size_.load(std::memory_order_relaxed) == 0) self.sleeper.park(std::min(self.next_due(), until));
+  if (injected_size_.load(std::memory_order_relaxed) == 0) self.sleep(std::min(self.next_due(), until));
   napping_.store(nullptr, std::memory_order_relaxed);  // a late unpark() only costs a turn
   return true;
 }
@@ -150,12 +158,15 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
     const look before = rounds++ % 2 == 0 ? find_busiest(self, random) : look_at(another(self, random));
     const time_point start = sync::clock_now();
     if (window <= first_look) {
-      while (sync::clock_now() - start < window && injected_size_.load(std::memory_order_relaxed) == 0)
+      for (self.poll(); !self.polled && sync::clock_now() - start < window; self.poll()) {
+        if (injected_size_.load(std::memory_order_relaxed) != 0) break;
         sync::spin_pause();
+      }
     } else if (!nap(self, start + window)) {
       break;
     }
     window = std::min(window * 2, longest_nap);
+    if (std::exchange(self.polled, false) && (found = take_own(self))) break;
     if ((found = take_injected(self))) break;
     if (self.anything_due()) break;
     const look after = look_at(*before.where);
@@ -168,7 +179,7 @@ queue_item crew::search(seat& self, std::uint32_t random) noexcept {
     dry = after.ring.size == 0 && stuck.where != before.where ? dry + 1 : 0;
   }
   const bool last = searching_.fetch_sub(1, std::memory_order_relaxed) == 1;  // ordered by the fence of W1 that follows
-  if (found && last) added_work();  // W2
+  if (found && last) added_work(self);  // W2
   return found;
 }
 
@@ -199,8 +210,8 @@ void crew::park(seat& self) noexcept {
   if (!work) {
     const time_point watch_ends = watch ? sync::clock_now() + watch_period : no_deadline;
     for (;;) {
-      const bool woken = self.sleeper.park(std::min(self.keep_time(), watch_ends));
-      if (self.anything_due() || (watch && sync::clock_now() >= watch_ends)) break;
+      const bool woken = self.sleep(std::min(self.keep_time(), watch_ends));
+      if (self.polled || self.anything_due() || (watch && sync::clock_now() >= watch_ends)) break;
       // Not woken: others have done meanwhile what there was to see to. Woken, but not called: to keep time. Were it to
       // search for work then, whoever goes to sleep meanwhile would keep watch for it, wake it by the end of that, and so
       // on.
@@ -213,6 +224,7 @@ void crew::park(seat& self) noexcept {
     idle_count_.store(static_cast<unsigned>(idle_.size()), std::memory_order_relaxed);
     if (watch) watched_.store(false, std::memory_order_relaxed);
   }
+  if (std::exchange(self.polled, false) && watch) ensure_watch(self);  // W4
   self.stop_keeping_time();
 }
 

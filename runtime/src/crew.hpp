@@ -19,10 +19,14 @@ namespace tandem::detail {
 
 /// A worker's place in the crew.
 struct seat {
+  seat() = default;
+  explicit seat(sleeping_place& elsewhere) noexcept : sleeper(&elsewhere) {}
+
   run_queue ring;
   next_slot next;  // what the worker made runnable last
   parker sleeper;
   sync::atomic<std::uint32_t> turns{0};  // written by the owner only: looks for an item so far, a sign of life
+  bool polled = false;  // the owner's: poll() or sleep() did something, which may have put items into ring and slot
 
   /// When its worker has something to do even if no item comes; no_deadline for never. Threads: the owner's.
   [[nodiscard]] virtual time_point next_due() const noexcept = 0;
@@ -31,6 +35,11 @@ struct seat {
   /// The worker goes to sleep, and counts as asleep already: until when? stop_keeping_time() follows when it has left.
   [[nodiscard]] virtual time_point keep_time() noexcept { return next_due(); }
   virtual void stop_keeping_time() noexcept {}
+
+  /// Sees to what comes from outside and is no item. Never waits.
+  virtual void poll() noexcept {}
+  /// sleeper.park(), or a sleep that ends for what poll() sees to as well, and does that.
+  virtual bool sleep(time_point deadline) noexcept { return sleeper.park(deadline); }
 
  protected:
   ~seat() = default;
@@ -48,7 +57,8 @@ struct seat {
 /// (W4) A task that computes for long neither comes to what it made runnable nor wakes anybody for it. So while some
 ///      workers sleep and others do not, one of the sleepers keeps watch: it wakes every watch_period to search.
 ///      A worker that puts an item into its slot sees to it that there is a watch; it left idle_ under the lock, so it
-///      has seen the last watch end.
+///      has seen the last watch end. Or it polled in its sleep, and is the watch itself: it looks again when it has left.
+/// (W5) A worker may poll in its sleep, and add work while it counts as asleep. It wakes another one for it, not itself.
 class crew {
  public:
   /// `seats` of one pointer per worker, constant from now on, that outlive the crew.
@@ -64,13 +74,13 @@ class crew {
   /// Everything injected, in order. Only while no worker runs.
   [[nodiscard]] std::deque<queue_item> drain_injected() noexcept;
 
-  /// After an item was put into a ring: wakes a sleeper to search, unless one searches already.
-  void added_work() noexcept;
-  /// After an item was put into a slot: sees to it that somebody keeps watch (W4). Two loads, nearly always.
-  void ensure_watch() noexcept {
+  /// After an item was put into the ring of `self`: wakes a sleeper to search, unless one searches already.
+  void added_work(const seat& self) noexcept;
+  /// After an item was put into the slot of `self`: sees to it that somebody keeps watch (W4). Two loads, nearly always.
+  void ensure_watch(const seat& self) noexcept {
     // Relaxed: what was true when the caller left idle_ is visible (W4), and anything newer is as good.
     if (watched_.load(std::memory_order_relaxed) || idle_count_.load(std::memory_order_relaxed) == 0) return;
-    if (searching_.load(std::memory_order_relaxed) == 0) wake_one();
+    if (searching_.load(std::memory_order_relaxed) == 0) wake_one(&self);
   }
 
   /// Looks for an item that others have and do not come to. 0 after some looks in vain, or if something is due.
@@ -99,6 +109,10 @@ class crew {
 
   /// Does anybody sleep?   Memory: seq_cst, so that who announced himself before a seq_cst fence is seen or sees.
   [[nodiscard]] bool any_asleep() const noexcept { return idle_count_.load(std::memory_order_seq_cst) != 0; }
+  /// Does anybody run items, of all who neither sleep nor search? A hint; but who falls asleep last is told no.
+  [[nodiscard]] bool any_runs() const noexcept {
+    return idle_count_.load(std::memory_order_relaxed) + searching_.load(std::memory_order_relaxed) < seats_.size();
+  }
   /// Wakes who is the last to be woken for work, but not `except`: to see to what is due elsewhere.
   void wake_longest_asleep(const seat* except) noexcept;
 
@@ -126,11 +140,12 @@ class crew {
     std::uint32_t turns = 0;
     time_point since{};
   };
+  static queue_item take_own(seat& self) noexcept;
   queue_item steal(seat& self, const look& before, const look& after, duration window) noexcept;
   queue_item steal_slot(stuck_worker& stuck, const look& before, const look& after, time_point start) noexcept;
   bool nap(seat& self, time_point until) noexcept;
   bool is_left_asleep(const seat& self) noexcept;
-  void wake_one() noexcept;
+  void wake_one(const seat* caller) noexcept;
   void wake_all() noexcept;
   [[nodiscard]] bool called() const noexcept { return stopped() || rest_asked(); }
 

@@ -64,8 +64,9 @@ void scheduler::await_item_of(const task_record& task) noexcept {
 void scheduler::destroy(task_record& task) noexcept {
   set_running(*tls_worker, &task);  // its destructors are run as by the task itself
   const wait_kind* const kind = task.waits_for.load(std::memory_order_relaxed);
-  if (kind && kind->cancel) kind->cancel(task);
-  if (!kind || kind->cancel) await_item_of(task);  // others are woken by tasks only
+  const bool others_wake = !kind || (kind->cancel && !kind->ended_by_workers_only);
+  if (kind && others_wake) kind->cancel(task);
+  if (others_wake) await_item_of(task);
   if (kind) kind->leave(task);
   promise_base* at = task.innermost;
   while (promise_base* const awaiter = awaiter_of(*at)) {

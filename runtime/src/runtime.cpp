@@ -62,6 +62,7 @@ std::shared_ptr<scheduler> start_scheduler(const runtime_options& options) {
   report_kind_collisions_once();
   auto made = std::make_shared<scheduler>(workers_to_start(options.workers), options.blocking_threads,
                                           scheduler::mode::threads, options.detect_deadlock);
+  if (!options.io_uring) made->forbid_ring();
   duration trace_every = options.trace_every;
   if (trace_every <= duration::zero()) trace_every = trace_period(std::getenv("TANDEM_TRACE"), to_stderr);
   made->start_threads(options.held_limit, trace_every,
@@ -74,11 +75,11 @@ void task_did_not_end() {
   throw std::logic_error("tandem: the runtime was shut down before the task of block_on() had ended");
 }
 
-void submit_blocking(scheduler& s, job& work) {
+void submit_blocking(scheduler& s, pool_job& work) {
   if (s.manual()) {  // simulated time must not wait for real threads
     work.run(work);
   } else {
-    s.blocking().submit(work);
+    (void)s.blocking().submit(work);
   }
 }
 

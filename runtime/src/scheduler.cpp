@@ -32,12 +32,8 @@ scheduler::scheduler(unsigned workers, unsigned blocking_threads, mode how, bool
 std::vector<seat*> scheduler::make_workers(unsigned n) {
   std::vector<seat*> seats;
   for (unsigned i = 0; i < n; ++i) {
-    workers_.push_back(std::make_unique<worker>());
-    worker& w = *workers_.back();
-    w.owner = this;
-    w.index = i;
-    w.random = 2463534242U + i * 0x9e3779b9U;
-    seats.push_back(&w);
+    workers_.push_back(std::make_unique<worker>(*this, i));
+    seats.push_back(workers_.back().get());
   }
   return seats;
 }
@@ -66,6 +62,15 @@ void scheduler::start_threads(duration held_limit, duration trace_every, const w
     stop_threads(steady_now() + std::chrono::seconds(10));  // they are idle, and leave at once
     throw;
   }
+}
+
+io_ring* scheduler::ring() {
+  std::call_once(ring_made_, [this] {
+    if (!may_have_ring_ || manual()) return;
+    ring_ = io_ring::make(*this);
+    made_ring_.store(ring_.get(), std::memory_order_release);
+  });
+  return ring_.get();
 }
 
 void scheduler::inject(const queue_item* items, std::size_t n) noexcept {

@@ -22,6 +22,9 @@
 #include "context_state.hpp"
 #include "crew.hpp"
 #include "fork.hpp"
+#include "io_ring.hpp"
+#include "pipe_pool.hpp"
+#include "reactor.hpp"
 #include "sched_trace.hpp"
 #include "timer_heap.hpp"
 #include "watchdog.hpp"
@@ -30,8 +33,10 @@ namespace tandem::detail {
 
 /// One worker: a thread (or, under simulation, the test's thread) with its queue and timers.
 ///
-/// (K1) helped_ and the fields of worker_base are touched by the worker's thread only.
+/// (K1) helped_, polled_at_ and the fields of worker_base are touched by the worker's thread only.
 struct worker final : worker_base, seat {
+  worker(scheduler& of, unsigned number) noexcept;
+
   /// Runs until the scheduler stops.
   void run() noexcept;
 
@@ -51,11 +56,15 @@ struct worker final : worker_base, seat {
   [[nodiscard]] bool anything_due() const noexcept override;
   [[nodiscard]] time_point keep_time() noexcept override;
   void stop_keeping_time() noexcept override;
+  void poll() noexcept override;
+  bool sleep(time_point deadline) noexcept override;
 
   timer_heap timers;
 
   std::atomic<std::uint64_t> tasks_begun{0};  // written by the worker's thread
   std::atomic<std::uint64_t> tasks_ended{0};
+  std::atomic<std::uint64_t> io_begun{0};  // likewise: operations of io_wait
+  std::atomic<std::uint64_t> io_ended{0};
 
   // For the watchdog; written by the worker's thread. A stale value only delays a report.
   std::atomic<bool> active{false};  // neither looking for work nor asleep (D2)
@@ -65,8 +74,10 @@ struct worker final : worker_base, seat {
   queue_item find_elsewhere() noexcept;
   void become_active() noexcept;
   void overflow(queue_item item) noexcept;
+  void poll_while_busy() noexcept;
 
   unsigned helped_ = 0;  // whose timers this worker looked at last while it was busy
+  time_point polled_at_{};  // when it looked at io last while it was busy
 };
 
 /// Everything the workers of one runtime share. Kept in memory by contexts and threads, so that late timers and
@@ -123,12 +134,20 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   void count_tasks(task_census& out, census_of whom, bool stopped, const std::vector<std::uint64_t>& known);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 
+  [[nodiscard]] reactor& io() noexcept { return io_; }
+  /// reactor::context(); from the first call on some worker looks for events of io, if it sleeps.
+  [[nodiscard]] asio::io_context& use_io();
+  /// A task of this scheduler begins to wait for an operation, or has done so.   Threads: its workers'.
+  void io_begins() noexcept;
+  void io_ends() noexcept;
+  [[nodiscard]] std::size_t io_in_flight() const noexcept;
+
   // For threads in block_on(): `sleeper` is unparked when shutdown is over. False if it is already.
   bool add_blocked(parker& sleeper);
   void remove_blocked(parker& sleeper) noexcept;
   [[nodiscard]] bool shutdown_is_over() const noexcept;
   [[nodiscard]] bool detects_deadlock() const noexcept { return detect_deadlock_; }
-  /// What goes on that may make a task runnable: tasks or timers, only calls on the blocking pool, nothing at all.
+  /// What goes on that may make a task runnable: tasks, timers or io, only calls on the blocking pool, nothing at all.
   enum class activity : std::uint8_t { tasks, calls, none };
   [[nodiscard]] activity look_for_activity();
 
@@ -141,6 +160,10 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] crew& hands() noexcept { return hands_; }
   [[nodiscard]] cancel_scope& root() noexcept { return *root_; }
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_; }
+  /// Made at the first call; null if there is none.
+  [[nodiscard]] io_ring* ring();
+  [[nodiscard]] pipe_pool& pipes() noexcept { return pipes_; }
+  void forbid_ring() noexcept { may_have_ring_ = false; }  // before the first call
   [[nodiscard]] bool manual() const noexcept { return how_ == mode::manual; }
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// The workers have left or are leaving: what is queued from now on never runs.
@@ -221,9 +244,17 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   std::optional<result<void>> shutdown_outcome_;  // guarded by control_lock_: and that is over
   std::vector<parker*> blocked_;            // guarded by control_lock_: threads in block_on()
 
+  bool stop_ring(time_point deadline);
+
   blocking_pool blocking_;
+  pipe_pool pipes_;
+  bool may_have_ring_ = true;
+  std::once_flag ring_made_;
+  std::atomic<io_ring*> made_ring_{nullptr};  // release by who makes it, acquire by who looks without ring_made_
+  std::unique_ptr<io_ring> ring_;             // written under ring_made_
   std::unique_ptr<watchdog> guard_;  // made before the workers' threads start; may be null
   std::unique_ptr<sched_trace> trace_;  // as guard_
+  reactor io_;  // goes first: what it destroys may use the rest
 };
 
 /// Keeps `s` in memory: threads or suspended tasks are left that refer to it.

@@ -17,8 +17,9 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 constexpr std::size_t named_in_report = 16;
 constexpr duration patience = std::chrono::milliseconds(20);     // for workers to come to rest
 constexpr duration look_again = std::chrono::milliseconds(100);  // when some did not
-// Threads get a moment of their own, even if the tasks and calls used up the limit. They need none but for their turn on
-// a CPU, which may be late on a busy machine; then they must not be taken for held up.
+// Threads get a moment of their own, even if the tasks used up the limit. Workers need none but for their turn on a CPU,
+// which may be late on a busy machine; then they must not be taken for held up. So do calls, most of which are about a
+// file and short, and what the kernel does for the ring: while one of them goes on, nothing can be destroyed.
 constexpr duration leave_limit = std::chrono::seconds(1);
 
 }  // namespace
@@ -145,6 +146,11 @@ bool scheduler::stop_threads(time_point deadline) {
   return all;
 }
 
+bool scheduler::stop_ring(time_point deadline) {
+  io_ring* const made = made_ring_.load(std::memory_order_acquire);
+  return !made || made->stop(deadline);
+}
+
 bool scheduler::is_thread_of_its_own() const noexcept {
   return (tls_worker && tls_worker->owner == this) || blocking_.serves_caller() || (guard_ && guard_->is_caller());
 }
@@ -177,21 +183,26 @@ result<void> scheduler::shut_down_once(time_point deadline) {
   const bool ended = end_tasks(deadline);
   if (!ended) close_table(true);
   const std::string left = ended ? std::string() : summarize(take_census(*this), named_in_report);
-  const bool calls_ended = blocking_.stop(deadline);
+  const bool calls_ended = blocking_.stop(std::max(deadline, steady_now() + leave_limit));
   if (guard_) guard_->stop();  // it must not signal threads that are gone
   if (trace_) trace_->stop();
   const bool stopped = stop_threads(std::max(deadline, steady_now() + leave_limit));
-  if (stopped && calls_ended) has_threads_.reset();
+  // Only now nobody asks the ring for more.
+  const bool requests_ended = stopped && stop_ring(std::max(deadline, steady_now() + leave_limit));
+  if (requests_ended && calls_ended) has_threads_.reset();
   if (stopped) drain_queues();
-  if (ended && calls_ended && stopped) return {};
-  // A thread that goes on may refer to any task, so then all of them must stay.
-  if (calls_ended && stopped) destroy_tasks();
+  if (stopped) pipes_.stop();
+  if (ended && calls_ended && requests_ended) return {};
+  // A thread that goes on may refer to any task, so then all of them must stay; so must the memory that the kernel may
+  // write to.
+  if (calls_ended && requests_ended) destroy_tasks();
   const bool destroyed = live_tasks() == 0;
-  if (!destroyed || !calls_ended || !stopped) keep_for_ever(shared_from_this());
+  if (!destroyed || !calls_ended || !requests_ended) keep_for_ever(shared_from_this());
   std::vector<std::string> parts;
   if (!left.empty()) parts.push_back((destroyed ? "destroyed tasks " : "tasks ") + left);
   if (!calls_ended) parts.push_back("a call on the blocking pool did not return");
   if (!stopped) parts.push_back("a task held its worker and never suspended");
+  if (stopped && !requests_ended) parts.push_back("the kernel did not let go of a file operation");
   return fail(errc::deadline_exceeded, fmt::format("shutdown left work behind: {}", fmt::join(parts, "; ")));
 }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t named_in_report = 64;
 constexpr std::size_t turns_to_end = 100'000;  // for what is cancelled at the end
 constexpr std::size_t turns_to_end_each = 1'000;
+constexpr duration patience_at_end = std::chrono::seconds(10);  // for operations that cannot be cancelled
 
 // Neighbouring seeds of a xorshift generator draw alike at first; this tears them apart. Never 0.
 std::uint32_t spread(std::uint32_t seed) noexcept {
@@ -74,7 +75,7 @@ std::size_t run_for(scheduler& s, std::size_t turns) noexcept {
     if (const queue_item item = s.shuffled ? draw(s, w) : w.next_local()) {
       w.execute(item);
       ++ran;
-    } else if (w.timers.fire_due(s.now()) == 0) {
+    } else if (s.io().poll() + w.timers.fire_due(s.now()) == 0) {
       break;
     }
   }
@@ -84,6 +85,20 @@ std::size_t run_for(scheduler& s, std::size_t turns) noexcept {
 }  // namespace
 
 std::size_t run_until_idle(scheduler& s) noexcept { return run_for(s, std::numeric_limits<std::size_t>::max()); }
+
+asio::io_context& io_of(scheduler& s) { return s.use_io(); }
+
+bool let_io_come(scheduler& s, duration patience) noexcept {
+  if (s.io_in_flight() == 0) return false;
+  const player inside(s);
+  const time_point end = deadline_after(std::chrono::steady_clock::now(), patience);
+  while (s.io().try_sit()) {
+    s.io().sleep(end);
+    if (s.io().stand_up() > 0) return true;
+    if (std::chrono::steady_clock::now() >= end) break;
+  }
+  return false;
+}
 
 void move_clock(scheduler& s, time_point when) noexcept {
   const player inside(s);
@@ -101,8 +116,9 @@ result<void> end_simulation(scheduler& s) {
     const player inside(s);
     s.cancel_all();
   }
-  // Some tasks yield for ever.
-  run_for(s, turns_to_end + s.live_tasks() * turns_to_end_each);
+  do {  // some tasks yield for ever
+    run_for(s, turns_to_end + s.live_tasks() * turns_to_end_each);
+  } while (let_io_come(s, patience_at_end));
   if (s.live_tasks() == 0) return {};
   return fail(errc::failed_precondition, "tasks that do not end when cancelled: " + describe_live_tasks(s));
 }

@@ -22,9 +22,16 @@ void not_on_a_worker(const char* what) {
 
 namespace {
 
-constexpr unsigned fairness_period = 64;  // tasks between two looks at timers and the injection queue
+constexpr unsigned fairness_period = 64;  // tasks between two looks at timers, the injection queue and io
+constexpr duration poll_period = std::chrono::microseconds(50);  // at least, between a busy worker's looks at io
 
 }  // namespace
+
+worker::worker(scheduler& of, unsigned number) noexcept : seat(of.io()) {
+  owner = &of;
+  index = number;
+  random = 2463534242U + number * 0x9e3779b9U;
+}
 
 void worker::execute(queue_item item) noexcept {
   void* const what = reinterpret_cast<void*>(item & ~item_kind);
@@ -43,12 +50,12 @@ void worker::execute(queue_item item) noexcept {
 void worker::push_next(queue_item item) noexcept {
   if (const queue_item displaced = next.take()) push_back(displaced, true);
   next.put(item);
-  owner->hands_.ensure_watch();
+  owner->hands_.ensure_watch(*this);
 }
 
 void worker::push_back(queue_item item, bool wake_thief) noexcept {
   if (!ring.push(item)) overflow(item);
-  if (wake_thief) owner->hands_.added_work();
+  if (wake_thief) owner->hands_.added_work(*this);
 }
 
 void worker::overflow(queue_item item) noexcept {
@@ -64,6 +71,7 @@ queue_item worker::next_local() noexcept {
   turns.store(turn, std::memory_order_relaxed);
   if (turn % fairness_period == 0) {
     owner->fire_due(*this, helped_, false);
+    poll_while_busy();
     if (const queue_item item = owner->hands_.take_injected(*this)) {
       slice = slice_length;
       return item;
@@ -111,7 +119,8 @@ void worker::become_active() noexcept {
 }
 
 queue_item worker::find_elsewhere() noexcept {
-  if (owner->fire_due(*this, helped_, true) > 0) return next_local();
+  const std::size_t fired = owner->fire_due(*this, helped_, true);
+  if (owner->io().poll() + fired > 0) return next_local();
   active.store(false, std::memory_order_relaxed);
   const queue_item item = owner->hands_.search(*this, next_random());
   // A timer or an item may have come in the meantime; park() looks for items once more before it sleeps.
@@ -125,5 +134,28 @@ bool worker::anything_due() const noexcept { return owner->anything_due(*this); 
 time_point worker::keep_time() noexcept { return owner->keep_time(*this); }
 
 void worker::stop_keeping_time() noexcept { owner->stop_keeping_time(*this); }
+
+// While searching and asleep, io is left to workers that run: what it wakes talks to what they run, or will when they
+// are idle. If one computes for long, whoever keeps watch polls when he begins to search.
+void worker::poll() noexcept {
+  if (!owner->hands_.any_runs() && owner->io().poll() > 0) polled = true;
+}
+
+bool worker::sleep(time_point deadline) noexcept {
+  reactor& io = owner->io();
+  if (owner->hands_.any_runs() || !io.try_sit()) return sleeper.park(deadline);  // V3
+  const bool woken = sleeper.park_elsewhere(deadline);
+  if (io.stand_up() > 0) polled = true;
+  return woken;
+}
+
+// A look costs as much as some dozen short tasks.
+void worker::poll_while_busy() noexcept {
+  if (!owner->io().in_use()) return;
+  const time_point now = std::chrono::steady_clock::now();
+  if (now - polled_at_ < poll_period) return;
+  polled_at_ = now;
+  owner->io().poll();
+}
 
 }  // namespace tandem::detail

@@ -13,6 +13,11 @@
 #include "seed.hpp"
 
 namespace tandem::testing {
+namespace {
+
+constexpr duration longest_wait_for_io = std::chrono::seconds(10);
+
+}  // namespace
 
 std::optional<std::uint32_t> seed_of_environment() {
   const char* const text = std::getenv("TANDEM_SEED");
@@ -30,7 +35,8 @@ sim_runtime::sim_runtime(const sim_options& options)
     : seed_(seed_of_environment().value_or(options.seed)),
       failed_before_(test_framework_in_use().has_failed()),
       core_(detail::make_simulated_scheduler(seed_, options.order == task_order::shuffled)),
-      time_limit_(deadline_after(detail::clock_of(*core_), options.time_limit)) {}
+      time_limit_(deadline_after(detail::clock_of(*core_), options.time_limit)),
+      io_patience_(options.io_patience) {}
 
 sim_runtime::~sim_runtime() {
   if (!failed_before_ && test_framework_in_use().has_failed())
@@ -43,25 +49,39 @@ sim_runtime::~sim_runtime() {
 
 void sim_runtime::advance(duration d) {
   const time_point end = deadline_after(now(), d);
-  run_until_idle();
+  const auto run_with_io = [this] {
+    do run_until_idle();
+    while (detail::let_io_come(*core_, io_patience_));
+  };
+  run_with_io();
   while (detail::next_timer(*core_) != no_deadline && detail::next_timer(*core_) <= end) {
     move_to_next_timer();
-    run_until_idle();
+    run_with_io();
   }
   if (end == no_deadline) return;  // that moment never comes
   detail::move_clock(*core_, end);
   run_until_idle();
 }
 
+// Real io first: what a peer has sent is older than a deadline that has not come.
+bool sim_runtime::go_on() noexcept {
+  const bool timed = timer_within_limit();
+  return detail::let_io_come(*core_, timed ? io_patience_ : longest_wait_for_io) || step_to_next_timer();
+}
+
 void sim_runtime::run_to_end() {
   do {
     run_until_idle();
-  } while (step_to_next_timer());
+  } while (detail::let_io_come(*core_, io_patience_) || step_to_next_timer());
+}
+
+bool sim_runtime::timer_within_limit() noexcept {
+  const time_point next = detail::next_timer(*core_);
+  return next != no_deadline && next <= time_limit_;
 }
 
 bool sim_runtime::step_to_next_timer() noexcept {
-  const time_point next = detail::next_timer(*core_);
-  if (next == no_deadline || next > time_limit_) return false;
+  if (!timer_within_limit()) return false;
   move_to_next_timer();
   return true;
 }

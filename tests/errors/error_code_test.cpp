@@ -77,7 +77,11 @@ TEST(ErrcOf, NamesTheNextMoveAfterAnErrno) {
       {EINTR, errc::aborted},
       {ERANGE, errc::out_of_range},
       {ENOSYS, errc::unimplemented},
-      {EIO, errc::unknown},
+      {EIO, errc::data_loss},
+      {EDQUOT, errc::resource_exhausted},
+      {EROFS, errc::permission_denied},
+      {EISDIR, errc::failed_precondition},
+      {EFBIG, errc::out_of_range},
       {0, errc::unknown},
       {99'999, errc::unknown},
   };

@@ -1,6 +1,7 @@
 // Workers that go to sleep while others bring work: whatever is brought is run, and once.
 #include "crew.hpp"
 
+#include <deque>
 #include <memory>
 
 #include "world.hpp"
@@ -93,7 +94,7 @@ void held_with_ring(world& w, std::size_t workers) {
   auto s = std::make_shared<state>(workers, 1);
   w.thread("holds", [=] {
     s->seats[0].ring.push(s->all.make(0));
-    s->hands.added_work();
+    s->hands.added_work(s->seats[0]);
     while (s->ran.load(std::memory_order_relaxed) == 0) detail::sync::spin_pause();
     s->work(0);
   });
@@ -114,7 +115,7 @@ void held_with_slot(world& w) {
           return;
         }
         s->seats[i].next.put(s->all.make(1));
-        s->hands.ensure_watch();
+        s->hands.ensure_watch(s->seats[i]);
         while (s->ran.load(std::memory_order_relaxed) == 0) detail::sync::spin_pause();
         s->run(item);
       });
@@ -125,6 +126,91 @@ void held_with_slot(world& w) {
     s->hands.inject(&s->first, 1);
   });
   w.finally([=] { s->all.check_all(); });
+}
+
+// Two workers of which one sleeps where events come, as in the reactor; an event makes an item and another one.
+struct polling_state {
+  struct place final : detail::sleeping_place {
+    void sleep(time_point deadline) noexcept override {
+      while (woken.load(std::memory_order_acquire) == 0) detail::sync::futex_wait(woken, 0, deadline);
+    }
+    void wake() noexcept override {
+      woken.store(1, std::memory_order_relaxed);
+      detail::sync::futex_wake(woken);
+    }
+    detail::sync::atomic<std::uint32_t> woken{0};
+    detail::sync::atomic<bool> taken{false}, event{false};
+  };
+  struct polling_seat final : detail::seat {
+    explicit polling_seat(polling_state& s) : seat(s.elsewhere), all(s) {}
+    [[nodiscard]] time_point next_due() const noexcept override { return no_deadline; }
+    bool sleep(time_point deadline) noexcept override {
+      place& p = all.elsewhere;
+      if (all.hands.any_runs() || p.taken.exchange(true, std::memory_order_acquire)) return sleeper.park(deadline);
+      p.woken.store(0, std::memory_order_relaxed);
+      if (p.event.load(std::memory_order_relaxed)) p.wake();  // the kernel shows an event to who comes later, too
+      const bool was_woken = sleeper.park_elsewhere(deadline);
+      if (p.event.exchange(false, std::memory_order_acquire)) {
+        all.in_handler(*this);
+        polled = true;
+      }
+      p.taken.store(false, std::memory_order_release);
+      return was_woken;
+    }
+    polling_state& all;
+  };
+
+  // As worker::push_next() twice: the second item displaces the first one.
+  void in_handler(polling_seat& self) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (const queue_item displaced = self.next.take()) {
+        self.ring.push(displaced);
+        hands.added_work(self);
+      }
+      self.next.put(made.make(i));
+      hands.ensure_watch(self);
+    }
+  }
+
+  // The item that is run first holds its worker until the other one has run.
+  void work(std::size_t who) {
+    polling_seat& self = seats[who];
+    while (!hands.stopped()) {
+      queue_item item = self.next.take();
+      if (!item) item = self.ring.pop();
+      if (!item) item = hands.search(self, 1);
+      if (!item) {
+        hands.park(self);
+        continue;
+      }
+      made.take(item);
+      if (ran.fetch_add(1, std::memory_order_relaxed) == 1) hands.stop();
+      while (ran.load(std::memory_order_relaxed) < 2) detail::sync::spin_pause();
+    }
+  }
+
+  place elsewhere;
+  std::deque<polling_seat> seats{};
+  crew hands{pointers()};
+  items made{2};
+  detail::sync::atomic<std::size_t> ran{0};
+
+ private:
+  std::vector<detail::seat*> pointers() {
+    std::vector<detail::seat*> all;
+    for (int i = 0; i < 2; ++i) all.push_back(&seats.emplace_back(*this));
+    return all;
+  }
+};
+
+void event_in_sleep(world& w) {
+  auto s = std::make_shared<polling_state>();
+  for (std::size_t i = 0; i < 2; ++i) w.thread("worker", [=] { s->work(i); });
+  w.thread("event", [=] {
+    s->elsewhere.event.store(true, std::memory_order_release);
+    s->elsewhere.wake();
+  });
+  w.finally([=] { s->made.check_all(); });
 }
 
 void stop_all(world& w) {
@@ -143,6 +229,7 @@ const model ring{{.preemptions = 2, .old_values = 1, .longest_sleep = naps_end},
 const model ring_of_three{{.preemptions = 1, .old_values = 1, .longest_sleep = naps_end},
                           [](world& w) { held_with_ring(w, 3); }};
 const model slot{{.preemptions = 0, .old_values = 0, .longest_sleep = watches_end}, held_with_slot};
+const model polling{{.preemptions = 1, .old_values = 0, .longest_sleep = watches_end}, event_in_sleep};
 const model stopping{{.preemptions = 1, .old_values = 1}, stop_all};
 
 TEST(CrewModel, WhatIsInjectedWakesTheOnlyWorker) { expect_holds(one_worker.how, one_worker.what); }
@@ -153,6 +240,7 @@ TEST(CrewModel, WhatIsInjectedEndsANap) { expect_holds(napper.how, napper.what);
 TEST(CrewModel, AnItemBehindAHeldWorkerIsTakenByTheOther) { expect_holds(ring.how, ring.what); }
 TEST(CrewModel, AnItemBehindAHeldWorkerIsTakenByOneOfTwoOthers) { expect_holds(ring_of_three.how, ring_of_three.what); }
 TEST(CrewModel, AnItemInTheSlotOfAHeldWorkerIsTakenByWhoKeepsWatch) { expect_holds(slot.how, slot.what); }
+TEST(CrewModel, WhatAWorkerPollsInItsSleepIsSharedWithTheOther) { expect_holds(polling.how, polling.what); }
 TEST(CrewModel, StopReachesWorkersOnTheirWayToSleep) { expect_holds(stopping.how, stopping.what); }
 
 TEST(CrewMutants, EveryFenceIsNeeded) {

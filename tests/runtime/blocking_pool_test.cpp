@@ -23,10 +23,10 @@ namespace {
 using namespace std::chrono_literals;
 
 // A call that does what it is told.
-class call : public job {
+class call : public pool_job {
  public:
   explicit call(std::function<void()> what)
-      : job([](job& self) noexcept {
+      : pool_job([](job& self) noexcept {
           auto& c = static_cast<call&>(self);
           c.body_();
           const std::lock_guard hold(c.lock_);  // whoever awaits it may destroy it then
@@ -55,7 +55,7 @@ class held_calls {
         begun_.count_down();
         go_.wait();
       }));
-      pool.submit(*calls_.back());
+      (void)pool.submit(*calls_.back());
     }
   }
   ~held_calls() { let_go(); }
@@ -86,7 +86,7 @@ TEST(BlockingPool, StartsAThreadForEachCallUpToItsLimitAndQueuesTheRest) {
   std::atomic<int> ran{0};
   for (int i = 0; i < 20; ++i) {
     queued.push_back(std::make_unique<call>([&ran] { ++ran; }));
-    pool.submit(*queued.back());
+    (void)pool.submit(*queued.back());
   }
   EXPECT_EQ(pool.threads(), 3U);
   EXPECT_EQ(ran.load(), 0);  // all threads are held, so the calls can only be in the queue
@@ -104,7 +104,7 @@ TEST(BlockingPool, AQueueIsWorkedOffInOrder) {
   std::vector<std::unique_ptr<call>> queued;
   for (int i = 0; i < 100; ++i) {
     queued.push_back(std::make_unique<call>([&order, i] { order.push_back(i); }));
-    pool.submit(*queued.back());
+    (void)pool.submit(*queued.back());
   }
   running.let_go();
   queued.back()->await();
@@ -116,7 +116,7 @@ TEST(BlockingPool, UsesIdleThreadsBeforeItStartsNewOnes) {
   blocking_pool pool(100);
   for (int i = 0; i < 1'000; ++i) {
     call c([] {});
-    pool.submit(c);
+    (void)pool.submit(c);
     c.await();
     await_quiet(pool);
   }
@@ -152,7 +152,7 @@ TEST(BlockingPool, ThreadsThatTheLoadDoesNotNeedLeaveAlthoughThereIsSome) {
   held_calls(pool, 8).let_go();
   while (pool.threads() > 1) {
     call c([] {});
-    pool.submit(c);
+    (void)pool.submit(c);
     c.await();
     await_quiet(pool);
   }
@@ -164,11 +164,11 @@ TEST(BlockingPool, WithoutAnyThreadACallIsRefusedAndForgotten) {
   {
     const thread_shortage none(0);
     call refused([] { ADD_FAILURE() << "it was refused"; });
-    EXPECT_THROW(pool.submit(refused), std::system_error);
+    EXPECT_THROW((void)pool.submit(refused), std::system_error);
     EXPECT_TRUE(pool.quiet());
   }
   call taken([] {});
-  pool.submit(taken);
+  (void)pool.submit(taken);
   taken.await();
 }
 
@@ -180,7 +180,7 @@ TEST(BlockingPool, WithTooFewThreadsCallsQueueForThoseThereAre) {
     const thread_shortage two(2);
     for (int i = 0; i < 50; ++i) {
       calls.push_back(std::make_unique<call>([&ran] { ++ran; }));
-      pool.submit(*calls.back());
+      (void)pool.submit(*calls.back());
     }
     for (auto& c : calls) c->await();
   }
@@ -211,7 +211,7 @@ TEST(BlockingPool, StopWaitsForWhatRunsAndQueuesAndTellsIfThatTakesTooLong) {
   EXPECT_TRUE(pool.stop(no_deadline));
   std::thread::id ran_on;
   call late([&ran_on] { ran_on = std::this_thread::get_id(); });
-  pool.submit(late);
+  (void)pool.submit(late);
   EXPECT_EQ(ran_on, std::this_thread::get_id());
 }
 
@@ -222,7 +222,7 @@ TEST(BlockingPool, KnowsItsOwnThreads) {
     EXPECT_TRUE(pool.serves_caller());
     EXPECT_FALSE(other.serves_caller());
   });
-  pool.submit(c);
+  (void)pool.submit(c);
   c.await();
 }
 
@@ -234,8 +234,8 @@ TEST(BlockingPoolStress, CallsOfSeveralThreadsAllRunThoughThreadsComeAndGo) {
     callers.emplace_back([&] {
       for (int i = 0; i < 300; ++i) {
         call one([&ran] { ++ran; }), two([&ran] { ++ran; });
-        pool.submit(one);
-        pool.submit(two);
+        (void)pool.submit(one);
+        (void)pool.submit(two);
         one.await();
         two.await();
       }

@@ -9,7 +9,7 @@
 int main(int argc, char** argv) {
   std::vector<stress::primitive> all;
   for (auto some : {stress::task_primitives(), stress::channel_primitives(), stress::thread_primitives(),
-                    stress::read_primitives(), stress::sync_primitives()})
+                    stress::file_primitives(), stress::read_primitives(), stress::sync_primitives()})
     all.insert(all.end(), some.begin(), some.end());
 
   stress::settings how;

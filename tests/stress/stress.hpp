@@ -31,6 +31,7 @@ struct primitive {
 [[nodiscard]] std::vector<primitive> task_primitives();
 [[nodiscard]] std::vector<primitive> channel_primitives();
 [[nodiscard]] std::vector<primitive> thread_primitives();
+[[nodiscard]] std::vector<primitive> file_primitives();
 [[nodiscard]] std::vector<primitive> read_primitives();
 [[nodiscard]] std::vector<primitive> sync_primitives();
 

@@ -24,7 +24,8 @@ namespace tandem {
 
 /// The errc that names the next move after `code`: the one it was made of, otherwise that of the errno it stands for
 /// (ENOENT: not_found; ECONNREFUSED, ECONNRESET, EPIPE: unavailable; ENOMEM, EMFILE, ENOSPC: resource_exhausted;
-/// EAGAIN: would_block; …), errc::unknown for everything else.
+/// EAGAIN: would_block; EIO: data_loss; …), that of a code of standalone Asio's (the errno; asio::error::eof: closed;
+/// host_not_found: not_found; …), errc::unknown for everything else.
 [[nodiscard]] errc errc_of(const std::error_code& code) noexcept;
 
 /// Starts a chain for a failed call, with errc_of() its code, the code's message, after `what` if that is not empty, and

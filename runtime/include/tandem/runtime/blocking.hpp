@@ -12,15 +12,15 @@ namespace tandem {
 namespace detail {
 
 /// Queues `work` on the blocking pool of `s`. Takes ownership: `work.run` frees it.
-void submit_blocking(scheduler& s, job& work);
+void submit_blocking(scheduler& s, pool_job& work);
 
 template <class F>
-class blocking_call final : public completion<plain_value_t<std::invoke_result_t<F&>>>, public job {
+class blocking_call final : public completion<plain_value_t<std::invoke_result_t<F&>>>, public pool_job {
   using raw = std::invoke_result_t<F&>;
   using value = plain_value_t<raw>;
 
  public:
-  explicit blocking_call(F f) : job(&run_call), function_(std::move(f)) {}
+  explicit blocking_call(F f) : pool_job(&run_call), function_(std::move(f)) {}
 
   [[nodiscard]] const wait_kind& joined_as() const noexcept override {
     static constexpr wait_kind kind{"a blocking call", &completion_wait::cancel, nullptr, &completion_wait::leave};

@@ -17,6 +17,10 @@
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/time.hpp>
 
+namespace asio {
+class io_context;
+}
+
 namespace tandem {
 
 struct runtime_options {
@@ -33,9 +37,10 @@ struct runtime_options {
   /// counts for neither. The stack is taken by SIGURG on the worker's thread, which may end a poll() or the like there
   /// with EINTR. Zero or less: no watchdog, and no thread for it. Less than 2 ms may be found later than said.
   duration held_limit = std::chrono::milliseconds(100);
-  /// Makes block_on() throw `deadlock` when every task waits, no timer is armed and no blocking call runs: then only a
-  /// thread of your own could wake one, and with this you promise that none will: no thread outside of this runtime
-  /// holds an end of a channel, cancels a context or spawns. A runtime that hosts actors never finds a deadlock.
+  /// Makes block_on() throw `deadlock` when every task waits, no timer is armed, no blocking call runs and nobody waits
+  /// for io with use_task: then only a thread of your own could wake one, and with this you promise that none will: no
+  /// thread outside of this runtime, and no other handler on io(), holds an end of a channel, cancels a context or
+  /// spawns. A runtime that hosts actors never finds a deadlock.
   bool detect_deadlock = false;
   /// Prints a line on the state of the scheduler this often: workers, those asleep, queues, tasks, timers, blocking
   /// calls. For that a thread is started. Zero: as TANDEM_TRACE=sched=MILLISECONDS says, else never.
@@ -43,6 +48,10 @@ struct runtime_options {
   /// Where the reports of held workers and the trace go; called on a thread of the runtime, one call at a time.
   /// Default: stderr.
   std::function<void(const std::string&)> report = {};
+  /// Whether reads, writes and syncs of files go by io_uring, where the kernel has it and lets the process use it: then
+  /// a thread of the runtime's own takes what it completes, from the first of them on. Otherwise they go by the blocking
+  /// pool.
+  bool io_uring = true;
 };
 
 /// Thrown by runtime::block_on() when no task can ever run again; what() tells which tasks there were and what each
@@ -145,7 +154,7 @@ class runtime {
   [[nodiscard]] context root_context() const noexcept;
 
   /// Cancels the root context, waits for every task and every run_blocking() to end, then stops the threads. After it
-  /// nothing runs any more. Meanwhile tasks may still spawn others. Takes at most some second longer than `limit`, but
+  /// nothing runs any more. Meanwhile tasks may still spawn others. Takes at most some seconds longer than `limit`, but
   /// for the destructors of what it has to destroy.
   ///
   /// What has not ended at `limit` is named in the error:
@@ -155,7 +164,8 @@ class runtime {
   /// | a task that waits or could run    | it is destroyed; its join gives errc::cancelled                          |
   /// | a task that never suspends        | it keeps its thread. Nothing is destroyed, as it may refer to anything:  |
   /// |                                   | tasks stay suspended, and in memory, for good                            |
-  /// | a call of run_blocking()          | the same                                                                 |
+  /// | a call of run_blocking()          | the same, unless it ends within a second                                 |
+  /// | an operation on a file            | it is cancelled if it can be; then as a call of run_blocking()           |
   /// | an actor's handler                | it stays suspended: shut the actor system down first                     |
   ///
   /// Destroying a task destroys its frames on the calling thread, the innermost first, without running on: its locals'
@@ -171,6 +181,12 @@ class runtime {
   result<void> shutdown(duration limit);
 
   [[nodiscard]] unsigned worker_count() const noexcept;
+
+  /// For sockets, signals and other objects of Asio: see tandem/runtime/asio.hpp. The workers run its handlers, one at a
+  /// time, on no thread of its own; made at the first call, and there for as long as the runtime. Objects made for it must
+  /// be gone before the runtime is. Do not run, stop or restart it.
+  /// Errors: throws std::system_error if there are not four descriptors left for it.
+  [[nodiscard]] asio::io_context& io();
 
   /// Tasks that were spawned and have not ended.
   [[nodiscard]] std::size_t live_tasks() const noexcept;

@@ -33,10 +33,16 @@ struct sim_options {
   /// How far run(), wait() and run_to_end() move the clock at most: a heartbeat that never ends must not hide that what
   /// the test waits for never comes.
   duration time_limit = std::chrono::days(365);
+  /// Real time that operations on io() get to complete, while tasks wait for them and everything else waits too, before
+  /// the clock moves on. More makes tests with sockets slower, less makes them see timeouts that were none.
+  duration io_patience = std::chrono::milliseconds(10);
 };
 
 /// Runs tasks on the calling thread, deterministically for a seed, which it prints to stderr if the test fails while it
 /// lives (with gtest.hpp, or another test_framework).
+///
+/// Sockets and signals of io() are real: their order is that of the kernel, not of the seed, and Asio's timers run on the
+/// real clock; use tandem's. While a task waits with use_task, the virtual clock waits for up to io_patience at each step.
 ///
 /// Threads: one. Calls on the blocking pool run at once, on the same thread.
 class sim_runtime {
@@ -64,8 +70,8 @@ class sim_runtime {
     return spawn(detail::keep_alive(std::move(function)), options, where);
   }
 
-  /// Runs until every task waits for something that only time or the test can bring. Gives the number of turns run.
-  /// Does not return while a task keeps yielding: in virtual time nothing else ever happens then. The same is true of
+  /// Runs until every task waits for something that only time, the test, or io that has not come yet can bring. Gives the
+  /// number of turns run. Does not return while a task keeps yielding: in virtual time nothing else ever happens then. The same is true of
   /// whatever runs tasks below.
   std::size_t run_until_idle() noexcept { return detail::run_until_idle(*core_); }
 
@@ -83,7 +89,7 @@ class sim_runtime {
 
   /// Spawns `body`, runs until it has ended, moving the clock as needed, and gives its result.
   /// Errors: those of the task; errc::failed_precondition, naming the tasks that wait, if it waits for ever, or
-  ///         longer than the time limit.
+  ///         longer than the time limit; "for ever" is 10 s of real time if tasks wait for io.
   template <class T>
   result<detail::plain_value_t<T>> run(task<T> body, std::source_location where = std::source_location::current()) {
     auto handle = spawn(std::move(body), "test body", where);
@@ -99,7 +105,7 @@ class sim_runtime {
   template <class T>
   result<typename join_handle<T>::value_type> wait(join_handle<T>& handle) {
     while (!handle.done())
-      if (run_until_idle() == 0 && !handle.done() && !step_to_next_timer()) return fail(stuck());
+      if (run_until_idle() == 0 && !handle.done() && !go_on()) return fail(stuck());
     return get(handle);
   }
 
@@ -117,6 +123,9 @@ class sim_runtime {
   void set_wall_clock(wall_time t) noexcept { detail::set_wall_clock(*core_, t); }
   [[nodiscard]] wall_time wall_now() const noexcept { return detail::wall_clock_of(*core_); }
 
+  /// As runtime::io(): tasks find it as this_task::io(). Handlers run on the test's thread, whenever tasks do.
+  [[nodiscard]] asio::io_context& io() { return detail::io_of(*core_); }
+
   [[nodiscard]] time_point now() const noexcept { return detail::clock_of(*core_); }
   [[nodiscard]] std::size_t live_tasks() const noexcept { return detail::live_task_count(*core_); }
   [[nodiscard]] context root_context() const noexcept;
@@ -126,6 +135,8 @@ class sim_runtime {
   [[nodiscard]] detail::scheduler& core() const noexcept { return *core_; }
 
  private:
+  bool go_on() noexcept;
+  bool timer_within_limit() noexcept;
   bool step_to_next_timer() noexcept;
   void move_to_next_timer() noexcept;
 
@@ -133,6 +144,7 @@ class sim_runtime {
   bool failed_before_;
   std::shared_ptr<detail::scheduler> core_;
   time_point time_limit_;
+  duration io_patience_;
 };
 
 }  // namespace tandem::testing

@@ -11,6 +11,17 @@ struct job {
   run_function run;
 };
 
+/// A job for the blocking pool, which links it into its queue.
+struct pool_job : job {
+  using job::job;
+
+  // Guarded by the pool's lock.
+  enum class place : std::uint8_t { outside, queued, refused };  // refused: withdrawn before it was submitted
+  pool_job* previous = nullptr;
+  pool_job* next = nullptr;
+  place where = place::outside;
+};
+
 /// An entry of a run queue: an address, and in its low bits what is there.
 using queue_item = std::uintptr_t;
 inline constexpr queue_item foreign_item = 0;  // a foreign runnable, meaningful only to its host

@@ -10,6 +10,10 @@
 #include <tandem/runtime/time.hpp>
 #include <tandem/runtime/wall_clock.hpp>
 
+namespace asio {
+class io_context;
+}
+
 namespace tandem::detail {
 
 class scheduler;
@@ -19,11 +23,16 @@ struct context_state;
 /// select() chooses. All calls below must come from one thread at a time.
 [[nodiscard]] std::shared_ptr<scheduler> make_simulated_scheduler(std::uint32_t seed, bool shuffled);
 
-/// Runs until nothing is runnable at the current virtual time. Gives the number of items run.
+/// Runs until nothing is runnable at the current virtual time, and no handler of io. Gives the number of items run.
 std::size_t run_until_idle(scheduler& s) noexcept;
 
 /// Moves the virtual clock to `when` (never backwards) and fires what is due, without running tasks.
 void move_clock(scheduler& s, time_point when) noexcept;
+
+[[nodiscard]] asio::io_context& io_of(scheduler& s);
+/// While tasks wait for operations on io: waits up to `patience` of real time for a handler to be ready, and runs it. False
+/// if none came.
+bool let_io_come(scheduler& s, duration patience) noexcept;
 
 /// Sets the virtual wall clock, forward or back. It goes on from there as the virtual clock does.
 void set_wall_clock(scheduler& s, wall_time t) noexcept;

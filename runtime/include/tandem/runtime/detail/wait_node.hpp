@@ -45,6 +45,8 @@ struct wait_kind {
   /// For a wait whose task has `looks` set: called when it was made ready, on the worker that is to run it. False: it must
   /// wait on, and may run elsewhere already.
   bool (*look)(task_record& task) noexcept = nullptr;
+  /// Only a runtime's workers end it, even if others ask for that by `cancel`.
+  bool ended_by_workers_only = false;
 };
 
 }  // namespace tandem::detail
