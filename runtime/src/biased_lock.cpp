@@ -6,8 +6,9 @@
 namespace tandem::detail {
 namespace {
 
-// A token is the index of its seat in the low bits, and above them how often its biases were taken back. When that wraps,
-// a lock that kept its bias all the time has it again, and nobody has entered it meanwhile, as that clears it (B1).
+// A token is the index of its seat in the low bits, and above them how often its biases were taken back. When that
+// wraps, a lock that kept its bias all the time has it again, and nobody has entered it meanwhile, as that clears it
+// (B1).
 constexpr std::uint32_t index_bits = 12;
 constexpr std::uint32_t seat_count = 1U << index_bits;
 constexpr std::uint32_t index_of(std::uint32_t token) noexcept { return token & (seat_count - 1); }

@@ -213,8 +213,8 @@ void crew::park(seat& self) noexcept {
       const bool woken = self.sleep(std::min(self.keep_time(), watch_ends));
       if (self.polled || self.anything_due() || (watch && sync::clock_now() >= watch_ends)) break;
       // Not woken: others have done meanwhile what there was to see to. Woken, but not called: to keep time. Were it to
-      // search for work then, whoever goes to sleep meanwhile would keep watch for it, wake it by the end of that, and so
-      // on.
+      // search for work then, whoever goes to sleep meanwhile would keep watch for it, wake it by the end of that, and
+      // so on.
       if (woken && !is_left_asleep(self)) break;
     }
   }

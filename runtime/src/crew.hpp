@@ -57,8 +57,10 @@ struct seat {
 /// (W4) A task that computes for long neither comes to what it made runnable nor wakes anybody for it. So while some
 ///      workers sleep and others do not, one of the sleepers keeps watch: it wakes every watch_period to search.
 ///      A worker that puts an item into its slot sees to it that there is a watch; it left idle_ under the lock, so it
-///      has seen the last watch end. Or it polled in its sleep, and is the watch itself: it looks again when it has left.
-/// (W5) A worker may poll in its sleep, and add work while it counts as asleep. It wakes another one for it, not itself.
+///      has seen the last watch end. Or it polled in its sleep, and is the watch itself: it looks again when it has
+///      left.
+/// (W5) A worker may poll in its sleep, and add work while it counts as asleep. It wakes another one for it, not
+///      itself.
 class crew {
  public:
   /// `seats` of one pointer per worker, constant from now on, that outlive the crew.
@@ -76,7 +78,8 @@ class crew {
 
   /// After an item was put into the ring of `self`: wakes a sleeper to search, unless one searches already.
   void added_work(const seat& self) noexcept;
-  /// After an item was put into the slot of `self`: sees to it that somebody keeps watch (W4). Two loads, nearly always.
+  /// After an item was put into the slot of `self`: sees to it that somebody keeps watch (W4). Two loads, nearly
+  /// always.
   void ensure_watch(const seat& self) noexcept {
     // Relaxed: what was true when the caller left idle_ is visible (W4), and anything newer is as good.
     if (watched_.load(std::memory_order_relaxed) || idle_count_.load(std::memory_order_relaxed) == 0) return;

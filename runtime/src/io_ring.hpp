@@ -46,12 +46,13 @@ struct ring_request {
 /// Threads: every member may be called from any thread.
 ///
 /// (U1) From submit() to its end a request, and the memory it names, must stay. It ends when the kernel refers to it no
-///      more, and with its cancellation, if that was asked for, out of the kernel too: so the kernel never takes another
-///      request at the same address for the cancelled one.
+///      more, and with its cancellation, if that was asked for, out of the kernel too: so the kernel never takes
+///      another request at the same address for the cancelled one.
 /// (U2) The submission queue belongs to who set `submitting_`. Others only add to the lists; it sees what they added
 ///      before it resets that, under the lock. The completion queue belongs to the reaper's thread.
-/// (U3) Of a completion queue's entries one half is for requests and one for their cancellations, so it never overflows.
-///      What has no room waits in `queued_`, which needs no memory, and is sent when something has completed.
+/// (U3) Of a completion queue's entries one half is for requests and one for their cancellations, so it never
+///      overflows. What has no room waits in `queued_`, which needs no memory, and is sent when something has
+///      completed.
 class io_ring {
  public:
   /// Null if the kernel has no io_uring that does what is needed, or does not let this process use it.
@@ -64,7 +65,8 @@ class io_ring {
   /// Wakes request.task when it has ended. False: it was cancelled before, and has ended by that.
   [[nodiscard]] bool submit(ring_request& request) noexcept;
 
-  /// Ends `request` early if it can: at once while it has not reached the kernel, else when the kernel has let go of it.
+  /// Ends `request` early if it can: at once while it has not reached the kernel, else when the kernel has let go of
+  /// it.
   void cancel(ring_request& request) noexcept;
 
   /// No request is under way, nor a task being woken that had one.

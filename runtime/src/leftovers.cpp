@@ -1,7 +1,7 @@
 // What is left of a scheduler whose workers have ended.
 //
-// (Z2) The youngest task goes first: it may refer to what those have that spawned it, who wait for it. A larger number is
-//      younger, see next_task_id().
+// (Z2) The youngest task goes first: it may refer to what those have that spawned it, who wait for it. A larger number
+//      is younger, see next_task_id().
 // (Z3) Other threads may still spawn, and wake who waits here: they publish a task and put its item into a queue later.
 //      So a task is destroyed only after its item was seen, of which there is exactly one for a task that can run. One
 //      that waits is cancelled before: then either we have put it there, or who was faster will.

@@ -9,6 +9,7 @@
 #include <asio/io_context.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 namespace tandem::detail {
 namespace {
@@ -16,19 +17,25 @@ namespace {
 // Handlers run at one look: who keeps making new ones ready must not keep the worker.
 constexpr std::size_t run_at_once = 64;
 
-int make_alarm() {
+// Into a descriptor that is made before: making the first one of a context may fail, and would leave the alarm open.
+void set_up_alarm(asio::posix::stream_descriptor& alarm) {
   const int made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
   if (made < 0) throw std::system_error(errno, std::system_category(), "timerfd_create");
-  return made;
+  std::error_code failed;
+  alarm.assign(made, failed);
+  if (!failed) return;
+  close(made);
+  throw std::system_error(failed, "timerfd_create");
 }
 
 }  // namespace
 
 struct reactor::loop {
+  loop() { set_up_alarm(alarm); }
   asio::io_context context{1};  // one thread at a time runs it (V1)
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};  // else it would not wait
   // Ends sleeps on time. epoll's own limit is in milliseconds.
-  asio::posix::stream_descriptor alarm{context, make_alarm()};
+  asio::posix::stream_descriptor alarm{context};
 };
 
 reactor::reactor() noexcept = default;

@@ -17,9 +17,9 @@ class io_context;
 namespace tandem::detail {
 
 /// (V1) Handlers run, and cancellations are emitted, by whoever has the seat: so neither runs beside another.
-/// (V2) Interrupting is sticky: it stops the io_context, which only who takes the seat starts again, before he announces
-///      that he sleeps in it and before he looks at the requests. What was asked before that he sees; what is asked later
-///      interrupts him. An interruption that comes late ends somebody's sleep for nothing.
+/// (V2) Interrupting is sticky: it stops the io_context, which only who takes the seat starts again, before he
+///      announces that he sleeps in it and before he looks at the requests. What was asked before that he sees; what is
+///      asked later interrupts him. An interruption that comes late ends somebody's sleep for nothing.
 /// (V3) A worker that falls asleep last tries to take the seat. If it is taken, then by one that sleeps here: who only
 ///      looks is awake. Who leaves the seat is awake, too, so another one, or he, is the last again. So when all sleep,
 ///      one of them sleeps here.

@@ -130,7 +130,8 @@ class scheduler : public std::enable_shared_from_this<scheduler> {
   [[nodiscard]] bool add_live(task_record& task) noexcept;
   void remove_live(task_record& task) noexcept;
   [[nodiscard]] std::size_t live_tasks() const noexcept;
-  /// Adds the tasks to `out`. `stopped`: no worker runs one meanwhile. Those of the sorted `known` do not count. See take_census().
+  /// Adds the tasks to `out`. `stopped`: no worker runs one meanwhile. Those of the sorted `known` do not count. See
+  /// take_census().
   void count_tasks(task_census& out, census_of whom, bool stopped, const std::vector<std::uint64_t>& known);
   [[nodiscard]] std::size_t armed_timers() noexcept;
 

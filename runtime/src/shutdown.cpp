@@ -17,9 +17,9 @@ time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 constexpr std::size_t named_in_report = 16;
 constexpr duration patience = std::chrono::milliseconds(20);     // for workers to come to rest
 constexpr duration look_again = std::chrono::milliseconds(100);  // when some did not
-// Threads get a moment of their own, even if the tasks used up the limit. Workers need none but for their turn on a CPU,
-// which may be late on a busy machine; then they must not be taken for held up. So do calls, most of which are about a
-// file and short, and what the kernel does for the ring: while one of them goes on, nothing can be destroyed.
+// Threads get a moment of their own, even if the tasks used up the limit. Workers need none but for their turn on a
+// CPU, which may be late on a busy machine; then they must not be taken for held up. So do calls, most of which are
+// about a file and short, and what the kernel does for the ring: while one of them goes on, nothing can be destroyed.
 constexpr duration leave_limit = std::chrono::seconds(1);
 
 }  // namespace
@@ -108,8 +108,8 @@ bool scheduler::end_tasks(time_point deadline) {
   return wait_for_no_tasks(deadline);
 }
 
-// Whoever begins a task counts it, and looks whether the table closes after a light fence. Either he sees that, and waits
-// for the decision, or his task is counted here.
+// Whoever begins a task counts it, and looks whether the table closes after a light fence. Either he sees that, and
+// waits for the decision, or his task is counted here.
 bool scheduler::close_table(bool whatever_lives) noexcept {
   const std::lock_guard hold(table_lock_);
   table_closes_.store(true, std::memory_order_relaxed);

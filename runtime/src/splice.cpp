@@ -40,8 +40,8 @@ ssize_t splice_some(int from, int to, std::size_t most) noexcept {
 
 /// What is on its way from one descriptor to the other: in a pipe, or in a buffer.
 ///
-/// (L1) A byte that was taken from `from` is counted in held_ until `to` has it. So the pipe is empty if held_ is 0, and
-///      then it goes back; one that is dropped with bytes in it is closed.
+/// (L1) A byte that was taken from `from` is counted in held_ until `to` has it. So the pipe is empty if held_ is 0,
+///      and then it goes back; one that is dropped with bytes in it is closed.
 class passage {
  public:
   enum class state : std::uint8_t { from_is_empty, to_is_full, turn_is_over, ended, failed };

@@ -7,8 +7,8 @@ namespace {
 constexpr duration starving_after = std::chrono::milliseconds(1);
 
 // A task that alone waits has not been called, so it has waited for the one that holds the lock now. Beside a lock held
-// for so long it costs little to switch tasks, and one that is overtaken would wait for as long again. Not if others wait
-// behind it: handing over to one after the other, as each is yet to run, could go on for ever.
+// for so long it costs little to switch tasks, and one that is overtaken would wait for as long again. Not if others
+// wait behind it: handing over to one after the other, as each is yet to run, could go on for ever.
 constexpr duration worth_a_switch = std::chrono::microseconds(20);
 
 }  // namespace

@@ -156,7 +156,8 @@ TEST_F(Splice, CopiesThatWaitForBytesHoldNoPipes) {
   EXPECT_EQ(rt.core().pipes().idle(), 0U);
 }
 
-// Cancelled with the way full, at some moment: what arrived, what the error holds, and what was not taken make the whole.
+// Cancelled with the way full, at some moment: what arrived, what the error holds, and what was not taken make the
+//                                              whole.
 template <class Socket>
 task<> cancel_in_between(two_pairs<Socket>& p, std::string_view text, std::uint32_t seed) {
   auto sending = spawn(send_all(p.source, text));

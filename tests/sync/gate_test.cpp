@@ -205,7 +205,7 @@ TEST(Latch, WrongCountsAreRefusedAndChangeNothing) {
   expect_refused([&] { l.count_down(most); }, "a latch at 2 was counted down by");
   expect_refused([&] { l.count_down(-most - 1); }, "a latch at 2 was counted down by");
   EXPECT_EQ(l.count(), 2);
-  expect_refused<std::invalid_argument>([] { const latch wrong(-1); }, "a latch of -1");
+  expect_refused<std::invalid_argument>([] { const latch wrong(-1); }, "a latch that starts at -1");
 }
 
 TEST(WaitGroup, MayBeUsedAgain) {

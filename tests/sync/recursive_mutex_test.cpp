@@ -100,7 +100,7 @@ TEST(RecursiveMutex, AWaitIsEndedByItsContextAndTheHolderIsUnharmed) {
 
 TEST(RecursiveMutex, TryLockOutsideOfTasksIsRefused) {
   recursive_mutex m;
-  expect_refused([&] { (void)m.try_lock(); }, "it belongs to the task that locks it");
+  expect_refused([&] { (void)m.try_lock(); }, "try_lock() of a recursive mutex, which belongs to a task, outside of tasks");
   EXPECT_EQ(m.depth(), 0U);
 }
 

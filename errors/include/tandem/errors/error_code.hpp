@@ -28,8 +28,8 @@ namespace tandem {
 /// host_not_found: not_found; …), errc::unknown for everything else.
 [[nodiscard]] errc errc_of(const std::error_code& code) noexcept;
 
-/// Starts a chain for a failed call, with errc_of() its code, the code's message, after `what` if that is not empty, and
-/// the stack of the caller. The field "std_error" names the code, e.g. "system:2". Zero, success, gives no error.
+/// Starts a chain for a failed call, with errc_of() its code, the code's message, after `what` if that is not empty,
+/// and the stack of the caller. The field "std_error" names the code, e.g. "system:2". Zero, success, gives no error.
 ///
 /// Owns: keeps the code as payload, `e.as<std::error_code>()`.
 [[nodiscard]] error error_from(const std::error_code& code, message_text what = "",

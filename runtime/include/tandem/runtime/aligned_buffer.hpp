@@ -14,8 +14,8 @@ struct io_alignment {
   friend bool operator==(const io_alignment&, const io_alignment&) = default;
 };
 
-/// Bytes at an address that is a multiple of what was asked for. They are zero at first, so that what a program does not
-/// fill does not carry old memory to a disk.
+/// Bytes at an address that is a multiple of what was asked for. They are zero at first, so that what a program does
+/// not fill does not carry old memory to a disk.
 ///
 /// Owns:    its memory. A buffer that was moved from is empty.
 /// Threads: as a vector.

@@ -39,8 +39,8 @@
 
 namespace tandem {
 
-/// The completion token that makes an asynchronous operation of Asio one that a task awaits. What co_await gives follows
-/// from the operation's signature:
+/// The completion token that makes an asynchronous operation of Asio one that a task awaits. What co_await gives
+/// follows from the operation's signature:
 ///
 /// | signature                                  | gives                     |
 /// |--------------------------------------------|---------------------------|
@@ -52,19 +52,20 @@ namespace tandem {
 /// asio::experimental::as_tuple(use_task) gives result<std::tuple<error_code, T>>, and so keeps what an operation gave
 /// besides an error, such as the number of bytes that async_read() had read before the end.
 ///
-/// Owns:     nothing: objects and buffers must outlive the co_await, as the operation's own description has it. So no task
-///           destroys an object that another one waits for: end that one's context, and join it.
+/// Owns:     nothing: objects and buffers must outlive the co_await, as the operation's own description has it. So no
+///           task destroys an object that another one waits for: end that one's context, and join it.
 /// Threads:  the object must be of the io() of the runtime whose task awaits. As always with Asio one object is for one
-///           task at a time, and that includes close(). But two tasks may wait for it at once, say one to read and one to
-///           write, if it is a socket of which `non_blocking(true)` was called first: then operations do not change it.
-/// Suspends: until the operation's handler has run, which a worker does as soon as one sleeps or finds nothing else to do,
-///           within some 50 us between tasks, and after 4 ms at most if one computes for long and another one sleeps.
-///           The operation starts with the co_await, not before.
-/// Cancel:   asks the operation, and nothing else, to end; the object stays open and usable. The task goes on when it has
-///           ended, so that its buffers are free. An operation that was faster gives its outcome. One of several steps, such
-///           as asio::async_write(), may have done some of them; close a socket whose connect was cancelled, as the kernel
-///           may go on with it. What knows no cancellation of single operations ends when
-///           it ends: async_resolve(), for which there is resolve(), and what forwards no cancellation slot.
+///           task at a time, and that includes close(). But two tasks may wait for it at once, say one to read and one
+///           to write, if it is a socket of which `non_blocking(true)` was called first: then operations do not change
+///           it.
+/// Suspends: until the operation's handler has run, which a worker does as soon as one sleeps or finds nothing else to
+///           do, within some 50 us between tasks, and after 4 ms at most if one computes for long and another one
+///           sleeps. The operation starts with the co_await, not before.
+/// Cancel:   asks the operation, and nothing else, to end; the object stays open and usable. The task goes on when it
+///           has ended, so that its buffers are free. An operation that was faster gives its outcome. One of several
+///           steps, such as asio::async_write(), may have done some of them; close a socket whose connect was
+///           cancelled, as the kernel may go on with it. What knows no cancellation of single operations ends when it
+///           ends: async_resolve(), for which there is resolve(), and what forwards no cancellation slot.
 /// Errors:   errc::cancelled, errc::deadline_exceeded with the context's cause; otherwise the operation's own, whose
 ///           error_code is kept (`e.as<std::error_code>()`):
 ///
@@ -258,8 +259,8 @@ namespace this_task {
 
 }  // namespace this_task
 
-/// Looks `host` and `service` up on the blocking pool: "example.org" and "https", "::1" and "443". Unlike async_resolve(),
-/// which waits for its answer whatever happens.
+/// Looks `host` and `service` up on the blocking pool: "example.org" and "https", "::1" and "443". Unlike
+/// async_resolve(), which waits for its answer whatever happens.
 ///
 /// Cancel: leaves the lookup, which runs to its end.
 /// Errors: as use_task; those of run_blocking().

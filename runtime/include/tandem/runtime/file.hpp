@@ -61,15 +61,15 @@ struct file_options {
 
 /// An open file, read and written at places that the caller names.
 ///
-/// Regular files, block devices, and character devices that have places, such as /dev/zero. Sockets, pipes and terminals
-/// have none, and are refused: see splice.hpp, and runtime.io().
+/// Regular files, block devices, and character devices that have places, such as /dev/zero. Sockets, pipes and
+/// terminals have none, and are refused: see splice.hpp, and runtime.io().
 ///
-/// Where the kernel has io_uring and lets the process use it, reads, writes and syncs go to it; everything else, and all
-/// of it elsewhere, goes to the blocking pool. Short reads of what the page cache holds are done at once. A simulation
-/// makes every call at once on the test's thread.
+/// Where the kernel has io_uring and lets the process use it, reads, writes and syncs go to it; everything else, and
+/// all of it elsewhere, goes to the blocking pool. Short reads of what the page cache holds are done at once. A
+/// simulation makes every call at once on the test's thread.
 ///
-/// Owns:    the file's descriptor. Dropping the last handle closes it in the background, once its operations have ended,
-///          and tells nobody how that went: where that matters, sync() and close().
+/// Owns:    the file's descriptor. Dropping the last handle closes it in the background, once its operations have
+///          ended, and tells nobody how that went: where that matters, sync() and close().
 /// Threads: every member may be called from any thread, also while operations are under way; moving, assigning and
 ///          destroying only while no other thread uses the object. The operations refer to the file, not to the object.
 /// Order:   operations that are under way at the same time take effect in any order; where they overlap, a reader may
@@ -79,10 +79,10 @@ struct file_options {
 ///          the task goes on only when nothing refers to its memory any more. If it completed all the same, it yields
 ///          its result; else errc::cancelled or errc::deadline_exceeded. A write that was cancelled may have written
 ///          nothing, a part, or all.
-/// Errors:  errc_of() of what the system says, with the path in the message and the std::error_code attached; among them
-///          errc::resource_exhausted (no space, quota, or descriptors), errc::data_loss (the device failed) and
-///          errc::unavailable. errc::closed after close(), errc::failed_precondition for an object without a file or one
-///          opened for the other direction, errc::invalid_argument for offsets beyond 2^63 - 1 (as negative numbers
+/// Errors:  errc_of() of what the system says, with the path in the message and the std::error_code attached; among
+///          them errc::resource_exhausted (no space, quota, or descriptors), errc::data_loss (the device failed) and
+///          errc::unavailable. errc::closed after close(), errc::failed_precondition for an object without a file or
+///          one opened for the other direction, errc::invalid_argument for offsets beyond 2^63 - 1 (as negative numbers
 ///          become) and for direct I/O that breaks a rule of alignment. Throws std::system_error if the pool cannot
 ///          start its first thread.
 ///
@@ -93,17 +93,18 @@ class file {
   file() = default;
 
   /// Opens the file at `path`; relative ones are looked up in the process's working directory.
-  /// Errors: also errc::not_found, errc::already_exists, errc::permission_denied, errc::failed_precondition (a directory;
-  ///         a program that runs), errc::invalid_argument (no place to seek to: a pipe or the like; a null in the path;
-  ///         truncate without write), errc::unimplemented (the file system has no direct I/O).
+  /// Errors: also errc::not_found, errc::already_exists, errc::permission_denied, errc::failed_precondition (a
+  ///         directory; a program that runs), errc::invalid_argument (no place to seek to: a pipe or the like; a null
+  ///         in the path; truncate without write), errc::unimplemented (the file system has no direct I/O).
   [[nodiscard]] static task<result<file>> open(std::string path, file_options options = {});
 
-  /// Reads some of what there is at `offset`: at least a byte, unless `into` is empty or the file ends there, which gives 0.
+  /// Reads some of what there is at `offset`: at least a byte, unless `into` is empty or the file ends there, which
+  /// gives 0.
   [[nodiscard]] task<result<std::size_t>> read_at(std::uint64_t offset, std::span<std::byte> into) const;
 
   /// Fills `into`.
-  /// Errors: also errc::out_of_range if the file ends before; what there was is in `into` then, and the message says how
-  ///         much.
+  /// Errors: also errc::out_of_range if the file ends before; what there was is in `into` then, and the message says
+  ///         how much.
   [[nodiscard]] task<result<void>> read_exactly_at(std::uint64_t offset, std::span<std::byte> into) const;
 
   /// Writes some of `from`, at least a byte unless that is empty; beyond the end the file grows, with zeros in between.
@@ -125,8 +126,8 @@ class file {
   /// The same without what only describes the file, as its times.
   [[nodiscard]] task<result<void>> sync_data() const;
 
-  /// Closes the file for all who use it: later operations fail with errc::closed. Those under way go on to their end, and
-  /// it waits for them.
+  /// Closes the file for all who use it: later operations fail with errc::closed. Those under way go on to their end,
+  /// and it waits for them.
   /// Cancel: the file is closed for all that; its descriptor when the last operation has ended and this object is gone.
   /// Errors: also what the system says only now, as of writes that it had put off (on network file systems).
   ///         errc::closed if it was closed before.
@@ -156,16 +157,16 @@ inline constexpr std::size_t most_of_a_file = std::size_t{1} << 30;
 /// Cancel, Errors: as file; errc::resource_exhausted if it is longer than `most` bytes.
 [[nodiscard]] task<result<std::string>> read_file(std::string path, std::size_t most = most_of_a_file);
 
-/// Replaces the file at `path`, or makes it: whoever opens it sees what was there or all of `bytes`, and after a success
-/// a crash of the system does not bring back the former. `bytes` must stay until it has ended.
+/// Replaces the file at `path`, or makes it: whoever opens it sees what was there or all of `bytes`, and after a
+/// success a crash of the system does not bring back the former. `bytes` must stay until it has ended.
 ///
 /// They are written to a file of another name in the same folder (`.NAME.` and 16 hexadecimal digits), which then takes
-/// the name. It has the permissions of the file it replaces, else 0666 without the umask; its owner is the process. Of a
-/// symbolic link the link is replaced. After a crash the other file may be left.
+/// the name. It has the permissions of the file it replaces, else 0666 without the umask; its owner is the process. Of
+/// a symbolic link the link is replaced. After a crash the other file may be left.
 ///
 /// Cancel: safe: as long as it is not too late, nothing has changed; else it goes on to its end.
-/// Errors: as file. Nothing has changed, and the other file is removed, unless the message says "after the replacement":
-///         then only the folder could not be synced.
+/// Errors: as file. Nothing has changed, and the other file is removed, unless the message says "after the
+///         replacement": then only the folder could not be synced.
 [[nodiscard]] task<result<void>> write_file_atomically(std::string path, std::span<const std::byte> bytes);
 [[nodiscard]] inline task<result<void>> write_file_atomically(std::string path, std::string_view text) {
   return write_file_atomically(std::move(path), std::as_bytes(std::span(text)));

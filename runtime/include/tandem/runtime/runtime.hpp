@@ -24,8 +24,9 @@ class io_context;
 namespace tandem {
 
 struct runtime_options {
-  /// Worker threads, at most 1024. 0: what TANDEM_WORKERS says; if that is unset, empty, or (as stderr is told) no number
-  /// from 1 to 1024, the CPUs this process may use: affinity mask, and cgroup quota of version 1 or 2, rounded up.
+  /// Worker threads, at most 1024. 0: what TANDEM_WORKERS says; if that is unset, empty, or (as stderr is told) no
+  /// number from 1 to 1024, the CPUs this process may use: affinity mask, and cgroup quota of version 1 or 2, rounded
+  /// up.
   unsigned workers = 0;
   /// Most threads of the blocking pool, at least 1; it starts none before the first run_blocking().
   unsigned blocking_threads = 512;
@@ -49,8 +50,8 @@ struct runtime_options {
   /// Default: stderr.
   std::function<void(const std::string&)> report = {};
   /// Whether reads, writes and syncs of files go by io_uring, where the kernel has it and lets the process use it: then
-  /// a thread of the runtime's own takes what it completes, from the first of them on. Otherwise they go by the blocking
-  /// pool.
+  /// a thread of the runtime's own takes what it completes, from the first of them on. Otherwise they go by the
+  /// blocking pool.
   bool io_uring = true;
 };
 
@@ -119,8 +120,9 @@ class runtime {
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// spawn() for callers outside of tasks; the default context is root_context(). Once shutdown has begun, only tasks of
-  /// this runtime still start others: whatever anybody else spawns is destroyed, and its handle gives errc::cancelled.
+  /// spawn() for callers outside of tasks; the default context is root_context(). Once shutdown has begun, only tasks
+  /// of this runtime still start others: whatever anybody else spawns is destroyed, and its handle gives
+  /// errc::cancelled.
   template <class T>
   join_handle<T> spawn(task<T> body, const spawn_options& options = {},
                        std::source_location where = std::source_location::current()) {
@@ -182,9 +184,9 @@ class runtime {
 
   [[nodiscard]] unsigned worker_count() const noexcept;
 
-  /// For sockets, signals and other objects of Asio: see tandem/runtime/asio.hpp. The workers run its handlers, one at a
-  /// time, on no thread of its own; made at the first call, and there for as long as the runtime. Objects made for it must
-  /// be gone before the runtime is. Do not run, stop or restart it.
+  /// For sockets, signals and other objects of Asio: see tandem/runtime/asio.hpp. The workers run its handlers, one at
+  /// a time, on no thread of its own; made at the first call, and there for as long as the runtime. Objects made for it
+  /// must be gone before the runtime is. Do not run, stop or restart it.
   /// Errors: throws std::system_error if there are not four descriptors left for it.
   [[nodiscard]] asio::io_context& io();
 

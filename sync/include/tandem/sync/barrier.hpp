@@ -22,8 +22,8 @@ class barrier : private detail::waitable {
   /// Arrives, and waits for the others. Gives true to the party that came last: for what one of them must do. No task
   /// is told so if it was try_arrive() or drop_out() that ended the round.
   /// Suspends: unless it is the last.
-  /// Cancel:   safe; on error it has not arrived, and the others wait for somebody else. The last may arrive in a context
-  ///           that is over.
+  /// Cancel:   safe; on error it has not arrived, and the others wait for somebody else. The last may arrive in a
+  ///           context that is over.
   /// Errors:   errc::cancelled, errc::deadline_exceeded; errc::failed_precondition if all parties have dropped out.
   [[nodiscard]] auto arrive_and_wait() noexcept { return operation<detail::unlimited>(*this); }
 

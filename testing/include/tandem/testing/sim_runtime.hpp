@@ -41,8 +41,9 @@ struct sim_options {
 /// Runs tasks on the calling thread, deterministically for a seed, which it prints to stderr if the test fails while it
 /// lives (with gtest.hpp, or another test_framework).
 ///
-/// Sockets and signals of io() are real: their order is that of the kernel, not of the seed, and Asio's timers run on the
-/// real clock; use tandem's. While a task waits with use_task, the virtual clock waits for up to io_patience at each step.
+/// Sockets and signals of io() are real: their order is that of the kernel, not of the seed, and Asio's timers run on
+/// the real clock; use tandem's. While a task waits with use_task, the virtual clock waits for up to io_patience at
+/// each step.
 ///
 /// Threads: one. Calls on the blocking pool run at once, on the same thread.
 class sim_runtime {
@@ -70,9 +71,9 @@ class sim_runtime {
     return spawn(detail::keep_alive(std::move(function)), options, where);
   }
 
-  /// Runs until every task waits for something that only time, the test, or io that has not come yet can bring. Gives the
-  /// number of turns run. Does not return while a task keeps yielding: in virtual time nothing else ever happens then. The same is true of
-  /// whatever runs tasks below.
+  /// Runs until every task waits for something that only time, the test, or io that has not come yet can bring. Gives
+  /// the number of turns run. Does not return while a task keeps yielding: in virtual time nothing else ever happens
+  /// then. The same is true of whatever runs tasks below.
   std::size_t run_until_idle() noexcept { return detail::run_until_idle(*core_); }
 
   /// Moves the clock forward by `d`, running what becomes due at each deadline in between, and then until idle.

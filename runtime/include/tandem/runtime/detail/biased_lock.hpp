@@ -37,16 +37,16 @@ class bias_seat_holder {
   bias_seat_holder& operator=(const bias_seat_holder&) = delete;
 };
 
-/// Meets the standard's Lockable, for sections of a few instructions in which nothing suspends, blocks or throws. A thread
-/// may be inside of one biased_lock at a time. Any thread may use it, also one that is no worker.
+/// Meets the standard's Lockable, for sections of a few instructions in which nothing suspends, blocks or throws. A
+/// thread may be inside of one biased_lock at a time. Any thread may use it, also one that is no worker.
 ///
 /// A lock is in one of two states, told by bias_:
 /// - unbiased: word_ is the lock.
-/// - biased to a worker: that one enters by noting the lock in its seat's `held`, without a read-modify-write. Any other
-///   takes word_, takes the bias away, and then has the lock as if it were unbiased.
+/// - biased to a worker: that one enters by noting the lock in its seat's `held`, without a read-modify-write. Any
+///   other takes word_, takes the bias away, and then has the lock as if it were unbiased.
 ///
-/// (B1) bias_ and the count of who came last are written by the holder of word_ only. A bias is valid while it equals the
-///      token of the seat that it names; a seat's token changes only when its biases are taken back, all at once.
+/// (B1) bias_ and the count of who came last are written by the holder of word_ only. A bias is valid while it equals
+///      the token of the seat that it names; a seat's token changes only when its biases are taken back, all at once.
 /// (B2) The worker: `held` = this; light fence; is my token still what bias_ says? Who revokes: token = another; heavy
 ///      fence; wait until `held` is not what it was. At least one of them sees the other's write: the worker goes the
 ///      slow way, or the other waits for it.

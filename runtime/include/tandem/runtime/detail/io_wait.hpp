@@ -16,8 +16,8 @@ namespace tandem::detail {
 class reactor;
 class task_record;
 
-/// One operation that a task waits for. Its handler runs on whoever has the reactor's seat (`poller` below), as does the
-/// cancellation, which therefore needs no lock against handlers.
+/// One operation that a task waits for. Its handler runs on whoever has the reactor's seat (`poller` below), as does
+/// the cancellation, which therefore needs no lock against handlers.
 ///
 /// | bit       | set by                                    | means                                               |
 /// |-----------|-------------------------------------------|-----------------------------------------------------|
@@ -26,11 +26,13 @@ class task_record;
 /// | served    | the poller, when it has cancelled it      | nobody will touch the wait for that                 |
 /// | completed | the poller, in the operation's handler    | the outcome is there                                |
 ///
-/// (O1) The task goes on, and its frame may end, when nobody is left who touches the wait. Of two parties, the second to
-///      set its bit sees to that: of `started` and `completed`, and of `completed` and `served` where there is a request.
+/// (O1) The task goes on, and its frame may end, when nobody is left who touches the wait. Of two parties, the second
+///      to set its bit sees to that: of `started` and `completed`, and of `completed` and `served` where there is a
+///      request.
 /// (O2) There is a request for whoever finds `started` and no `completed` when he sets `asked`, or the other way round.
 ///      So it is one, and the frame stays until the poller has served it.
-/// (O3) Each change is a read-modify-write that acquires and releases, so who finds another's bit sees what came before.
+/// (O3) Each change is a read-modify-write that acquires and releases, so who finds another's bit sees what came
+///      before.
 class io_wait {
  public:
   io_wait(const io_wait&) = delete;
@@ -42,8 +44,8 @@ class io_wait {
   explicit io_wait(cancel_function c) noexcept : cancel_operation_(c) {}
   ~io_wait() = default;
 
-  /// Throws std::logic_error unless `of` is the io_context of the task's runtime, or null, as it cannot be known; and if
-  /// this is not the first time.
+  /// Throws std::logic_error unless `of` is the io_context of the task's runtime, or null, as it cannot be known; and
+  /// if this is not the first time.
   void check(const task_record& task, const asio::execution_context* of) const;
   /// True if the operation is to be started: then park() must follow, or withdraw(). False: the context is over.
   [[nodiscard]] bool begin(task_record& task) noexcept;

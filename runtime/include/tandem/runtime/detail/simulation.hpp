@@ -30,8 +30,8 @@ std::size_t run_until_idle(scheduler& s) noexcept;
 void move_clock(scheduler& s, time_point when) noexcept;
 
 [[nodiscard]] asio::io_context& io_of(scheduler& s);
-/// While tasks wait for operations on io: waits up to `patience` of real time for a handler to be ready, and runs it. False
-/// if none came.
+/// While tasks wait for operations on io: waits up to `patience` of real time for a handler to be ready, and runs it.
+/// False if none came.
 bool let_io_come(scheduler& s, duration patience) noexcept;
 
 /// Sets the virtual wall clock, forward or back. It goes on from there as the virtual clock does.

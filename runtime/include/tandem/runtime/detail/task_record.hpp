@@ -111,7 +111,8 @@ class task_record : public completion_base, public wait_node {
   /// Takes a share of the context the task starts under; a runtime's root needs no counting, as it outlives its tasks.
   /// Errors: throws std::bad_alloc.
   void hold_context(context_state* inherited);
-  /// Gives the share back. The task has ended, or never ran, so it is under that context. Once is enough, twice harmless.
+  /// Gives the share back. The task has ended, or never ran, so it is under that context. Once is enough, twice
+  /// harmless.
   void leave_context() noexcept;
 
   /// Room for an outcome: the node's, because a task that has ended does not wait.

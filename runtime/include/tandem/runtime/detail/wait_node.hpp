@@ -42,8 +42,8 @@ struct wait_kind {
   /// Gives up a wait that somebody has ended, of a task that will not run again: nobody refers to the operation then.
   /// Called while no task of the runtime runs. Null: such a task must stay in memory.
   void (*leave)(task_record& task) noexcept = nullptr;
-  /// For a wait whose task has `looks` set: called when it was made ready, on the worker that is to run it. False: it must
-  /// wait on, and may run elsewhere already.
+  /// For a wait whose task has `looks` set: called when it was made ready, on the worker that is to run it. False: it
+  /// must wait on, and may run elsewhere already.
   bool (*look)(task_record& task) noexcept = nullptr;
   /// Only a runtime's workers end it, even if others ask for that by `cancel`.
   bool ended_by_workers_only = false;
