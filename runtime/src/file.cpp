@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <limits>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "file_state.hpp"
 #include "io_faults.hpp"
 #include "kernel_call.hpp"
+#include "sigpipe_guard.hpp"
 
 namespace tandem {
 
@@ -77,26 +79,26 @@ long open_now(const std::string& path, const file_options& how, opened_file& ope
   return how.direct ? detail::find_alignment(descriptor, opened.alignment) : 0;
 }
 
-result<void> check_options(const std::string& path, const file_options& how) {
+result<void> check_options(const std::string& path, const std::string& called, const file_options& how) {
   if (path.find('\0') != std::string::npos)
     return fail(errc::invalid_argument, "cannot open a file whose path has a null character in it");
   if (how.truncate && how.access == file_access::read)
-    return fail(errc::invalid_argument, fmt::format("cannot open {}: truncate needs write access", path));
+    return fail(errc::invalid_argument, fmt::format("cannot open {}: truncate needs write access", called));
   return {};
 }
 
 // What comes of a failed open. EINVAL of a direct one means that the file system has none.
-error open_failed(long outcome, const std::string& path, const file_options& how) {
+error open_failed(long outcome, const std::string& called, const file_options& how) {
   if (outcome == not_seekable) {
     return make_error(errc::invalid_argument,
                       fmt::format("cannot open {}: it has no places to read and write at, as a pipe, a socket or a "
                                   "terminal",
-                                  path));
+                                  called));
   }
   if (how.direct && (outcome == -EINVAL || outcome == -EOPNOTSUPP)) {
-    return wrap(failed_call(-EOPNOTSUPP, "cannot open " + path), "the file system has no direct I/O for it");
+    return wrap(failed_call(-EOPNOTSUPP, "cannot open " + called), "the file system has no direct I/O for it");
   }
-  return failed_call(outcome, "cannot open " + path);
+  return failed_call(outcome, "cannot open " + called);
 }
 
 // Where the transfers of an operation go.
@@ -143,7 +145,11 @@ task<long> transfer_once(file_state& f, const place& at, std::size_t moved) {
   if (fault.error != 0) co_return -fault.error;
   const std::span<std::byte> rest = at.memory.subspan(moved, std::min(at.memory.size() - moved, fault.most));
   detail::transfer call(at.what, f.descriptor(), at.offset + moved, rest);
-  if (!f.direct() && f.tells_what_is_cached.load(std::memory_order_relaxed)) call.try_at_once();
+  if (f.direct()) {
+    call.copies_nothing();
+  } else if (f.tells_what_is_cached.load(std::memory_order_relaxed)) {
+    call.try_at_once();
+  }
   const long got = co_await call;
   if (!call.can_try_at_once()) f.tells_what_is_cached.store(false, std::memory_order_relaxed);
   co_return got;
@@ -211,8 +217,11 @@ task<result<std::uint64_t>> size_of(std::shared_ptr<file_state> shared) {
 
 long truncate_now(const file_state& f, std::uint64_t size) noexcept {
   if (const auto fault = detail::io_fault_for(io_call::truncate, f.path.c_str()); fault.error != 0) return -fault.error;
-  while (ftruncate(f.descriptor(), static_cast<off_t>(size)) != 0)
+  detail::held_signal too_long(SIGXFSZ);
+  while (ftruncate(f.descriptor(), static_cast<off_t>(size)) != 0) {
+    if (errno == EFBIG) too_long.note_raised();
     if (errno != EINTR) return -errno;
+  }
   return 0;
 }
 
@@ -260,14 +269,19 @@ std::span<std::byte> as_memory(std::span<const std::byte> from) noexcept {
 
 file::file(std::shared_ptr<detail::file_state> state) noexcept : state_(std::move(state)) {}
 
-task<result<file>> file::open(std::string path, file_options options) {
-  TANDEM_CO_TRY(check_options(path, options));
+task<result<file>> detail::open_file(std::string path, std::string called, file_options options) {
+  TANDEM_CO_TRY(check_options(path, called, options));
   opened_file opened;
   auto call = [&]() noexcept { return open_now(path, options, opened); };
   detail::pool_call open(call);
   const long outcome = co_await open;
-  if (outcome < 0) co_return fail(open_failed(outcome, path, options));
-  co_return file(file_state::make(std::move(path), options.access, opened.alignment, opened.descriptor));
+  if (outcome < 0) co_return fail(open_failed(outcome, called, options));
+  co_return file(file_state::make(std::move(called), options.access, opened.alignment, opened.descriptor));
+}
+
+task<result<file>> file::open(std::string path, file_options options) {
+  std::string called = path;
+  return detail::open_file(std::move(path), std::move(called), options);
 }
 
 task<result<std::size_t>> file::read_at(std::uint64_t offset, std::span<std::byte> into) const {

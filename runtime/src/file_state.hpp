@@ -91,6 +91,9 @@ class file_use {
   bool entered_ = false;
 };
 
+/// file::open(); messages, and file::path(), call the file `called`.
+[[nodiscard]] task<result<file>> open_file(std::string path, std::string called, file_options options);
+
 /// What a call that gave `outcome`, a negative errno, fails with: why the context is over, if that is what ended it, or
 /// the system's error. `what` is being done, as "cannot read a.txt".
 [[nodiscard]] error failed_call(long outcome, std::string what,

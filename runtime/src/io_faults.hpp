@@ -6,7 +6,8 @@
 
 namespace tandem::detail {
 
-enum class io_call : std::uint8_t { open, size, read, write, sync, truncate, close, rename, splice };
+// submit: of a batch to the ring, on the thread that sends it.
+enum class io_call : std::uint8_t { open, size, read, write, sync, truncate, close, rename, splice, submit };
 
 /// What happens to a call instead of what the kernel would do.
 struct io_fault {

@@ -3,7 +3,9 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -13,13 +15,16 @@
 
 #include <tandem/runtime/detail/task_record.hpp>
 
+#include "io_faults.hpp"
 #include "scheduler.hpp"
+#include "sigpipe_guard.hpp"
 
 namespace tandem::detail {
 namespace {
 
 constexpr std::uint64_t is_cancellation = 1;  // in a completion's user_data, beside the request's address
 constexpr std::size_t completions_at_once = 64;
+constexpr std::size_t most_by_a_worker = 8;  // requests that who submits one sends, with his own; the reaper sends more
 constexpr duration try_again = std::chrono::milliseconds(1);
 
 bool can_do_all(io_uring& ring) noexcept {
@@ -89,22 +94,29 @@ bool io_ring::submit(ring_request& request) noexcept {
   }
   request.where = ring_request::place::queued;
   queued_.push_back(request);
-  if (!submitting_) flush(hold);
-  return true;  // the request may be gone
+  // More than that would be the work of others. Their bell has been rung, or will be by who is submitting (U2), or by
+  // the kernel when it has room.
+  if (submitting_ || queued_.size() > most_by_a_worker) return true;
+  flush(hold);
+  if (send_again_) ring_bell();  // the reaper may sleep without a limit
+  return true;                   // the request may be gone
 }
 
-// Under the lock, which is released while the kernel works: it may do a short request at once.
+// One batch. Under the lock, which is released while the kernel works: it may do short requests at once.
 void io_ring::flush(guard& hold) noexcept {
+  send_again_ = false;
+  if (!fill()) return;
   submitting_ = true;
-  while (fill()) {
-    hold.unlock();
-    const bool all = send();
-    hold.lock();
-    if (all) continue;
-    send_again_ = true;  // by the reaper, in a moment
-    break;
-  }
+  hold.unlock();
+  const bool all = send();
+  hold.lock();
   submitting_ = false;
+  send_again_ = !all;
+  if (all && can_send_more()) ring_bell();  // U2
+}
+
+bool io_ring::can_send_more() const noexcept {
+  return !to_cancel_.empty() || (!queued_.empty() && requests_sent_ < most_at_once);
 }
 
 // Moves what there is room for to the submission queue. False if there is nothing to send.
@@ -129,16 +141,22 @@ bool io_ring::fill() noexcept {
     ++r.awaited;
     ++requests_sent_;
     describe_to_kernel(*entry, r);
+    writes_ = writes_ || r.what == ring_request::call::write;
   }
   return io_uring_sq_ready(&ring_) != 0;
 }
 
 // False if the kernel is short of something, and has not taken all.
 bool io_ring::send() noexcept {
+  // A write that the kernel does at once, as most direct ones, raises SIGXFSZ here; its own threads have it blocked.
+  std::optional<held_signal> too_long;
+  if (writes_) too_long.emplace(SIGXFSZ).note_raised();  // by one or none: the completions will tell
   while (io_uring_sq_ready(&ring_) != 0) {
-    const int sent = io_uring_submit(&ring_);
+    const io_fault fault = io_fault_for(io_call::submit, "");
+    const int sent = fault.error != 0 ? -fault.error : io_uring_submit(&ring_);
     if (sent < 0 && sent != -EINTR) return false;
   }
+  writes_ = false;
   return true;
 }
 
@@ -258,10 +276,7 @@ void io_ring::reap() noexcept {
       waking_ = false;
     }
     guard hold(lock_);
-    if (!submitting_) {
-      send_again_ = false;
-      flush(hold);
-    }
+    if (!submitting_) flush(hold);  // else who is submitting rings, if need be (U2)
     soon = send_again_;
     if (!idle()) continue;
     became_idle_.notify_all();

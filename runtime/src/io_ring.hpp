@@ -48,8 +48,9 @@ struct ring_request {
 /// (U1) From submit() to its end a request, and the memory it names, must stay. It ends when the kernel refers to it no
 ///      more, and with its cancellation, if that was asked for, out of the kernel too: so the kernel never takes
 ///      another request at the same address for the cancelled one.
-/// (U2) The submission queue belongs to who set `submitting_`. Others only add to the lists; it sees what they added
-///      before it resets that, under the lock. The completion queue belongs to the reaper's thread.
+/// (U2) The submission queue belongs to who set `submitting_`. Others only add to the lists. Who resets that, under the
+///      lock, rings the bell if he leaves anything that can be sent: the reaper may have looked in vain meanwhile.
+///      The completion queue belongs to the reaper's thread.
 /// (U3) Of a completion queue's entries one half is for requests and one for their cancellations, so it never
 ///      overflows. What has no room waits in `queued_`, which needs no memory, and is sent when something has
 ///      completed.
@@ -62,7 +63,8 @@ class io_ring {
   io_ring(const io_ring&) = delete;
   io_ring& operator=(const io_ring&) = delete;
 
-  /// Wakes request.task when it has ended. False: it was cancelled before, and has ended by that.
+  /// Wakes request.task when it has ended. False: it was cancelled before, and has ended by that. The kernel may do
+  /// short requests on the calling thread: this one, and the few that wait before it.
   [[nodiscard]] bool submit(ring_request& request) noexcept;
 
   /// Ends `request` early if it can: at once while it has not reached the kernel, else when the kernel has let go of
@@ -85,6 +87,7 @@ class io_ring {
 
   using guard = std::unique_lock<std::mutex>;
   void flush(guard& hold) noexcept;
+  [[nodiscard]] bool can_send_more() const noexcept;
   [[nodiscard]] bool fill() noexcept;
   bool send() noexcept;
   void reap() noexcept;
@@ -95,7 +98,8 @@ class io_ring {
   [[nodiscard]] bool idle() const noexcept;
 
   scheduler& scheduler_;
-  io_uring ring_{};  // (U2)
+  io_uring ring_{};      // (U2)
+  bool writes_ = false;  // (U2) there are writes in the submission queue
   bool is_open_ = false;
   int bell_ = -1;  // an eventfd: rung by the kernel for each completion, and by us when the reaper is to look
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 
 #include <sys/uio.h>
 #include <unistd.h>
@@ -9,16 +10,18 @@
 #include <tandem/runtime/detail/task_record.hpp>
 
 #include "scheduler.hpp"
+#include "sigpipe_guard.hpp"
 
 namespace tandem::detail {
 namespace {
 
 // As much as the kernel transfers in one call, whatever it is asked.
 constexpr std::size_t most_in_one_call = 0x7ffff000;
-// What is copied in less time than it takes to hand the call over and to be woken.
+// What is copied in less time than it takes to hand the call over and to be woken. The kernel tries requests on the
+// caller's thread first; longer ones are not tried.
 constexpr std::size_t short_transfer = std::size_t{64} << 10;
-// The kernel tries requests on the caller's thread first. What is copied in more time than that is worth is not tried.
-constexpr std::size_t long_transfer = std::size_t{1} << 20;
+// The same for direct I/O, where that only describes the memory to the device.
+constexpr std::size_t short_direct_transfer = std::size_t{1} << 20;
 
 long or_errno(ssize_t result) noexcept { return result < 0 ? -errno : result; }
 
@@ -60,17 +63,22 @@ bool kernel_call::start(task_record& task) {
     result_ = -ECANCELED;
     return false;
   }
+  set_running(*tls_worker, nullptr);  // O1
   if (ring_) {
     asked->task = &task;
-    return ring_->submit(*asked);
+    if (ring_->submit(*asked)) return true;
+    set_running(*tls_worker, &task);
+    return false;
   }
   try {
     if (task.owner->blocking().submit(*this)) return true;
   } catch (...) {
+    set_running(*tls_worker, &task);
     end_wait(task);
     phase_ = phase::decided;
     throw;
   }
+  set_running(*tls_worker, &task);
   result_ = -ECANCELED;
   return false;
 }
@@ -108,20 +116,26 @@ transfer::transfer(ring_request::call what, int descriptor, std::uint64_t offset
                    std::span<std::byte> memory) noexcept
     : kernel_call(kind_of(what)) {
   request_.what = what;
-  request_.takes_long = memory.size() > long_transfer;
+  request_.takes_long = memory.size() > short_transfer;
   request_.descriptor = descriptor;
   request_.offset = offset;
   request_.memory = memory.data();
   request_.length = static_cast<std::uint32_t>(std::min(memory.size(), most_in_one_call));
 }
 
+void transfer::copies_nothing() noexcept { request_.takes_long = request_.length > short_direct_transfer; }
+
 long transfer::perform() noexcept {
   const auto offset = static_cast<off_t>(request_.offset);
   switch (request_.what) {
     case ring_request::call::read:
       return or_errno(pread(request_.descriptor, request_.memory, request_.length, offset));
-    case ring_request::call::write:
-      return or_errno(pwrite(request_.descriptor, request_.memory, request_.length, offset));
+    case ring_request::call::write: {
+      held_signal too_long(SIGXFSZ);
+      const long written = or_errno(pwrite(request_.descriptor, request_.memory, request_.length, offset));
+      if (written == -EFBIG) too_long.note_raised();
+      return written;
+    }
     case ring_request::call::sync_data:
       return or_errno(fdatasync(request_.descriptor));
     case ring_request::call::sync_all:

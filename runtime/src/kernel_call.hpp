@@ -17,6 +17,7 @@ namespace tandem::detail {
 ///
 /// (O1) The task is woken once: by the thread of the pool that made the call, by the ring, or by whoever cancelled it
 ///      before it reached one of them. Until then the operation and what it refers to stay.
+///      The worker runs no task from then on: a watchdog must not look at one that may have ended elsewhere.
 /// (O2) In a simulation the call is made at once, on the test's thread.
 class kernel_call : public awaitable_base, public pool_job {
  public:
@@ -62,6 +63,8 @@ class transfer final : public kernel_call {
  public:
   transfer(ring_request::call what, int descriptor, std::uint64_t offset = 0, std::span<std::byte> memory = {}) noexcept;
 
+  /// Nothing is copied, as the descriptor is open for direct I/O: a longer one does not hold the worker up either.
+  void copies_nothing() noexcept;
   /// A short read of what is in memory already is done on the worker itself.
   void try_at_once() noexcept { may_try_ = true; }
   /// False once the file system has said that it cannot tell what is in memory.

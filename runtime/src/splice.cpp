@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,6 +172,13 @@ result<void> duplicate(int given, const char* which, asio::posix::stream_descrip
   if (!S_ISSOCK(about.st_mode) && !S_ISFIFO(about.st_mode) && !S_ISCHR(about.st_mode)) {
     return fail(errc::invalid_argument, what + ": only sockets, pipes and character devices can be waited for; files are "
                                                "read and written by tandem::file");
+  }
+  int type = SOCK_STREAM;
+  socklen_t size = sizeof type;
+  if (S_ISSOCK(about.st_mode) && getsockopt(given, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return failed();
+  if (type != SOCK_STREAM) {
+    return fail(errc::invalid_argument, what + ": a copy would not keep the bounds of messages; only stream sockets "
+                                               "carry bytes without bounds");
   }
   detail::owned_descriptor copy(fcntl(given, F_DUPFD_CLOEXEC, 0));
   if (copy.get() < 0) return failed();

@@ -30,6 +30,9 @@ constexpr std::size_t first_read = std::size_t{64} << 10;  // of a file that doe
 constexpr std::size_t longest_name_kept = 200;             // of 255; the rest is for what is added
 constexpr int names_to_try = 16;
 
+// In messages: its name differs each time, and a message that does would have no short code to look for.
+constexpr const char* the_other = "a new file beside it";
+
 // A name beside `path`, that nobody else thinks of.
 std::string other_name(const std::string& path) {
   std::uint64_t number = 0;
@@ -82,7 +85,7 @@ task<result<file>> open_other(const std::string& path, unsigned permissions, std
   how.permissions = permissions;
   for (int tries = 1;; ++tries) {
     name = other_name(path);
-    result<file> opened = co_await file::open(name, how);
+    result<file> opened = co_await detail::open_file(name, the_other, how);
     if (opened || opened.error().code() != errc::already_exists || tries == names_to_try) co_return opened;
   }
 }
@@ -92,7 +95,8 @@ task<result<void>> fill(file f, const std::string& name, long mode, std::span<co
     auto call = [&]() noexcept -> long { return chmod(name.c_str(), static_cast<mode_t>(mode) & 07777) == 0 ? 0 : -errno; };
     detail::pool_call change(call);
     const long outcome = co_await change;
-    if (outcome < 0) co_return fail(detail::failed_call(outcome, "cannot change the permissions of " + name));
+    if (outcome < 0)
+      co_return fail(detail::failed_call(outcome, fmt::format("cannot change the permissions of {}", the_other)));
   }
   co_await or_return(f.write_all_at(0, bytes));
   co_await or_return(f.sync());
@@ -111,6 +115,10 @@ task<result<void>> take_name(const std::string& from, const std::string& to, boo
   if (outcome == 0) co_return {};
   if (done) co_return fail(detail::failed_call(outcome, "cannot sync the folder of " + to + " after the replacement"));
   co_return fail(detail::failed_call(outcome, "cannot replace " + to));
+}
+
+error not_replaced(error why, const std::string& path) {
+  return with_message(std::move(why), "cannot replace " + path);
 }
 
 }  // namespace
@@ -144,10 +152,15 @@ task<result<void>> write_file_atomically(std::string path, std::span<const std::
   const long mode = co_await ask;
   if (mode < 0) co_return fail(detail::failed_call(mode, "cannot replace " + path));
   std::string name;
-  file other = co_await or_return(open_other(path, mode != 0 ? 0600 : 0666, name));
+  result<file> other = co_await open_other(path, mode != 0 ? 0600 : 0666, name);
+  if (!other) co_return fail(not_replaced(std::move(other).error(), path));
   bool done = false;
-  result<void> ended = co_await fill(std::move(other), name, mode, bytes);
-  if (ended) ended = co_await take_name(name, path, done);
+  result<void> ended = co_await fill(std::move(*other), name, mode, bytes);
+  if (ended) {
+    ended = co_await take_name(name, path, done);
+  } else {
+    ended = fail(not_replaced(std::move(ended).error(), path));
+  }
   if (!done) (void)co_await without_cancel(remove(name));  // and if that fails: the first error is the one to tell
   co_return ended;
 }

@@ -97,6 +97,8 @@ class domain {
     return n;
   }
 
+  std::size_t handed_over_count() noexcept { return handed_over_.count(); }
+
  private:
   void make_block() {
     auto* const made = new record_block();
@@ -175,5 +177,6 @@ void retire(retirable& old) noexcept { the_domain().retire(old); }
 void left_noted(hazard_record& r, const hazardous* old) noexcept { the_domain().left_noted(r, old); }
 hazardous* take_unread(hazardous*& retired) noexcept { return take_unread(the_domain().records(), retired); }
 std::size_t hazard_record_count() noexcept { return the_domain().count(); }
+std::size_t handed_over_count() noexcept { return the_domain().handed_over_count(); }
 
 }  // namespace tandem::sync::detail

@@ -54,8 +54,9 @@ class pool_core::doomed {
 // Apart from the table, because a variable with a destructor costs a call at each use.
 struct pool_core::leave_at_end {
   ~leave_at_end() {
+    own.gone = true;  // what destructors return from here on goes to the shared part
     for (std::size_t slot = 0; slot < own.size; ++slot) {
-      const auto [id, part] = own.entries[slot];
+      const auto [id, part] = std::exchange(own.entries[slot], {});
       if (!part) continue;
       doomed rest;
       pool_registry::instance().visit(slot, id, [&, p = part](pool_core& core) { core.leave(*p, rest); });
@@ -147,33 +148,34 @@ void pool_core::give(void* object) noexcept {
 }
 
 void pool_core::give_slowly(pool_part& part, void* object) noexcept {
-  doomed rest;
-  std::array<idle_object, pool_part::capacity> oldest;
-  std::size_t n = 0;
   bool look = false;
   {
     const std::lock_guard hold(part.lock);
     look = part.operations >= operations_between_looks;
     if (look) part.operations = 0;
-    if (part.count >= limits_.most_of_thread) {
+  }
+  // Before it is known whether there is room: what expires may hold loans of this pool, which come back to this part.
+  if (look) notice_time();
+  doomed rest;
+  // A second time at most: only its thread puts objects there, and nothing is freed before the end.
+  for (;;) {
+    std::array<idle_object, pool_part::capacity> oldest;
+    std::size_t n = 0;
+    {
+      const std::lock_guard hold(part.lock);
+      if (part.closed) break;
+      if (!object || part.count < limits_.most_of_thread) {
+        if (object) part.idle[part.count++] = {object, generation()};
+        --part.out;
+        return;  // G2
+      }
       n = (part.count + 1) / 2;
       std::copy_n(part.idle.begin(), n, oldest.begin());
       std::copy(part.idle.begin() + n, part.idle.begin() + part.count, part.idle.begin());
       part.count -= n;
     }
-  }
-  if (look) notice_time();
-  if (n > 0) {
     const std::lock_guard hold(lock_);
     give_shared(oldest.data(), n, rest);
-  }
-  {
-    const std::lock_guard hold(part.lock);
-    if (!part.closed) {
-      if (object) part.idle[part.count++] = {object, generation()};
-      --part.out;
-      return;  // G2
-    }
   }
   give_closed(object);
 }

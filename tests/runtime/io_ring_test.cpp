@@ -2,12 +2,14 @@
 #include "io_ring.hpp"
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <latch>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/with_context.hpp>
 
+#include "file_helpers.hpp"
 #include "kernel_call.hpp"
 #include "scheduler.hpp"
 
@@ -40,7 +43,12 @@ class pipe_ends {
   pipe_ends& operator=(const pipe_ends&) = delete;
 
   [[nodiscard]] int out() const noexcept { return ends_[0]; }
+  [[nodiscard]] int in() const noexcept { return ends_[1]; }
   void put(char c) const { EXPECT_EQ(write(ends_[1], &c, 1), 1); }
+  [[nodiscard]] bool has_bytes_within(std::chrono::milliseconds limit) const {
+    pollfd look{ends_[0], POLLIN, 0};
+    return poll(&look, 1, static_cast<int>(limit.count())) == 1;
+  }
 
  private:
   std::array<int, 2> ends_{};
@@ -49,6 +57,12 @@ class pipe_ends {
 task<long> read_one(int descriptor, char& into) {
   transfer read(ring_request::call::read, descriptor, std::uint64_t(-1), std::as_writable_bytes(std::span(&into, 1)));
   co_return co_await read;
+}
+
+task<long> write_one(int descriptor, char from) {
+  transfer write(ring_request::call::write, descriptor, std::uint64_t(-1),
+                 std::as_writable_bytes(std::span(&from, 1)));
+  co_return co_await write;
 }
 
 // The reads that the kernel has, and the others that wait for a place.
@@ -169,6 +183,100 @@ TEST_F(IoRing, ACancelThatRacesWithTheDataGivesOneOrTheOther) {
     }
   };
   rt.block_on(race(p));
+}
+
+TEST_F(IoRing, WhatTheKernelHasNoRoomForAtFirstIsSentSoon) {
+  const pipe_ends p;
+  const faults some(io_call::submit, {{EAGAIN}});
+  auto write = rt.spawn(write_one(p.in(), 'x'));
+  EXPECT_TRUE(p.has_bytes_within(10s));
+  EXPECT_GE(faults::calls(), 2U);
+  EXPECT_TRUE(rt.shutdown(10s).has_value());
+  EXPECT_EQ(write.target().take().value(), 1);
+}
+
+// What the first submission meets, on the worker that makes it.
+struct first_submission {
+  using deed = void (*)() noexcept;
+
+  explicit first_submission(deed what, int with_error) {
+    meanwhile = what;
+    error = with_error;
+    calls = 0;
+    calls_by_first = 0;
+    ran_a_task = false;
+    set_io_faults([](io_call about, const char*) noexcept {
+      if (about != io_call::submit) return io_fault();
+      const bool is_first = calls.fetch_add(1) == 0;
+      if (is_first) first = std::this_thread::get_id();
+      if (tls_worker && tls_worker->current) ran_a_task = true;
+      if (first.load() == std::this_thread::get_id()) ++calls_by_first;
+      if (!is_first) return io_fault();
+      meanwhile();
+      return io_fault{.error = error};
+    });
+  }
+  ~first_submission() { set_io_faults(nullptr); }
+  first_submission(const first_submission&) = delete;
+  first_submission& operator=(const first_submission&) = delete;
+
+  static inline deed meanwhile = nullptr;
+  static inline int error = 0;
+  static inline std::atomic<std::thread::id> first;
+  static inline std::atomic<unsigned> calls;
+  static inline std::atomic<unsigned> calls_by_first;
+  static inline std::atomic<bool> ran_a_task;  // while it submitted: one that may have ended elsewhere
+};
+
+TEST_F(IoRing, ACancelWhileTheKernelRefusesIsNotForgotten) {
+  static const cancel_source* source;
+  const pipe_ends p;
+  const cancel_source own(rt.root_context());
+  source = &own;
+  const first_submission refused(
+      []() noexcept {
+        source->cancel();
+        std::this_thread::sleep_for(20ms);  // the reaper wakes, and may not submit
+      },
+      EAGAIN);
+  char got = '?';
+  auto read = rt.spawn(read_one(p.out(), got), own.context());
+  const auto limit = std::chrono::steady_clock::now() + 10s;
+  while (rt.live_tasks() != 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(rt.live_tasks(), 0U);
+  EXPECT_TRUE(rt.shutdown(10s).has_value());
+  EXPECT_EQ(read.target().take().value(), -ECANCELED);
+}
+
+TEST_F(IoRing, AWorkerSubmitsForItselfAndRunsNoTaskMeanwhile) {
+  static constexpr unsigned others = 20;
+  static std::atomic<unsigned> begun;
+  begun = 0;
+  const pipe_ends p;
+  const first_submission held(
+      []() noexcept {
+        while (begun.load() != others) std::this_thread::yield();
+      },
+      0);
+  auto counted = [](int descriptor, char& into) -> task<long> {
+    ++begun;
+    co_return co_await read_one(descriptor, into);
+  };
+  std::vector<char> got(others + 1, '?');
+  std::vector<join_handle<long>> reads;
+  reads.push_back(rt.spawn(read_one(p.out(), got[others])));
+  while (first_submission::calls.load() == 0) std::this_thread::yield();  // one worker is in there
+  for (unsigned i = 0; i < others; ++i) reads.push_back(rt.spawn(counted(p.out(), got[i])));
+  while (begun.load() != others) std::this_thread::yield();  // a census would wait for the one that is held
+  await_waiting(rt.core(), others + 1);
+  while (first_submission::calls.load() < 2) std::this_thread::yield();
+  EXPECT_EQ(first_submission::calls_by_first.load(), 1U);
+  EXPECT_FALSE(first_submission::ran_a_task.load());
+  for (unsigned i = 0; i <= others; ++i) p.put('x');
+  auto join = [](std::vector<join_handle<long>>& all) -> task<> {
+    for (auto& h : all) EXPECT_EQ((co_await h.join()).value(), 1);
+  };
+  rt.block_on(join(reads));
 }
 
 TEST_F(IoRing, AForcedShutdownTakesTheReadFromTheKernelBeforeItDestroysTheTask) {

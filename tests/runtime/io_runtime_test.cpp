@@ -254,19 +254,21 @@ TEST(Io, IsNamedInDumps) {
 // While it lives, the process has all descriptors it may have.
 class descriptor_shortage {
  public:
-  descriptor_shortage() {
+  /// `left` can still be opened.
+  explicit descriptor_shortage(int left = 0) {
     getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit fewer{.rlim_cur = static_cast<rlim_t>(next_descriptor()), .rlim_max = before_.rlim_max};
+    const rlimit fewer{.rlim_cur = static_cast<rlim_t>(next_descriptor() + left), .rlim_max = before_.rlim_max};
     setrlimit(RLIMIT_NOFILE, &fewer);
   }
   ~descriptor_shortage() { setrlimit(RLIMIT_NOFILE, &before_); }
 
- private:
   static int next_descriptor() {
     const int free = dup(STDERR_FILENO);
     close(free);
     return free;
   }
+
+ private:
   rlimit before_{};
 };
 
@@ -294,9 +296,13 @@ TEST(IoErrors, AReactorThatCannotBeMadeIsMadeLater) {
   GTEST_SKIP() << "UBSan, which comes with it, opens a pipe to look at an exception";
 #endif
   runtime rt({.workers = 2});
-  {
-    const descriptor_shortage shortage;
-    EXPECT_THROW((void)rt.io(), std::system_error);
+  const int next = descriptor_shortage::next_descriptor();
+  for (int left = 0; left < 4; ++left) {
+    {
+      const descriptor_shortage shortage(left);
+      EXPECT_THROW((void)rt.io(), std::system_error) << left;
+    }
+    EXPECT_EQ(descriptor_shortage::next_descriptor(), next) << left;
   }
   auto [near, far] = socket_pair(rt.io());
   write_byte(far, 'x');

@@ -324,6 +324,16 @@ TEST_F(Splice, WhatCannotBeWaitedForIsRefusedAndNothingIsTaken) {
   }(p));
 }
 
+TEST_F(Splice, DatagramsAreRefusedAsTheirBoundsWouldBeLost) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+  const auto refused = rt.block_on(copy(ends[0], ends[1]));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error(), errc::invalid_argument);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST_F(Splice, WithoutDescriptorsItSaysSo) {
   auto p = unix_pairs(rt.io());
   run([](two_pairs<unix_socket>& all) -> task<> {

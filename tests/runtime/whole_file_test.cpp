@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tandem/errors/short_code.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/file.hpp>
 #include <tandem/runtime/with_context.hpp>
@@ -109,6 +110,29 @@ TEST_P(WholeFile, AFailureBeforeTheReplacementChangesNothingAndLeavesNothing) {
     });
     EXPECT_EQ(get(folder / "a"), "first");
     EXPECT_EQ(folder.entries(), 1U);
+  }
+}
+
+// The other file's name is another each time. What is told is not, so that it keeps its short code.
+TEST_P(WholeFile, AFailureNamesWhatWasToBeReplacedAndNotTheOtherFile) {
+  put(folder / "a", "first");
+  const std::pair<io_call, std::vector<detail::io_fault>> failures[] = {{io_call::open, {{EMFILE}}},
+                                                                        {io_call::write, {{0, 2}, {ENOSPC}}},
+                                                                        {io_call::sync, {{EIO}}},
+                                                                        {io_call::close, {{EDQUOT}}},
+                                                                        {io_call::rename, {{EROFS}}}};
+  for (const auto& [call, plan] : failures) {
+    std::array<error, 2> told;
+    for (error& e : told) {
+      run([&]() -> task<> {
+        const faults some(call, plan);
+        e = (co_await write_file_atomically(folder / "a", "second")).error();
+      });
+      EXPECT_EQ(e.message().find("cannot replace " + (folder / "a") + ": "), 0U) << e;
+      EXPECT_EQ(e.message().find(folder / ".a."), std::string::npos) << e;
+    }
+    EXPECT_EQ(told[0].message(), told[1].message());
+    EXPECT_EQ(short_code(told[0]), short_code(told[1]));
   }
 }
 

@@ -263,6 +263,32 @@ TEST(ObjectPool, DestructorsAndFunctionsMayUsePools) {
   EXPECT_EQ(outlived.idle(), 0u);
 }
 
+TEST(ObjectPool, WhatExpiresInAReturnMayHoldLoansOfThePool) {
+  lives::guard all_gone;
+  struct carrier {
+    lives one;
+    std::vector<std::shared_ptr<void>> loans;
+  };
+  using carriers = object_pool<carrier>;
+  testing::sim_runtime sim;
+  auto body = []() -> task<> {
+    carriers p({.most_idle = 0, .generation = std::chrono::seconds(1)});
+    auto used = p.get();
+    auto full = p.get();
+    for (int i = 0; i < 8; ++i) full->loans.push_back(std::make_shared<carriers::loan>(p.get()));
+    full = {};  // the first return
+    used = {};  // on top of it: what is lent from now on
+    for (int returns = 2; returns < 63; ++returns) auto again = p.get();
+    p.trim();
+    EXPECT_EQ(p.idle(), 2u);
+    co_await sleep_for(std::chrono::seconds(1));
+    { auto again = p.get(); }  // looks at the clock: `full` expires, and its loans fill the thread's part
+    EXPECT_EQ(lives::count(), 5);
+    EXPECT_EQ(p.idle(), 5u);
+  };
+  sim.run(body());
+}
+
 TEST(ObjectPoolModel, RandomOperationsAgreeWithCounts) {
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {
     std::mt19937 random(seed);

@@ -186,6 +186,37 @@ TEST(Once, ThatIsDoneGivesItsValueInAContextThatIsOver) {
   EXPECT_EQ(*sim.wait(late).value(), 7);
 }
 
+TEST(Once, WaitsForAnotherCallForALimitedTime) {
+  once_value<int> v;
+  once o;
+  testing::sim_runtime sim;
+  auto slow = [&]() -> task<> {
+    auto seven = []() -> task<int> {
+      (void)co_await sleep_for(10ms);
+      co_return 7;
+    };
+    auto nothing = []() -> task<> { (void)co_await sleep_for(10ms); };
+    auto both = sim.spawn([&o, nothing]() -> task<> { (void)co_await o.call(nothing); });
+    (void)co_await v.get(seven);
+    (void)co_await both.join();
+  };
+  auto first = sim.spawn(slow());
+  sim.run_until_idle();
+  auto impatient = [&](duration limit) -> task<result<const int*>> {
+    auto eight = [] { return 8; };
+    co_return co_await v.get_for(limit, eight);
+  };
+  auto late = [&]() -> task<result<void>> {
+    auto nothing = [] {};
+    co_return co_await o.call_until(now() + 1ms, nothing);
+  };
+  EXPECT_EQ(sim.run(impatient(0ms)).error(), errc::timed_out);
+  EXPECT_EQ(sim.run(impatient(1ms)).error(), errc::timed_out);
+  EXPECT_EQ(sim.run(late()).error(), errc::timed_out);
+  EXPECT_EQ(*sim.run(impatient(20ms)).value(), 7);
+  EXPECT_TRUE(sim.wait(first).has_value());
+}
+
 TEST(Once, ATaskThatComesBackFromInsideWaitsForItselfAndIsNamed) {
   once o;
   testing::sim_runtime sim;

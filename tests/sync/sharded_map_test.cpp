@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -11,6 +13,7 @@
 #include <thread>
 #include <type_traits>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -23,6 +26,10 @@ namespace {
 using ints = sharded_map<int, int>;
 static_assert(!std::is_copy_constructible_v<ints> && !std::is_copy_assignable_v<ints>);
 static_assert(!std::is_move_constructible_v<ints>);
+
+struct constant_hash {
+  std::size_t operator()(int) const { return 0; }
+};
 
 TEST(ShardedMap, FindsWhatWasInserted) {
   sharded_map<std::string, int> m;
@@ -249,10 +256,6 @@ TEST(ShardedMap, ExceptionsOfTheUserLeaveTheMapAsItWas) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(m.find(i), lives(i));
 }
 
-struct constant_hash {
-  std::size_t operator()(int) const { return 0; }
-};
-
 TEST(ShardedMap, AHashThatIsTheSameForAllKeysWorks) {
   sharded_map<int, int, constant_hash> m;
   for (int i = 0; i < 500; ++i) EXPECT_TRUE(m.insert(i, i));
@@ -261,6 +264,67 @@ TEST(ShardedMap, AHashThatIsTheSameForAllKeysWorks) {
   m.for_each([&](const int& k, const int&) { EXPECT_TRUE(seen.insert(k).second); });
   EXPECT_EQ(seen.size(), 250u);
   for (int i = 0; i < 500; ++i) EXPECT_EQ(m.contains(i), i % 2 == 1);
+}
+
+// Runs, once, what a test wants to happen in the middle of a call.
+std::function<void()> meanwhile;
+void run_meanwhile() {
+  if (const auto what = std::exchange(meanwhile, nullptr)) what();
+}
+struct equal_meanwhile {
+  bool operator()(int a, int b) const {
+    run_meanwhile();
+    return a == b;
+  }
+};
+struct moved_meanwhile {
+  moved_meanwhile() = default;
+  moved_meanwhile(moved_meanwhile&&) noexcept { run_meanwhile(); }
+};
+
+TEST(ShardedMap, ATableReplacedUnderASearchIsFreedAtItsEnd) {
+  using map = sharded_map<int, int, constant_hash, equal_meanwhile>;
+  map m({.shards = 1});
+  const std::vector<std::function<void()>> calls{
+      [&] { (void)m.find(2); },
+      [&] { m.insert(2, 2); },
+      [&] { m.insert_or_assign(2, 2); },
+      [&] { m.erase(2); },
+      [&] { m.update(2, [](int&) {}); },
+      [&] { m.compute(2, [](std::optional<int>& v) { v = 2; }); },
+  };
+  const std::size_t before = detail::handed_over_count();
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    for (const bool widens : {false, true}) {
+      m.clear();
+      m.insert(1, 1);
+      meanwhile = [&] { widens ? m.reserve(1'000) : m.clear(); };
+      calls[i]();
+      EXPECT_FALSE(meanwhile);
+      EXPECT_EQ(detail::handed_over_count(), before) << i << ' ' << widens;
+    }
+  }
+}
+
+TEST(ShardedMap, ATableReplacedBetweenTheAttemptsOfAWriteIsFreed) {
+  const std::size_t before = detail::handed_over_count();
+  sharded_map<int, moved_meanwhile> moved({.shards = 1});
+  meanwhile = [&] { moved.clear(); };
+  EXPECT_TRUE(moved.insert(1, moved_meanwhile()));
+  EXPECT_FALSE(meanwhile);
+  EXPECT_EQ(detail::handed_over_count(), before);
+
+  ints m({.shards = 1});
+  m.insert(1, 1);
+  int calls = 0;
+  EXPECT_TRUE(m.compute(1, [&](std::optional<int>& v) {  // the third attempt uses the record of the first again
+    ++calls;
+    m.clear();
+    v = 5;
+  }));
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(m.find(1), 5);
+  EXPECT_EQ(detail::handed_over_count(), before);
 }
 
 TEST(ShardedMap, OptionsAreChecked) {

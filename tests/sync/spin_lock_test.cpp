@@ -1,6 +1,7 @@
 #include <tandem/sync/spin_lock.hpp>
 
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -25,6 +26,14 @@ TEST(SpinLock, IsHeldByOneThreadAtATime) {
     });
   for (auto& t : threads) t.join();
   EXPECT_EQ(count, 40'000);
+}
+
+TEST(SpinLock, UnlockingWhatIsNotLockedIsRefused) {
+  spin_lock lock;
+  EXPECT_THROW(lock.unlock(), std::logic_error);
+  lock.lock();
+  lock.unlock();
+  EXPECT_THROW(lock.unlock(), std::logic_error);
 }
 
 TEST(SpinLock, TryLockFailsWhileItIsHeld) {

@@ -83,6 +83,10 @@ namespace tandem {
 ///
 ///           Throws std::logic_error for an object of another io_context and an operation that was awaited before, and
 ///           what starting the operation throws.
+///
+/// Two things Asio leaves to the program: writing to a pipe (posix::stream_descriptor) that nobody reads any more raises
+/// SIGPIPE, which ends a program that does not ignore it; sockets do not. And a handler of your own on io(), without
+/// use_task, that throws ends the program.
 struct use_task_t {};
 inline constexpr use_task_t use_task{};
 

@@ -108,7 +108,8 @@ class file {
   [[nodiscard]] task<result<void>> read_exactly_at(std::uint64_t offset, std::span<std::byte> into) const;
 
   /// Writes some of `from`, at least a byte unless that is empty; beyond the end the file grows, with zeros in between.
-  /// Errors: also errc::out_of_range for a file larger than the file system or the process may have.
+  /// Errors: also errc::out_of_range for a file larger than the file system or the process may have. The SIGXFSZ that
+  ///         comes with the latter is held back.
   [[nodiscard]] task<result<std::size_t>> write_at(std::uint64_t offset, std::span<const std::byte> from) const;
 
   /// Writes all of it. After an error some may have been written, from the front: the message says how much.
@@ -118,6 +119,7 @@ class file {
   [[nodiscard]] task<result<std::uint64_t>> size() const;
 
   /// Makes the file that long: cut off, or filled up with zeros.
+  /// Errors: also errc::out_of_range, as write_at().
   [[nodiscard]] task<result<void>> truncate(std::uint64_t size) const;
 
   /// Returns when what was written is on the disk. After an error some of it may be lost for good although a second
@@ -165,8 +167,8 @@ inline constexpr std::size_t most_of_a_file = std::size_t{1} << 30;
 /// a symbolic link the link is replaced. After a crash the other file may be left.
 ///
 /// Cancel: safe: as long as it is not too late, nothing has changed; else it goes on to its end.
-/// Errors: as file. Nothing has changed, and the other file is removed, unless the message says "after the
-///         replacement": then only the folder could not be synced.
+/// Errors: as file; the message names `path`, never the other file. Nothing has changed, and the other file is removed,
+///         unless the message says "after the replacement": then only the folder could not be synced.
 [[nodiscard]] task<result<void>> write_file_atomically(std::string path, std::span<const std::byte> bytes);
 [[nodiscard]] inline task<result<void>> write_file_atomically(std::string path, std::string_view text) {
   return write_file_atomically(std::move(path), std::as_bytes(std::span(text)));

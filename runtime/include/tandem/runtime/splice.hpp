@@ -31,7 +31,7 @@ struct unfinished_copy {
 /// Errors:   errc::cancelled, errc::deadline_exceeded and those of the system (errc::unavailable if a peer is gone,
 ///           errc::resource_exhausted without descriptors), all with an unfinished_copy. Without one, as nothing was
 ///           begun: errc::invalid_argument for regular files and the like, of which nobody can tell when they are ready
-///           (read those as a tandem::file), errc::failed_precondition for what is no descriptor. Throws
+///           (read those as a tandem::file), and for sockets of datagrams; errc::failed_precondition for what is no descriptor. Throws
 ///           std::system_error if io() cannot be had.
 [[nodiscard]] task<result<std::uint64_t>> copy(int from, int to);
 

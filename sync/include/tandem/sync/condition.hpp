@@ -29,7 +29,7 @@ class condition : private detail::waitable {
   /// Suspends: always.
   /// Cancel:   safe. Whatever the outcome, `held` holds the mutex again: waiting for it is not cancelled.
   /// Errors:   errc::cancelled, errc::deadline_exceeded: it was not notified. Throws std::logic_error if `held` holds
-  ///           nothing.
+  ///           nothing, and std::bad_alloc before it has unlocked anything.
   [[nodiscard]] task<result<void>> wait(mutex::guard& held) { return wait_once<detail::unlimited>(held); }
 
   /// wait(), for at most `limit`.   Errors: those of wait(), and errc::timed_out. Throws std::bad_alloc if the timer
@@ -103,9 +103,12 @@ class condition : private detail::waitable {
   template <class Limit, class... T>
   task<result<void>> wait_once(mutex::guard& held, T... limit) {
     mutex& m = mutex_of(held);
+    // Made while nothing has happened yet: there may be no memory for it afterwards.
+    const context endless = without_cancel(this_task::context());
+    task<result<mutex::guard>> to_lock_again = with_context(endless, lock_again(m));
     result<void> ended = co_await operation<Limit>(*this, held, limit...);
     if (!held) {
-      auto again = co_await without_cancel(lock_again(m));
+      auto again = co_await std::move(to_lock_again);
       held = std::move(again).value();
     }
     co_return ended;

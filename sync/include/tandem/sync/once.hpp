@@ -11,6 +11,7 @@
 #include <tandem/runtime/detail/completion.hpp>
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/this_task.hpp>
+#include <tandem/runtime/time.hpp>
 #include <tandem/sync/mutex.hpp>
 
 namespace tandem::sync {
@@ -58,6 +59,11 @@ task<result<call_value_t<F>>> call_caught(F& f) {
   }
 }
 
+/// mutex::lock(), lock_for() or lock_until().
+[[nodiscard]] inline auto lock_within(mutex& m) noexcept { return m.lock(); }
+[[nodiscard]] inline auto lock_within(mutex& m, duration limit) noexcept { return m.lock_for(limit); }
+[[nodiscard]] inline auto lock_within(mutex& m, time_point when) noexcept { return m.lock_until(when); }
+
 /// True if `outcome` only says that the calling task's context is over.
 [[nodiscard]] bool says_context_over(const error& outcome) noexcept;
 
@@ -95,8 +101,32 @@ class once_value {
   template <class F>
     requires std::is_same_v<detail::call_value_t<F>, T>
   [[nodiscard]] task<result<const T*>> get(F f) {
+    return get_within(std::move(f));
+  }
+  /// get(), which waits for another call for at most `limit`; a call of its own takes as long as it takes.
+  /// Errors: those of get(), and errc::timed_out.
+  template <class F>
+    requires std::is_same_v<detail::call_value_t<F>, T>
+  [[nodiscard]] task<result<const T*>> get_for(duration limit, F f) {
+    return get_within(std::move(f), limit);
+  }
+  /// get_for(), until `when` on the runtime's clock.
+  template <class F>
+    requires std::is_same_v<detail::call_value_t<F>, T>
+  [[nodiscard]] task<result<const T*>> get_until(time_point when, F f) {
+    return get_within(std::move(f), when);
+  }
+
+  /// The value, if there is one yet: the form that never waits, and never calls anything.
+  [[nodiscard]] const T* get_if() const noexcept { return is_done() && *outcome_ ? &**outcome_ : nullptr; }
+  /// Acquire: pairs with the release in get().
+  [[nodiscard]] bool is_done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+ private:
+  template <class F, class... L>
+  task<result<const T*>> get_within(F f, L... limit) {
     if (!is_done()) {
-      const auto running = co_await mutex_.lock();
+      const auto running = co_await detail::lock_within(mutex_, limit...);
       if (!running) co_return fail(running.error());
       if (!is_done()) {
         result<T> outcome = co_await detail::call_caught(f);
@@ -109,12 +139,6 @@ class once_value {
     co_return &**outcome_;
   }
 
-  /// The value, if there is one yet.   Suspends: never.
-  [[nodiscard]] const T* get_if() const noexcept { return is_done() && *outcome_ ? &**outcome_ : nullptr; }
-  /// Acquire: pairs with the release in get().
-  [[nodiscard]] bool is_done() const noexcept { return done_.load(std::memory_order_acquire); }
-
- private:
   mutex mutex_;  // held by the task that runs the function
   std::atomic<bool> done_{false};
   std::optional<result<T>> outcome_;  // written once, before done_
@@ -131,8 +155,28 @@ class once {
   template <class F>
     requires std::is_void_v<detail::call_value_t<F>>
   [[nodiscard]] task<result<void>> call(F f) {
+    return call_within(std::move(f));
+  }
+  /// As once_value::get_for() and get_until().
+  template <class F>
+    requires std::is_void_v<detail::call_value_t<F>>
+  [[nodiscard]] task<result<void>> call_for(duration limit, F f) {
+    return call_within(std::move(f), limit);
+  }
+  template <class F>
+    requires std::is_void_v<detail::call_value_t<F>>
+  [[nodiscard]] task<result<void>> call_until(time_point when, F f) {
+    return call_within(std::move(f), when);
+  }
+
+  /// Acquire: pairs with the release in call().
+  [[nodiscard]] bool is_done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+ private:
+  template <class F, class... L>
+  task<result<void>> call_within(F f, L... limit) {
     if (!is_done()) {
-      const auto running = co_await mutex_.lock();
+      const auto running = co_await detail::lock_within(mutex_, limit...);
       if (!running) co_return fail(running.error());
       if (!is_done()) {
         result<void> outcome = co_await detail::call_caught(f);
@@ -144,10 +188,6 @@ class once {
     co_return outcome_;
   }
 
-  /// Acquire: pairs with the release in call().
-  [[nodiscard]] bool is_done() const noexcept { return done_.load(std::memory_order_acquire); }
-
- private:
   mutex mutex_;  // held by the task that runs the function
   std::atomic<bool> done_{false};
   result<void> outcome_;  // written once, before done_

@@ -45,11 +45,16 @@ struct alignas(64) hazard_record {
     light_fence();                                       // Z1
   }
 
-  /// Reads `from` and protects what it points to, in the first slot.
+  /// Reads `from` and protects what it points to, in the first slot; what was there before is left.
   template <class T>
   [[nodiscard]] T* protect_first(const atomic<T*>& from) noexcept {
     // Relaxed: only a guess, looked at again below.
     T* seen = from.load(std::memory_order_relaxed);
+    // Who starts over still has there what it read before: that may have been handed over, so it is not just
+    // overwritten. Relaxed: its owner's.
+    const hazardous* const before = reads[0].load(std::memory_order_relaxed);
+    if (before && before != seen && leave_first()) [[unlikely]]
+      left_noted(*this, before);
     for (;;) {
       announce(0, seen);
       T* const now = from.load(std::memory_order_acquire);  // pairs with the release that published it
@@ -120,6 +125,14 @@ class handed_over {
     hazardous* const found = *at;
     *at = found->next_retired;
     return static_cast<retirable*>(found);
+  }
+
+  /// How many wait for their readers.
+  [[nodiscard]] std::size_t count() {
+    const std::lock_guard hold(lock_);
+    std::size_t n = 0;
+    for (const hazardous* h = pending_; h; h = h->next_retired) ++n;
+    return n;
   }
 
  private:

@@ -32,6 +32,9 @@ void retire(retirable& old) noexcept;
 /// How many records there are, for tests: the most that were ever leased at a time, and what threads keep.
 [[nodiscard]] std::size_t hazard_record_count() noexcept;
 
+/// How many were handed over to their readers and are not freed yet, for tests.
+[[nodiscard]] std::size_t handed_over_count() noexcept;
+
 /// Lease of a record, by a task or a thread; it may move to another thread. Nothing is protected at its beginning and
 /// at its end.
 class hazard_lease {
