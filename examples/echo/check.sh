@@ -29,7 +29,7 @@ serve() {
 
 # await FILE TEXT: until the server has written it
 await() {
-  until grep -q -- "$2" "$dir/$1"; do
+  until grep -qs -- "$2" "$dir/$1"; do
     kill -0 "$server" 2>/dev/null || wrong "no '$2' in $1"
     sleep 0.05
   done

@@ -48,6 +48,7 @@ bool run_nested(promise_base& child) noexcept {
   promise_base& awaiter = *awaiter_of(child);
   resume_nested(handle_of(&child));
   if (!child.met.exchange(true, std::memory_order_acq_rel)) return true;  // its end goes on without us
+  set_running(*tls_worker, child.record);  // an operation that handed the task over may have cleared that
   if (settle(child) == after_end::awaiter_goes_on) return false;
   end_coroutine(awaiter);
   return true;

@@ -335,6 +335,9 @@ TEST_F(Splice, DatagramsAreRefusedAsTheirBoundsWouldBeLost) {
 }
 
 TEST_F(Splice, WithoutDescriptorsItSaysSo) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "UBSan, which comes with it, opens a pipe to look at an object";
+#endif
   auto p = unix_pairs(rt.io());
   run([](two_pairs<unix_socket>& all) -> task<> {
     EXPECT_TRUE((co_await asio::async_write(all.source, asio::buffer("abc", 3), use_task)).has_value());
