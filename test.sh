@@ -18,7 +18,7 @@ Installs what is missing (tools/install-deps.sh), then builds and tests:
   --fast  only 5.
 
 Uses all processors. A failing step does not keep the later ones from running; the last lines are ctest's summary of
-step 5. Exit code: 0 if all passed, 1 if a build or a test failed, 2 for wrong usage.
+step 5, or what failed. Exit code: 0 if all passed, 1 if a build or a test failed, 2 for wrong usage.
 TEXT
 }
 
@@ -129,12 +129,17 @@ if [[ " ${failed[*]-} " == *' release: build '* ]]; then
   printf 'test.sh: the release build failed; its tests were not run\n' >&2
   exit 1
 fi
-if ((${#failed[@]} > 0)); then
-  printf 'test.sh: FAILED: %s (see above); the summary below is of the release tests only\n' "${failed[@]}" >&2
-fi
 printf '== release: test\n'
-# Nothing may be printed after ctest: its summary ends the output.
 status=0
 ctest --preset release || status=1
-((${#failed[@]} == 0)) || status=1
+# ctest's summary ends the output of a good run; a bad one ends by naming what failed before it.
+if ((${#failed[@]} > 0)); then
+  status=1
+  for preset in asan tsan; do
+    log=build/$preset/Testing/Temporary/LastTest.log
+    [[ ! -f $log ]] || awk '/^[0-9]+\/[0-9]+ Testing: / { text = "" } { text = text $0 "\n" }
+      /^Test Failed\./ { printf "%s", text }' "$log" | tail -n 80 >&2
+  done
+  printf 'test.sh: FAILED: %s (the summary above is of the release tests only)\n' "${failed[@]}" >&2
+fi
 exit "$status"
