@@ -45,25 +45,23 @@ channel_base::partner channel_base::claim_with(wait_list& list, selection& own, 
 }
 
 bool channel_base::close() noexcept {
-  wait_node* woken = nullptr;
+  wake_chain woken;
   {
     const std::lock_guard hold(lock_);
     if (closed_.load(std::memory_order_relaxed)) return false;
     closed_.store(true, std::memory_order_relaxed);  // readers without the lock take it as a hint
-    wait_node** end = &woken;
-    for (wait_list* list : {&receivers_, &senders_}) {
-      for (partner ended = claim_first(*list); ended.node; ended = claim_first(*list)) {
-        ended.node->outcome = static_cast<std::uint8_t>(progress::closed);
-        if (!ended.wakes) continue;
-        ended.node->next = nullptr;  // no longer linked, so the field is ours (C3)
-        *end = ended.node;
-        end = &ended.node->next;
-      }
-    }
+    complete_all(receivers_, progress::closed, woken);
+    complete_all(senders_, progress::closed, woken);
   }
-  // Each of these stays suspended until it is woken here (C5), so the chain holds.
-  while (woken) wake(*std::exchange(woken, woken->next));
+  woken.wake();
   return true;
+}
+
+void channel_base::complete_all(wait_list& list, progress how, wake_chain& woken) noexcept {
+  for (partner ended = claim_first(list); ended.node; ended = claim_first(list)) {
+    ended.node->outcome = static_cast<std::uint8_t>(how);
+    if (ended.wakes) woken.add(*ended.node);  // it is suspended until then (C5)
+  }
 }
 
 namespace {

@@ -86,6 +86,9 @@ class channel_base {
   /// `lost` is set if `own` turns out to be decided.
   static partner claim_with(wait_list& list, selection& own, std::uint32_t arm, bool& lost) noexcept;
 
+  /// Ends the wait of every live waiter, which brings it nothing but `how`.
+  static void complete_all(wait_list& list, progress how, wake_chain& woken) noexcept;
+
   channel_lock lock_;
   std::atomic<bool> closed_{false};  // written under lock_
   wait_list senders_;                // guarded by lock_
