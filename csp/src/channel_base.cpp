@@ -1,5 +1,7 @@
 #include <tandem/csp/detail/channel_base.hpp>
 
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -55,6 +57,30 @@ bool channel_base::close() noexcept {
   }
   woken.wake();
   return true;
+}
+
+void channel_base::close_by_last(const wait_list& own, const char* side) noexcept {
+  const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
+  if (!worker || !worker->destroys_tasks) {
+    const std::lock_guard hold(lock_);
+    for (wait_node* node = own.first(); node; node = node->next) {
+      const bool live = node->owned_by != wait_node::owner::select || select_of(*node).select->decided() < 0;
+      if (live) [[unlikely]]
+        destroyed_while_in_use(*node, side);
+    }
+  }
+  close();
+}
+
+void channel_base::destroyed_while_in_use(wait_node& waiter, const char* side) const noexcept {
+  const char* who = "a thread";
+  if (waiter.owned_by == wait_node::owner::task) who = task_of(waiter).name();
+  if (waiter.owned_by == wait_node::owner::select) who = select_of(waiter).select->owner().name();
+  std::fprintf(stderr,
+               "tandem: the last %s of a channel (%s:%u) was destroyed while '%s' waits by it. Let handles outlive the "
+               "operations on them: give each task its own.\n",
+               side, site_.file_name(), static_cast<unsigned>(site_.line()), who);
+  std::abort();
 }
 
 void channel_base::complete_all(wait_list& list, progress how, wake_chain& woken) noexcept {

@@ -155,5 +155,34 @@ TEST(ChannelDestroyed, UnderAllKindsOfWaitersEndsThemWithClosed) {
   EXPECT_EQ(sim.live_tasks(), 0U);
 }
 
+// Each waits by a handle that is not its own, and goes.
+task<> patient_recv(const receiver<int>& rx) { (void)co_await rx.recv(); }
+task<> patient_send(const sender<int>& tx) { (void)co_await tx.send(1); }
+task<> patient_select(const receiver<int>& rx) { (void)co_await select(on_recv(rx)); }
+
+void destroy_the_last_receiver(task<> (*wait)(const receiver<int>&)) {
+  sim_runtime sim;
+  auto [tx, rx] = make_channel<int>(1);
+  auto waiting = sim.spawn(wait(rx), "patient");
+  sim.run_until_idle();
+  rx = {};
+}
+
+void destroy_the_last_sender() {
+  sim_runtime sim;
+  auto [tx, rx] = make_channel<int>(0);
+  auto waiting = sim.spawn(patient_send(tx), "patient");
+  sim.run_until_idle();
+  tx = {};
+}
+
+TEST(ChannelDestroyedDeathTest, TheHandleByWhichATaskWaitsIsLoud) {
+  EXPECT_DEATH(destroy_the_last_receiver(patient_recv),
+               "the last receiver of a channel \\(.*channel_bad_input_test.cpp:[0-9]+\\) was destroyed while 'patient' "
+               "waits by it");
+  EXPECT_DEATH(destroy_the_last_receiver(patient_select), "the last receiver .* while 'patient' waits by it");
+  EXPECT_DEATH(destroy_the_last_sender(), "the last sender .* while 'patient' waits by it");
+}
+
 }  // namespace
 }  // namespace tandem::csp

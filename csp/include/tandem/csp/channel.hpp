@@ -76,7 +76,8 @@ struct channel_maker {
 ///
 /// Owns:    a share of the channel. Destroying the last sender closes it; buffered values stay receivable.
 /// Threads: every member may be called from any thread at any time, except that a handle must not be assigned to or
-///          destroyed while it is used. Copies are cheap (one atomic increment).
+///          destroyed while it is used, by a wait in progress too; if it was the last sender, that is said on stderr and
+///          aborts. Copies are cheap (one atomic increment).
 /// Order:   values of one sender arrive as sent; waiting senders are served in the order they came.
 template <class T>
 class sender {

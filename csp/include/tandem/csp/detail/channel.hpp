@@ -217,12 +217,12 @@ class channel final : public channel_base {
   void add_receiver() noexcept { receiver_handles_.fetch_add(1, std::memory_order_relaxed); }
   void drop_sender() noexcept {
     if (sender_handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    close();
+    close_by_last(senders_, "sender");
     drop_side();
   }
   void drop_receiver() noexcept {
     if (receiver_handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    close();
+    close_by_last(receivers_, "receiver");
     discard_buffered();
     drop_side();
   }
