@@ -244,7 +244,8 @@ void compare_watch(unsigned seed) {
         break;
       case 2: ASSERT_FALSE(tx.update([](int& n) { return ++n == 0; }).value()); break;
       case 3:
-        if (random() % 8 == 0) watchers.emplace_back(random() % 2 == 0 ? tx.subscribe() : watcher.rx.subscribe(), version);
+        if (random() % 8 != 0) break;
+        watchers.emplace_back(random() % 2 == 0 ? tx.subscribe() : watcher.rx.subscribe(), version);
         break;
       case 4:
         if (watcher.waiting) break;

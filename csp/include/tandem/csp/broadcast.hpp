@@ -43,7 +43,8 @@ namespace detail {
 template <class T>
 class broadcast_board final : public board {
  public:
-  broadcast_board(std::size_t capacity, std::source_location where) : board("broadcast", where), kept_(checked(capacity)) {}
+  broadcast_board(std::size_t capacity, std::source_location where)
+      : board("broadcast", where), kept_(checked(capacity)) {}
 
   [[nodiscard]] result<void> send(T& value) {
     if (is_closed()) return fail(error_of(errc::closed));  // a hint that saves the allocation
@@ -141,9 +142,9 @@ class broadcast_receiver : public detail::reading_end<detail::broadcast_board<T>
   ///
   /// Suspends: while this receiver has seen all; and once in a while after taking one, to let others run.
   /// Cancel:   safe; on error no value was taken.
-  /// Errors:   errc::closed once the broadcast is closed and all was seen, errc::cancelled, errc::deadline_exceeded. What
-  ///           T's copy throws; that value is lost to this receiver. Throws std::logic_error if it notices that another
-  ///           task receives by the same handle.
+  /// Errors:   errc::closed once the broadcast is closed and all was seen, errc::cancelled, errc::deadline_exceeded.
+  ///           What T's copy throws; that value is lost to this receiver. Throws std::logic_error if it notices that
+  ///           another task receives by the same handle.
   [[nodiscard]] auto recv() noexcept { return detail::read_operation<broadcast_receiver>(*this); }
 
   /// recv() if that needs no waiting.
@@ -152,7 +153,8 @@ class broadcast_receiver : public detail::reading_end<detail::broadcast_board<T>
   [[nodiscard]] result<value_type> try_recv() { return detail::try_read(*this); }
 
   /// recv() for threads that are no workers: blocks the thread.
-  /// Errors: errc::closed. Throws std::logic_error on a worker's thread, or if default-constructed; otherwise as recv().
+  /// Errors: errc::closed. Throws std::logic_error on a worker's thread, or if default-constructed; otherwise as
+  ///         recv().
   [[nodiscard]] result<value_type> blocking_recv() { return detail::blocking_read(*this); }
 
   /// Another receiver, of what is sent from now on.   Errors: throws std::logic_error if default-constructed.

@@ -76,8 +76,8 @@ struct channel_maker {
 ///
 /// Owns:    a share of the channel. Destroying the last sender closes it; buffered values stay receivable.
 /// Threads: every member may be called from any thread at any time, except that a handle must not be assigned to or
-///          destroyed while it is used, by a wait in progress too; if it was the last sender, that is said on stderr and
-///          aborts. Copies are cheap (one atomic increment).
+///          destroyed while it is used, by a wait in progress too; if it was the last sender, that is said on stderr
+///          and aborts. Copies are cheap (one atomic increment).
 /// Order:   values of one sender arrive as sent; waiting senders are served in the order they came.
 template <class T>
 class sender {
@@ -213,7 +213,8 @@ class receiver {
   ///         std::length_error if `into` cannot have room for `most` more; no value was taken then.
   [[nodiscard]] task<result<std::size_t>> recv_many(std::vector<T>& into, std::size_t most) const {
     if (most == 0) throw std::invalid_argument("tandem: recv_many() of no values; ask for at least one");
-    if (most > into.max_size() - into.size()) throw std::length_error("tandem: recv_many() of more than a vector holds");
+    if (most > into.max_size() - into.size())
+      throw std::length_error("tandem: recv_many() of more than a vector holds; ask for fewer");
     into.reserve(into.size() + most);
     auto first = co_await recv();
     if (!first) co_return fail(std::move(first).error());

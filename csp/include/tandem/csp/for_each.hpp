@@ -11,9 +11,9 @@
 
 namespace tandem::csp {
 
-/// Receives from `from` until it is closed, and hands each value to `f`, one at a time. `f(T)` gives void, result<void>,
-/// task<void> or task<result<void>>; its error ends the loop. `from` is a receiver<T>, or a broadcast_receiver<T> that
-/// is moved in.
+/// Receives from `from` until it is closed, and hands each value to `f`, one at a time. `f(T)` gives void,
+/// result<void>, task<void> or task<result<void>>; its error ends the loop. `from` is a receiver<T>, or a
+/// broadcast_receiver<T> that is moved in.
 ///
 /// With g++ 12, name a function that captures by value before the expression that awaits this.
 ///

@@ -18,7 +18,8 @@
 
 namespace tandem::csp {
 
-/// The sending end of a channel that drops values rather than let a sender wait. Its receivers are those of any channel.
+/// The sending end of a channel that drops values rather than let a sender wait. Its receivers are those of any
+/// channel.
 ///
 /// Owns:    a share of the channel. Destroying the last sender closes it; buffered values stay receivable.
 /// Threads: as sender.

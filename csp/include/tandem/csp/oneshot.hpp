@@ -15,7 +15,8 @@
 
 namespace tandem::csp {
 
-/// The sending end of a channel for one value. The receiving end is that of any channel, so select's on_recv() takes it.
+/// The sending end of a channel for one value. The receiving end is that of any channel, so select's on_recv() takes
+/// it.
 ///
 /// Owns:    the sending side, alone: it is moved, not copied. Destroying it without a value closes the channel, and the
 ///          receiver gets errc::closed.

@@ -99,8 +99,8 @@ class watch_sender : public detail::posting_end<detail::watch_board<T>> {
   }
 
   /// Has `f` change a copy of the current value, and makes that the current one. `f(T&)` gives void, or whether it
-  /// changed something: if not, nobody is told. If another change comes first, `f` is called again, with a copy of that.
-  /// Gives whether there was a change.
+  /// changed something: if not, nobody is told. If another change comes first, `f` is called again, with a copy of
+  /// that. Gives whether there was a change.
   ///
   /// Suspends: never; `f` must not block.
   /// Errors:   errc::closed. What T's copy and `f` throw, with nothing changed; otherwise as send().
@@ -145,8 +145,8 @@ class watch_receiver : public detail::reading_end<detail::watch_board<T>> {
   /// A handle that never sees a change.
   watch_receiver() = default;
 
-  /// Waits until there is a value this receiver has not seen; from then on it has. Several changes make one. Await it in
-  /// the expression that calls it.
+  /// Waits until there is a value this receiver has not seen; from then on it has. Several changes make one. Await it
+  /// in the expression that calls it.
   ///
   /// Suspends: while there is none; and once in a while after seeing one, to let others run.
   /// Cancel:   safe; on error no change was missed.
