@@ -1,5 +1,7 @@
 #include <tandem/csp/detail/channel_base.hpp>
 
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <utility>
 
@@ -45,25 +47,47 @@ channel_base::partner channel_base::claim_with(wait_list& list, selection& own, 
 }
 
 bool channel_base::close() noexcept {
-  wait_node* woken = nullptr;
+  wake_chain woken;
   {
     const std::lock_guard hold(lock_);
     if (closed_.load(std::memory_order_relaxed)) return false;
     closed_.store(true, std::memory_order_relaxed);  // readers without the lock take it as a hint
-    wait_node** end = &woken;
-    for (wait_list* list : {&receivers_, &senders_}) {
-      for (partner ended = claim_first(*list); ended.node; ended = claim_first(*list)) {
-        ended.node->outcome = static_cast<std::uint8_t>(progress::closed);
-        if (!ended.wakes) continue;
-        ended.node->next = nullptr;  // no longer linked, so the field is ours (C3)
-        *end = ended.node;
-        end = &ended.node->next;
-      }
+    complete_all(receivers_, progress::closed, woken);
+    complete_all(senders_, progress::closed, woken);
+  }
+  woken.wake();
+  return true;
+}
+
+void channel_base::close_by_last(const wait_list& own, const char* side) noexcept {
+  const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
+  if (!worker || !worker->destroys_tasks) {
+    const std::lock_guard hold(lock_);
+    for (wait_node* node = own.first(); node; node = node->next) {
+      const bool live = node->owned_by != wait_node::owner::select || select_of(*node).select->decided() < 0;
+      if (live) [[unlikely]]
+        destroyed_while_in_use(*node, side);
     }
   }
-  // Each of these stays suspended until it is woken here (C5), so the chain holds.
-  while (woken) wake(*std::exchange(woken, woken->next));
-  return true;
+  close();
+}
+
+void channel_base::destroyed_while_in_use(wait_node& waiter, const char* side) const noexcept {
+  const char* who = "a thread";
+  if (waiter.owned_by == wait_node::owner::task) who = task_of(waiter).name();
+  if (waiter.owned_by == wait_node::owner::select) who = select_of(waiter).select->owner().name();
+  std::fprintf(stderr,
+               "tandem: the last %s of a channel (%s:%u) was destroyed while '%s' waits by it. Let handles outlive the "
+               "operations on them: give each task its own.\n",
+               side, site_.file_name(), static_cast<unsigned>(site_.line()), who);
+  std::abort();
+}
+
+void channel_base::complete_all(wait_list& list, progress how, wake_chain& woken) noexcept {
+  for (partner ended = claim_first(list); ended.node; ended = claim_first(list)) {
+    ended.node->outcome = static_cast<std::uint8_t>(how);
+    if (ended.wakes) woken.add(*ended.node);  // it is suspended until then (C5)
+  }
 }
 
 namespace {

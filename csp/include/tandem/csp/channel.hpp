@@ -1,23 +1,61 @@
-// Bounded multi-producer, multi-consumer channels. Start at make_channel(); select.hpp waits on several at once.
+// Bounded multi-producer, multi-consumer channels. Start at make_channel(); select.hpp waits on several at once, and
+// for_each.hpp reads one to its end. Channels of other kinds have headers of their own: lossy.hpp, unbounded.hpp and
+// oneshot.hpp have the receiver of this one; broadcast.hpp and watch.hpp tell several receivers the same.
+//
+//   auto [tx, rx] = make_channel<std::string>(16);
+//   g.go(read_lines(std::move(tx)));  // co_await tx.send(std::move(line))
+//   while (auto line = co_await rx.recv()) use(*line);
 #pragma once
 #include <concepts>
 #include <cstddef>
-#include <memory>
+#include <cstdint>
+#include <new>
 #include <source_location>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <tandem/csp/detail/immediate.hpp>
 #include <tandem/csp/detail/channel.hpp>
 #include <tandem/csp/detail/operations.hpp>
 #include <tandem/csp/fwd.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/task.hpp>
 
 namespace tandem::csp {
 
+/// What goes through a channel: it is moved under the channel's lock, so its move must neither throw nor block.
 template <class T>
-[[nodiscard]] std::pair<sender<T>, receiver<T>> make_channel(
-    std::size_t capacity, std::source_location where = std::source_location::current());
+concept channel_value = std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> &&
+                        std::is_nothrow_destructible_v<T> && tandem::detail::pool_aligned<T>;
+
+namespace detail {
+/// Makes channels of all kinds, and the ends they share.
+struct channel_maker {
+  template <class T>
+  static channel<T>* make(std::size_t capacity, std::source_location where) {
+    static_assert(std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
+                  "the type of a channel's values must be movable without throwing");
+    static_assert(tandem::detail::pool_aligned<T>,
+                  "a channel's values cannot be aligned more strictly than operator new aligns");
+    return channel<T>::make(capacity, where);
+  }
+  template <class T>
+  static channel<T>* make_bounded(std::size_t capacity, std::source_location where) {
+    if (capacity == channel<T>::unbounded) throw std::bad_array_new_length();
+    return make<T>(capacity, where);
+  }
+  template <class T>
+  static sender<T> sender_of(channel<T>* adopted) noexcept {
+    return sender<T>(adopted);
+  }
+  template <class T>
+  static receiver<T> receiver_of(channel<T>* adopted) noexcept {
+    return receiver<T>(adopted);
+  }
+};
+}  // namespace detail
 
 // What an operation does, by the state of the handle and the channel ("ready": room or a waiting receiver for a send, a
 // value or a waiting sender for a receive):
@@ -38,7 +76,8 @@ template <class T>
 ///
 /// Owns:    a share of the channel. Destroying the last sender closes it; buffered values stay receivable.
 /// Threads: every member may be called from any thread at any time, except that a handle must not be assigned to or
-///          destroyed while it is used. Copies are cheap (one atomic increment).
+///          destroyed while it is used, by a wait in progress too; if it was the last sender, that is said on stderr
+///          and aborts. Copies are cheap (one atomic increment).
 /// Order:   values of one sender arrive as sent; waiting senders are served in the order they came.
 template <class T>
 class sender {
@@ -125,7 +164,7 @@ class sender {
   [[nodiscard]] detail::channel<T>* target() const noexcept { return channel_; }
 
  private:
-  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity, std::source_location where);
+  friend detail::channel_maker;
   explicit sender(detail::channel<T>* adopted) noexcept : channel_(adopted) {}
 
   detail::channel<T>* channel_ = nullptr;
@@ -163,6 +202,26 @@ class receiver {
   /// Errors:   errc::closed once the channel is closed and empty, errc::cancelled, errc::deadline_exceeded.
   [[nodiscard]] auto recv() const noexcept { return detail::recv_operation<T>(channel_); }
 
+  /// Takes up to `most` values (at least 1) as soon as there is one, and moves them to the end of `into`; gives their
+  /// number. One turn of the channel's lock serves up to 64 of them, and one turn of the task all. Await it in the
+  /// expression that calls it.
+  /// ```
+  /// while (auto n = co_await rx.recv_many(rows, 100)) { co_await store(rows); rows.clear(); }
+  /// ```
+  /// Suspends, Cancel: as recv(). It does not wait for more than one value.
+  /// Errors: those of recv(); `into` is as before then. Throws std::invalid_argument if `most` is 0, std::bad_alloc and
+  ///         std::length_error if `into` cannot have room for `most` more; no value was taken then.
+  [[nodiscard]] task<result<std::size_t>> recv_many(std::vector<T>& into, std::size_t most) const {
+    if (most == 0) throw std::invalid_argument("tandem: recv_many() of no values; ask for at least one");
+    if (most > into.max_size() - into.size())
+      throw std::length_error("tandem: recv_many() of more than a vector holds; ask for fewer");
+    into.reserve(into.size() + most);
+    auto first = co_await recv();
+    if (!first) co_return fail(std::move(first).error());
+    into.push_back(std::move(*first));
+    co_return 1 + detail::recv_ready(*channel_, into, most - 1);
+  }
+
   /// Takes a value only if that needs no waiting.
   /// Suspends: never; also callable outside of tasks.
   /// Errors:   errc::would_block, errc::closed.
@@ -180,7 +239,10 @@ class receiver {
 
   [[nodiscard]] bool is_closed() const noexcept { return channel_ && channel_->is_closed(); }
   [[nodiscard]] std::size_t size() const noexcept { return channel_ ? channel_->size() : 0; }
+  /// The greatest std::size_t if the channel has no bounds.
   [[nodiscard]] std::size_t capacity() const noexcept { return channel_ ? channel_->capacity() : 0; }
+  /// How many values a lossy channel has dropped, at some moment during the call; 0 for other kinds.
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return channel_ ? channel_->dropped() : 0; }
 
   [[nodiscard]] explicit operator bool() const noexcept { return channel_ != nullptr; }
   friend bool operator==(const receiver&, const receiver&) = default;
@@ -189,7 +251,7 @@ class receiver {
   [[nodiscard]] detail::channel<T>* target() const noexcept { return channel_; }
 
  private:
-  friend std::pair<sender<T>, receiver<T>> make_channel<T>(std::size_t capacity, std::source_location where);
+  friend detail::channel_maker;
   explicit receiver(detail::channel<T>* adopted) noexcept : channel_(adopted) {}
 
   detail::channel<T>* channel_ = nullptr;
@@ -198,16 +260,13 @@ class receiver {
 /// Makes a channel that holds up to `capacity` values; with 0 every send meets a receive.
 ///
 /// `where` is shown when tasks wait at the channel, or a test leaves it behind.
-/// Values are moved under the channel's lock, so T's move must neither throw nor block.
-/// Errors: throws std::bad_alloc; the room for all `capacity` values is allocated here.
+/// Memory: one block with room for all values, from here until the last handle of either end is gone.
+/// Errors: throws std::bad_alloc: std::bad_array_new_length, which is one, for a capacity beyond any memory.
 template <class T>
-std::pair<sender<T>, receiver<T>> make_channel(std::size_t capacity, std::source_location where) {
-  static_assert(std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>,
-                "the type of a channel's values must be movable without throwing");
-  static_assert(tandem::detail::pool_aligned<T>,
-                "a channel's values cannot be aligned more strictly than operator new aligns");
-  auto* const made = new detail::channel<T>(capacity, where);
-  return {sender<T>(made), receiver<T>(made)};
+[[nodiscard]] std::pair<sender<T>, receiver<T>> make_channel(
+    std::size_t capacity, std::source_location where = std::source_location::current()) {
+  auto* const made = detail::channel_maker::make_bounded<T>(capacity, where);
+  return {detail::channel_maker::sender_of(made), detail::channel_maker::receiver_of(made)};
 }
 
 }  // namespace tandem::csp

@@ -7,9 +7,23 @@ template <class T>
 class sender;
 template <class T>
 class receiver;
+template <class T>
+class broadcast_receiver;
+template <class T>
+class broadcast_sender;
 class group;
 template <class T>
+class lossy_sender;
+template <class T>
+class oneshot_sender;
+template <class T>
 class pipeline;
+template <class T>
+class unbounded_sender;
+template <class T>
+class watch_receiver;
+template <class T>
+class watch_sender;
 
 namespace detail {
 class channel_base;

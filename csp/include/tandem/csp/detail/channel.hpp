@@ -1,64 +1,26 @@
-// A channel of T: the ring of buffered values, and what send and receive do under the lock.
+// A channel of T: what send and receive of every kind do under the lock.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <tandem/csp/detail/channel_base.hpp>
+#include <tandem/csp/detail/ring.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/detail/object_observer.hpp>
 #include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::csp::detail {
-
-/// Values in the order they came. Guarded by the channel's lock, except for size().
-template <class T>
-class ring {
- public:
-  explicit ring(std::size_t capacity)
-      : capacity_(capacity), slots_(capacity ? std::allocator<T>().allocate(capacity) : nullptr) {}
-  /// Takes the values and their memory; `other` keeps its capacity, but must not be pushed to any more.
-  ring(ring&& other) noexcept
-      : capacity_(other.capacity_),
-        slots_(std::exchange(other.slots_, nullptr)),
-        front_(std::exchange(other.front_, 0)),
-        size_(other.size_.exchange(0, std::memory_order_relaxed)) {}
-  ~ring() {
-    while (size() != 0) pop();
-    if (slots_) std::allocator<T>().deallocate(slots_, capacity_);
-  }
-
-  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-  /// Relaxed, as wait_list::empty().
-  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
-  [[nodiscard]] bool full() const noexcept { return size() == capacity_; }
-
-  [[nodiscard]] T& front() noexcept { return slots_[front_]; }
-  void pop() noexcept {
-    std::destroy_at(slots_ + front_);
-    if (++front_ == capacity_) front_ = 0;
-    set_size(size() - 1);
-  }
-  void push(T&& value) noexcept {
-    const std::size_t behind = front_ + size();
-    std::construct_at(slots_ + (behind < capacity_ ? behind : behind - capacity_), std::move(value));
-    set_size(size() + 1);
-  }
-
- private:
-  void set_size(std::size_t n) noexcept { size_.store(n, std::memory_order_relaxed); }
-
-  const std::size_t capacity_;
-  T* slots_;
-  std::size_t front_ = 0;
-  tandem::detail::sync::atomic<std::size_t> size_{0};
-};
 
 /// Room for a received value. Constructed by the channel, destroyed by taking it.
 template <class T>
@@ -113,13 +75,21 @@ enum class commit : std::uint8_t {
   lost,     // another arm had decided its select
 };
 
+/// What a send without room drops.
+enum class overflow : std::uint8_t { drop_oldest, drop_newest };
+
+/// The memory for the buffered values is behind the channel, in the same block.
 template <class T>
-class channel final : public channel_base, public tandem::detail::pooled {
+class channel final : public channel_base {
  public:
-  channel(std::size_t capacity, std::source_location made_at) : channel_base(made_at), buffer_(capacity) {
-    tandem::detail::note_made(this, "channel", made_at);
+  static constexpr std::size_t unbounded = std::numeric_limits<std::size_t>::max();
+
+  /// With a share for either side. `capacity` may be `unbounded`.
+  /// Errors: throws std::bad_alloc; std::bad_array_new_length, which is one, if no memory can be that large.
+  [[nodiscard]] static channel* make(std::size_t capacity, std::source_location made_at) {
+    void* const memory = tandem::detail::pool_allocate(bytes_for(capacity));
+    return ::new (memory) channel(capacity, made_at);
   }
-  ~channel() { tandem::detail::note_gone(this); }
 
   /// Under the lock: the whole of a send, short of waiting. `to_wake` is set if somebody must be woken after unlock().
   [[nodiscard]] progress send(T& value, wait_node*& to_wake) noexcept {
@@ -143,6 +113,53 @@ class channel final : public channel_base, public tandem::detail::pooled {
     } else {
       return is_closed() ? progress::closed : progress::blocked;
     }
+    return progress::done;
+  }
+
+  /// Under the lock: recv() up to `most` times, to the end of `into`, which has room.
+  std::size_t recv_ready(std::vector<T>& into, std::size_t most, wake_chain& woken) noexcept {
+    std::size_t taken = 0;
+    for (; taken < most; ++taken) {
+      received_value<T> received;
+      wait_node* to_wake = nullptr;
+      if (recv(std::addressof(received.value), to_wake) != progress::done) break;
+      if (to_wake) woken.add(*to_wake);
+      into.push_back(std::move(received.value));
+      std::destroy_at(std::addressof(received.value));
+    }
+    return taken;
+  }
+
+  /// Under the lock: a send that never waits. What it drops if there is no room is moved to `dropped`, to be destroyed
+  /// after unlock().
+  [[nodiscard]] progress send_lossy(T& value, overflow what, std::optional<T>& dropped, wait_node*& to_wake) noexcept {
+    const progress now = send(value, to_wake);
+    if (now != progress::blocked) return now;
+    // Relaxed: written under the lock only; readers want a number.
+    dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (what == overflow::drop_newest) {
+      dropped.emplace(std::move(value));
+    } else {
+      dropped.emplace(std::move(buffer_.front()));
+      (void)buffer_.pop();  // of a ring: there is nothing to free
+      buffer_.push(std::move(value));
+    }
+    return progress::done;
+  }
+
+  /// Under the lock: a send to a channel without bounds. Blocked: call it again with a chunk in `more`, which is null
+  /// after that if it was used.
+  [[nodiscard]] progress send_unbounded(T& value, chunk<T>*& more, wait_node*& to_wake) noexcept {
+    if (is_closed()) return progress::closed;
+    if (const partner receiver = claim_first(receivers_); receiver.node) {
+      hand_over(receiver, value, to_wake);
+      return progress::done;
+    }
+    if (buffer_.needs_chunk()) {
+      if (!more) return progress::blocked;
+      buffer_.add(*std::exchange(more, nullptr));
+    }
+    buffer_.push_behind(std::move(value));
     return progress::done;
   }
 
@@ -191,7 +208,8 @@ class channel final : public channel_base, public tandem::detail::pooled {
   [[nodiscard]] bool may_recv() const noexcept { return buffer_.size() != 0 || !senders_.empty() || is_closed(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return buffer_.size(); }
-  [[nodiscard]] std::size_t capacity() const noexcept { return buffer_.capacity(); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
   // Handles. Each kind shares the channel as a whole; the last of both kinds frees it.
   // Relaxed increments: the new handle is made from one that is held. The decrements release what was done through the
@@ -200,12 +218,12 @@ class channel final : public channel_base, public tandem::detail::pooled {
   void add_receiver() noexcept { receiver_handles_.fetch_add(1, std::memory_order_relaxed); }
   void drop_sender() noexcept {
     if (sender_handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    close();
+    close_by_last(senders_, "sender");
     drop_side();
   }
   void drop_receiver() noexcept {
     if (receiver_handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    close();
+    close_by_last(receivers_, "receiver");
     discard_buffered();
     drop_side();
   }
@@ -233,7 +251,7 @@ class channel final : public channel_base, public tandem::detail::pooled {
 
   void take_buffered(void* place, wait_node*& to_wake) noexcept {
     ::new (place) T(std::move(buffer_.front()));
-    buffer_.pop();
+    to_wake = buffer_.pop();  // a chunk to be freed: then nobody waits to send
     if (const partner sender = claim_first(senders_); sender.node) {
       buffer_.push(std::move(value_of<T>(*sender.node)));
       set(*sender.node, progress::done);
@@ -249,10 +267,38 @@ class channel final : public channel_base, public tandem::detail::pooled {
   }
 
   void drop_side() noexcept {
-    if (sides_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (sides_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    const std::size_t bytes = bytes_for(capacity_);
+    this->~channel();
+    tandem::detail::pool_free(this, bytes);
   }
 
-  ring<T> buffer_;  // guarded by lock_
+  channel(std::size_t capacity, std::source_location made_at) noexcept
+      : channel_base(made_at), capacity_(capacity), buffer_(buffer(capacity)) {
+    tandem::detail::note_made(this, "channel", made_at);
+  }
+  ~channel() { tandem::detail::note_gone(this); }
+
+  /// Where the values are: behind the channel, aligned for them.
+  static constexpr std::size_t slots_at() noexcept {
+    return (sizeof(channel) + alignof(T) - 1) / alignof(T) * alignof(T);
+  }
+  static std::size_t bytes_for(std::size_t capacity) {
+    if (capacity == unbounded) capacity = 0;
+    // The pool aligns a block as its size asks for: see block_heap.
+    constexpr std::size_t grain = std::max(alignof(channel), alignof(T));
+    constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max() - slots_at() - grain;
+    if (capacity > most / sizeof(T)) throw std::bad_array_new_length();
+    return (slots_at() + capacity * sizeof(T) + grain - 1) / grain * grain;
+  }
+  ring<T> buffer(std::size_t capacity) noexcept {
+    if (capacity == unbounded) return ring<T>();
+    return ring<T>(reinterpret_cast<T*>(reinterpret_cast<std::byte*>(this) + slots_at()), capacity);
+  }
+
+  const std::size_t capacity_;
+  ring<T> buffer_;                         // guarded by lock_
+  std::atomic<std::uint64_t> dropped_{0};  // written under lock_
   std::atomic<std::uint32_t> sender_handles_{1};
   std::atomic<std::uint32_t> receiver_handles_{1};
   std::atomic<std::uint32_t> sides_{2};

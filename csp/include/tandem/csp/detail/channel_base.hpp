@@ -86,12 +86,21 @@ class channel_base {
   /// `lost` is set if `own` turns out to be decided.
   static partner claim_with(wait_list& list, selection& own, std::uint32_t arm, bool& lost) noexcept;
 
+  /// close(), because the last handle of the side whose waiters are `own` goes. If one of them is live, it waits by a
+  /// handle that is gone, and a cancel or a select could reach for the channel once that is freed: says so on stderr,
+  /// and aborts. Not when a shutdown destroys tasks, since those that wait there are destroyed as well.
+  void close_by_last(const wait_list& own, const char* side) noexcept;
+
+  /// Ends the wait of every live waiter, which brings it nothing but `how`.
+  static void complete_all(wait_list& list, progress how, wake_chain& woken) noexcept;
+
   channel_lock lock_;
   tandem::detail::sync::atomic<bool> closed_{false};  // written under lock_
   wait_list senders_;                // guarded by lock_
   wait_list receivers_;              // guarded by lock_
 
  private:
+  [[noreturn]] void destroyed_while_in_use(wait_node& waiter, const char* side) const noexcept;
   static partner claim_past_selects(wait_list& list) noexcept;
   static std::source_location origin(const task_record& task) noexcept;
 

@@ -1,8 +1,11 @@
 // Channel operations that do not suspend: those that never wait, and those that block a plain thread.
 #pragma once
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include <tandem/csp/detail/channel.hpp>
 #include <tandem/errors/result.hpp>
@@ -53,6 +56,23 @@ result<T> try_recv(channel<T>& c) {
   if (to_wake) wake(*to_wake);
   if (now == progress::done) return received.take();
   return fail(error_of(now == progress::closed ? errc::closed : errc::would_block));
+}
+
+/// Moves up to `most` values that are there to the end of `into`, which has room. Not all in one section: it must be
+/// short.
+template <class T>
+std::size_t recv_ready(channel<T>& c, std::vector<T>& into, std::size_t most) noexcept {
+  constexpr std::size_t at_once = 64;
+  for (std::size_t taken = 0;;) {
+    const std::size_t wanted = std::min(most - taken, at_once);
+    wake_chain woken;
+    c.lock();
+    const std::size_t n = c.recv_ready(into, wanted, woken);
+    c.unlock();
+    woken.wake();
+    taken += n;
+    if (n < wanted || taken == most) return taken;
+  }
 }
 
 template <class T>

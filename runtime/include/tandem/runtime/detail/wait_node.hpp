@@ -9,12 +9,13 @@ namespace tandem::detail {
 class task_record;
 
 /// A place in a list of waiters, of a channel or of a group. A task is its own node for a plain operation, because a
-/// chain of coroutines waits in one place at a time; an arm of a select has one, and so has a thread that waits.
+/// chain of coroutines waits in one place at a time; an arm of a select has one, and so has a thread that waits. A node
+/// of nobody's waits for nothing: it is memory that its list hands out to be freed.
 ///
 /// Everything but `linked` is written by the waiting party before it links the node, and then belongs to the holder of
 /// the list's lock. `linked` is written under that lock; a stale false read outside of it is impossible (see csp).
 struct wait_node {
-  enum class owner : std::uint8_t { task, select, thread };
+  enum class owner : std::uint8_t { task, select, thread, nobody };
 
   explicit wait_node(owner o) noexcept : owned_by(o) {}
   wait_node(const wait_node&) = delete;
