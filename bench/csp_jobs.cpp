@@ -145,7 +145,7 @@ void ready_select(unsigned threads) {
     std::array<numbers_out, 4> out;
     std::array<numbers_in, 4> in;
     for (std::size_t p = 0; p < 4; ++p) std::tie(out[p], in[p]) = make_channel<std::int64_t>(depth);
-    const auto fill = [&out] {
+    const auto fill = [&] {
       for (const auto& tx : out)
         for (std::int64_t i = 0; i < depth; ++i) check(tx.try_send(i).has_value(), "C4r");
     };
