@@ -17,6 +17,44 @@
 
 namespace tandem::csp::detail {
 
+/// A channel's part of an arm: the node of one that waits, and how the operation ended. The node is written only by a
+/// select that has to wait: four arms of one that need not would be some thirty stores.
+class arm_node {
+ public:
+  arm_node() noexcept {}
+  arm_node(const arm_node&) = delete;
+  arm_node& operator=(const arm_node&) = delete;
+  ~arm_node() {}
+
+  /// For arm `arm` of `own`, to be linked.
+  select_node& prepare(selection& own, std::uint32_t arm, void* what) noexcept {
+    std::construct_at(&node_);
+    node_.select = &own;
+    node_.arm = arm;
+    node_.what = what;
+    prepared_ = true;
+    return node_;
+  }
+  /// After prepare().
+  [[nodiscard]] select_node& prepared() noexcept { return node_; }
+
+  /// How the operation ended without the node.
+  void set(progress p) noexcept {
+    ended_ = p;
+    prepared_ = false;
+  }
+  [[nodiscard]] progress ended() const noexcept {
+    return prepared_ ? static_cast<progress>(node_.outcome) : ended_;
+  }
+
+ private:
+  bool prepared_ = false;
+  progress ended_ = progress::blocked;
+  union {
+    select_node node_;
+  };
+};
+
 template <class T>
 class [[nodiscard]] recv_arm final : public select_arm {
  public:
@@ -28,7 +66,7 @@ class [[nodiscard]] recv_arm final : public select_arm {
   recv_arm& operator=(const recv_arm&) = delete;
   ~recv_arm() requires(std::is_trivially_destructible_v<T>) = default;
   ~recv_arm() {
-    if (static_cast<progress>(node_.outcome) == progress::done) [[unlikely]]  // as ~recv_operation()
+    if (node_.ended() == progress::done) [[unlikely]]  // as ~recv_operation()
       std::destroy_at(std::addressof(received_.value));
   }
 
@@ -40,18 +78,16 @@ class [[nodiscard]] recv_arm final : public select_arm {
     const progress now = channel_->recv(std::addressof(received_.value), to_wake);
     channel_->unlock();
     if (to_wake) wake(*to_wake);
-    node_.outcome = static_cast<std::uint8_t>(now);
+    node_.set(now);
     return now != progress::blocked;
   }
 
   [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record&) override {
     if (!channel_) return commit::waiting;
-    node_.select = &own;
-    node_.arm = arm;
-    node_.what = std::addressof(received_.value);
+    select_node& node = node_.prepare(own, arm, std::addressof(received_.value));
     wait_node* to_wake = nullptr;
     channel_->lock();
-    const commit now = channel_->recv_arm(own, arm, node_, to_wake);
+    const commit now = channel_->recv_arm(own, arm, node, to_wake);
     channel_->unlock();
     if (to_wake) wake(*to_wake);
     return now;
@@ -60,13 +96,13 @@ class [[nodiscard]] recv_arm final : public select_arm {
   void delist(bool settled) noexcept override {
     if (!channel_ || settled) return;
     const std::lock_guard hold(*channel_);
-    channel_->leave_receivers(node_);
+    channel_->leave_receivers(node_.prepared());
   }
 
   /// Once, if this arm won.
   [[nodiscard]] outcome take() {
-    if (static_cast<progress>(node_.outcome) != progress::done) return fail(error_of(errc::closed));
-    node_.outcome = static_cast<std::uint8_t>(progress::blocked);
+    if (node_.ended() != progress::done) return fail(error_of(errc::closed));
+    node_.set(progress::blocked);
     return received_.take();
   }
 
@@ -79,7 +115,7 @@ class [[nodiscard]] recv_arm final : public select_arm {
 
  private:
   channel<T>* channel_;
-  select_node node_;
+  arm_node node_;
   received_value<T> received_;
 };
 
@@ -89,7 +125,7 @@ class send_arm_base : public select_arm {
   using outcome = result<void>;
   static constexpr bool repeats = false;
 
-  send_arm_base(channel<T>* where, T& value) noexcept : channel_(where) { node_.what = std::addressof(value); }
+  send_arm_base(channel<T>* where, T& value) noexcept : channel_(where), value_(std::addressof(value)) {}
   send_arm_base(const send_arm_base&) = delete;
   send_arm_base& operator=(const send_arm_base&) = delete;
 
@@ -98,20 +134,19 @@ class send_arm_base : public select_arm {
   [[nodiscard]] bool attempt() noexcept final {
     wait_node* to_wake = nullptr;
     channel_->lock();
-    const progress now = channel_->send(*static_cast<T*>(node_.what), to_wake);
+    const progress now = channel_->send(*value_, to_wake);
     channel_->unlock();
     if (to_wake) wake(*to_wake);
-    node_.outcome = static_cast<std::uint8_t>(now);
+    node_.set(now);
     return now != progress::blocked;
   }
 
   [[nodiscard]] commit enlist(selection& own, std::uint32_t arm, task_record&) final {
     if (!channel_) return commit::waiting;
-    node_.select = &own;
-    node_.arm = arm;
+    select_node& node = node_.prepare(own, arm, value_);
     wait_node* to_wake = nullptr;
     channel_->lock();
-    const commit now = channel_->send_arm(own, arm, node_, to_wake);
+    const commit now = channel_->send_arm(own, arm, node, to_wake);
     channel_->unlock();
     if (to_wake) wake(*to_wake);
     return now;
@@ -120,11 +155,11 @@ class send_arm_base : public select_arm {
   void delist(bool settled) noexcept final {
     if (!channel_ || settled) return;
     const std::lock_guard hold(*channel_);
-    channel_->leave_senders(node_);
+    channel_->leave_senders(node_.prepared());
   }
 
   [[nodiscard]] outcome take() {
-    if (static_cast<progress>(node_.outcome) == progress::done) return {};
+    if (node_.ended() == progress::done) return {};
     return fail(error_of(errc::closed));
   }
 
@@ -138,11 +173,12 @@ class send_arm_base : public select_arm {
  protected:
   ~send_arm_base() = default;
   [[nodiscard]] channel<T>* where() const noexcept { return channel_; }
-  [[nodiscard]] T& value() const noexcept { return *static_cast<T*>(node_.what); }
+  [[nodiscard]] T& value() const noexcept { return *value_; }
 
  private:
   channel<T>* channel_;
-  select_node node_;
+  T* value_;
+  arm_node node_;
 };
 
 /// Sends a value of its own.

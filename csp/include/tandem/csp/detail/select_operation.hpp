@@ -6,7 +6,9 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -36,6 +38,7 @@ class select_awaiter : public tandem::detail::awaitable_base {
  public:
   select_awaiter(const select_awaiter&) = delete;
   select_awaiter& operator=(const select_awaiter&) = delete;
+  ~select_awaiter() {}  // nothing of core_ needs to be destroyed
 
   bool await_ready() noexcept {
     const bool in_slice = tandem::detail::spend_slice();
@@ -60,7 +63,7 @@ class select_awaiter : public tandem::detail::awaitable_base {
   }
 
  protected:
-  select_awaiter() = default;
+  select_awaiter() noexcept {}
 
  private:
   Derived& self() noexcept { return static_cast<Derived&>(*this); }
@@ -71,6 +74,7 @@ class select_awaiter : public tandem::detail::awaitable_base {
       tandem::detail::yield_to_others(task);
       return true;
     }
+    std::construct_at(&core_);
     if (core_.start(task, self().arms())) return true;
     if (tandem::detail::slice_left()) return false;
     // It did not have to wait after all, as with a timeout of zero; a loop of such selects must let others run too.
@@ -80,8 +84,11 @@ class select_awaiter : public tandem::detail::awaitable_base {
   }
 
   int winner_ = select_core::undecided;
-  select_core core_;
+  union {
+    select_core core_;  // made when it is needed: most selects do not wait
+  };
 };
+static_assert(std::is_trivially_destructible_v<select_core>);
 
 /// Over arms that are known where it is written.
 template <choice Choice, class... Arms>
@@ -108,9 +115,11 @@ class [[nodiscard]] select_operation
 
   template <std::size_t... I>
   int try_ready_arms(std::index_sequence<I...>) noexcept {
-    std::uint64_t ready = (0U | ... | (std::uint64_t{arm<I>().may_be_ready()} << I));
-    while (ready != 0) {
-      const std::uint64_t chosen = choose(ready);
+    std::uint64_t ready = 0;
+    std::uint64_t count = 0;  // the bits of `ready`; std::popcount() is a call on processors of any age
+    (((arm<I>().may_be_ready()) && (ready |= std::uint64_t{1} << I, ++count)), ...);
+    for (; count != 0; --count) {
+      const std::uint64_t chosen = choose(ready, count);
       // A compare per arm, so that each call is direct.
       const bool done = (((chosen == std::uint64_t{1} << I) && arm<I>().attempt()) || ...);
       if (done) return std::countr_zero(chosen);
@@ -119,11 +128,11 @@ class [[nodiscard]] select_operation
     return select_core::undecided;
   }
 
-  /// One bit of `ready`, which is not 0.
-  static std::uint64_t choose(std::uint64_t ready) noexcept {
+  /// One of the `count` bits of `ready`.
+  static std::uint64_t choose(std::uint64_t ready, std::uint64_t count) noexcept {
     if constexpr (Choice == choice::random) {
-      if (const auto n = static_cast<std::uint64_t>(std::popcount(ready)); n > 1)
-        for (auto skip = draw_below(n); skip > 0; --skip) ready &= ready - 1;
+      if (count > 1)
+        for (auto skip = draw_below(count); skip > 0; --skip) ready &= ready - 1;
     }
     return ready & -ready;
   }
