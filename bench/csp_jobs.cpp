@@ -133,8 +133,8 @@ void select_of_four(const std::string& name, unsigned threads, std::size_t capac
   });
 }
 
-// What a select over four channels costs that need not wait, in receives that need not wait: the channels are filled, then
-// emptied by one or the other, in turns; the least time of each counts.
+// What a select over four channels costs that need not wait, in receives that need not wait: the channels are filled,
+// then emptied by one or the other, in turns; the least time of each counts.
 void ready_select(unsigned threads) {
   constexpr std::int64_t depth = 64;
   const std::int64_t turns = count(20'000);

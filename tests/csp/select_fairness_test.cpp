@@ -25,8 +25,7 @@ using testing::sim_runtime;
 
 constexpr std::uint64_t rounds = 1'000'000 / stress_divisor;
 
-/// The chance that a uniform choice is at least as uneven as this, by the approximation of Wilson and Hilferty, which is
-/// within a tenth of the true value down to one in a million for the degrees of freedom here.
+/// The chance that a uniform choice is at least as uneven as this: the upper tail of the chi-square distribution.
 double p_value(const std::vector<std::uint64_t>& counts) {
   double total = 0;
   for (const std::uint64_t n : counts) total += static_cast<double>(n);
@@ -36,10 +35,14 @@ double p_value(const std::vector<std::uint64_t>& counts) {
     const double off = static_cast<double>(n) - expected;
     chi_square += off * off / expected;
   }
-  const double freedom = static_cast<double>(counts.size() - 1);
-  const double spread = 2.0 / (9.0 * freedom);
-  const double z = (std::cbrt(chi_square / freedom) - (1.0 - spread)) / std::sqrt(spread);
-  return 0.5 * std::erfc(z / std::sqrt(2.0));
+  // Q(a + 1, x) = Q(a, x) + x^a e^-x / gamma(a + 1), from a = 1/2 or 1 up to half the degrees of freedom.
+  const double half_freedom = static_cast<double>(counts.size() - 1) / 2;
+  const double x = chi_square / 2;
+  const bool even = counts.size() % 2 == 1;
+  double tail = even ? std::exp(-x) : std::erfc(std::sqrt(x));
+  for (double a = even ? 1.0 : 0.5; a < half_freedom; a += 1)
+    tail += std::exp(a * std::log(x) - x - std::lgamma(a + 1));
+  return tail;
 }
 
 constexpr double bound = 1e-6;
@@ -63,6 +66,8 @@ struct full_channels {
 };
 
 TEST(SelectFairness, TheTestItselfNoticesAnArmThatIsChosenTooOften) {
+  EXPECT_NEAR(p_value({550, 450}), 0.00157, 1e-5);  // from tables: chi-square 10, one degree of freedom
+  EXPECT_NEAR(p_value({110, 90, 100}), 0.36788, 1e-5);  // 2, two degrees
   EXPECT_GT(p_value({500'000, 500'000}), 0.1);
   EXPECT_GT(p_value({250'400, 249'600, 250'300, 249'700}), 0.1);
   EXPECT_LT(p_value({510'000, 490'000}), bound);

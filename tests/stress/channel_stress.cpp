@@ -58,8 +58,8 @@ std::uint64_t channel_round(const settings& how, std::uint32_t seed) {
   return all.messages;
 }
 
-// Each select offers to send to one channel and to receive from two; any pair of them may meet. Some have a limit of time,
-// some are cancelled in the middle. Each value has its own number, is sent at most once, and is received if it was sent.
+// Each select offers to send to one channel and to receive from two; any pair of them may meet. Some have a limit of
+// time, some are cancelled in the middle. Each value has a number, is sent at most once, and is received if it was sent.
 struct hall {
   static constexpr std::size_t channels = 6;
   static constexpr std::uint64_t used_up = ~std::uint64_t{0};

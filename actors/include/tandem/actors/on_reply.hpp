@@ -13,9 +13,9 @@ namespace tandem::actors {
 /// auto chosen = co_await select(on_reply(prices.ask(quote{"ACME"}, 1s)), on_recv(interrupts));
 /// ```
 /// The message is sent when the select has to wait: if another arm is ready, the actor hears nothing of it. If another
-/// arm is chosen later, the ask is given up as a cancelled one is: the message may have been sent and may be handled, its
-/// answer is dropped. To go on waiting for the answer, keep the arm in a vector of any_arm, whose asks are given up only
-/// with their any_arms; or spawn the ask and select over on_join().
+/// arm is chosen later, the ask is given up as a cancelled one is: the message may have been sent and may be handled,
+/// its answer is dropped. To go on waiting for the answer, keep the arm in a vector of any_arm, whose asks are given
+/// up only with their any_arms; or spawn the ask and select over on_join().
 ///
 /// Errors: throws std::bad_alloc in the select; nothing was sent then.
 template <class R>

@@ -26,9 +26,9 @@ namespace tandem::csp {
 /// channel closed, a join, a reply, a timeout, the end of a context) are empty after they were chosen. Receives and
 /// ticks stay, and a closed channel is chosen again and again until its arm is emptied.
 ///
-/// Owns:    the arm, and with it a share of the channel, the actor or the context it is about, and the value it sends;
-///          the arm of a receive keeps the channel open as any receiver does. It borrows the handle of a join, the timer
-///          and the ticker.
+/// Owns:    the arm, and with it a share of the channel, the actor or the context it is about, and the value it sends.
+///          The arm of a receive keeps its channel open as any receiver does, that of a send as any sender. Borrows the
+///          handle of a join, the timer and the ticker.
 /// Threads: none of its members may be called while a select waits for it, from wherever.
 template <class Outcome>
 class any_arm {

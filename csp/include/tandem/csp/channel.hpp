@@ -108,8 +108,7 @@ class sender {
   }
 
   /// Closes the channel for both ends: waiting and later sends and receives fail with errc::closed, but buffered values
-  /// are received first. Success, which converts to true, means that this call closed it; nothing needs to be done about
-  /// an error.
+  /// are received first. Success, which converts to true, means that this call closed it; an error needs no care.
   /// Errors: errc::closed if it was closed already, errc::failed_precondition on a default-constructed handle.
   result<void> close() const noexcept { return detail::close(channel_); }
 

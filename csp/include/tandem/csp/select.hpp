@@ -73,8 +73,8 @@ template <class T>
 /// An arm of select() that receives the next tick of a ticker. Yields what the arm of a timer yields.
 [[nodiscard]] inline auto on_tick(ticker& from) noexcept { return detail::tick_arm(from.source()); }
 
-/// An arm of select() that is chosen when `ctx` is over. Yields an error: why it is over. The caller's own context needs
-/// none: its end ends the select.
+/// An arm of select() that is chosen when `ctx` is over. Yields an error: why it is over. The caller's own context
+/// needs no arm: its end ends the select.
 /// ```
 /// auto chosen = co_await select(on_recv(jobs), on_done(session), on_done(listener));
 /// ```
@@ -103,8 +103,8 @@ template <class T>
 /// until the context ends: that is a deadlock, and is reported as one where deadlocks are looked for
 /// (runtime_options::detect_deadlock, testing::sim_runtime), as a task "waiting for an arm of a select".
 ///
-/// Suspends: unless an arm is ready, or there is an otherwise() arm; and once in a while after an arm was chosen, to let
-///           others run.
+/// Suspends: unless an arm is ready, or there is an otherwise() arm; and once in a while after an arm was chosen, to
+///           let others run.
 /// Cancel:   safe; on error no arm took effect.
 /// Errors:   errc::cancelled, errc::deadline_exceeded. A closed channel is an outcome of its arm, not of the select.
 ///           Throws std::bad_alloc if there is a timeout arm. Without arms it does not compile.
@@ -125,8 +125,9 @@ template <detail::arm... Arms>
 /// until the context ends.
 ///
 /// The choice is as fair as among arms that are written down. A select looks at every arm, a load or two each; if none
-/// is ready it also enters and leaves each arm's list of waiters, under that arm's lock. So for a great many channels of
-/// which few are busy let their senders share one channel instead. Allocates nothing; any_arm does, when it is made.
+/// is ready it also enters and leaves each arm's list of waiters, under that arm's lock. So if there are a great many
+/// channels, and few are busy, let their senders share one channel instead. Allocates nothing; any_arm does, when it is
+/// made.
 ///
 /// The arms must stay where they are, and untouched, until the select is over.
 template <detail::arm_range Arms>

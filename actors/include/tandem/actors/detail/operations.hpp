@@ -93,8 +93,8 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
   room_waiter waiter_;
 };
 
-/// Delivers an ask, or leaves it to wait for room while its sender waits for the answer; `queued` tells which. False: it
-/// cannot be delivered, and `w.why` says why.
+/// Delivers an ask, or leaves it to wait for room while its sender waits for the answer; `queued` tells which.
+/// False: it cannot be delivered, and `w.why` says why.
 [[nodiscard]] inline bool send_or_queue(target& to, room_waiter& w, bool& queued) noexcept {
   switch (to.try_deliver(w.message, w.why)) {
     case target::delivery::delivered: w.state = room_waiter::phase::admitted; return true;

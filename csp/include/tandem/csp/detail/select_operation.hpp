@@ -158,7 +158,7 @@ class [[nodiscard]] select_operation
 template <choice Choice, class... Arms>
 [[nodiscard]] auto select_of(Arms&... arms) noexcept {
   static_assert(sizeof...(Arms) > 0,
-                "a select without arms would wait for ever; co_await sleep_until(no_deadline) waits for the context's end");
+                "a select without arms would wait for ever; sleep_until(no_deadline) waits for the end of the context");
   static_assert(sizeof...(Arms) <= 64, "a select has at most 64 arms; a vector of any_arm has as many as you like");
   if constexpr (sizeof...(Arms) > 0 && sizeof...(Arms) <= 64) return select_operation<Choice, Arms...>(arms...);
 }
