@@ -46,6 +46,23 @@ commit timeout_arm::enlist(selection& own, std::uint32_t arm, task_record& task)
 
 void timeout_arm::delist(bool) noexcept { tandem::detail::disarm_timer(timer_); }
 
+done_arm::done_arm(context what) noexcept
+    : context_watch([](context_watch& self) noexcept {
+        // Under a scope's lock, which delist() takes before the arm can end.
+        auto& arm = static_cast<done_arm&>(self);
+        arm.select_->claim_and_wake(arm.arm_);
+      }),
+      context_(std::move(what)) {}
+
+commit done_arm::enlist(selection& own, std::uint32_t arm, task_record&) {
+  select_ = &own;
+  arm_ = arm;
+  if (tandem::detail::watch_end(context_, *this)) return commit::waiting;
+  return own.decide(arm) ? commit::won : commit::lost;
+}
+
+void done_arm::delist(bool) noexcept { tandem::detail::unwatch_end(context_, *this); }
+
 bool tick_arm::attempt() noexcept {
   const std::optional<tick> due = source_.try_take();
   if (due) tick_ = *due;
@@ -62,8 +79,8 @@ void tick_arm::delist(bool) noexcept {
   if (const std::optional<tick> received = source_.leave()) tick_ = *received;
 }
 
-tick_arm::outcome tick_arm::take() const {
-  if (busy_) return fail(tandem::detail::someone_else_waits());
+tick_arm::outcome tick_arm::take() {
+  if (std::exchange(busy_, false)) return fail(tandem::detail::someone_else_waits());
   return tick_;
 }
 

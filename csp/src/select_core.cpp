@@ -2,22 +2,20 @@
 
 namespace tandem::csp::detail {
 
-bool select_core::start(task_record& task, std::span<select_arm* const> arms) {
+bool select_core::start(task_record& task, arm_list arms) {
   selection_.bind(task);
-  const auto context_arm = static_cast<std::uint32_t>(arms.size());
+  arms_ = arms;
+  const std::uint32_t context_arm = arms.size();
   try {
-    for (select_arm* const arm : arms) {
-      if (arm->enlist(selection_, enlisted_, task) != commit::waiting) return false;
-      ++enlisted_;
-    }
+    for (; enlisted_ < arms.size(); ++enlisted_)
+      if (arms[enlisted_].enlist(selection_, enlisted_, task) != commit::waiting) return false;
   } catch (...) {
     if (!selection_.decide(context_arm)) return false;  // an arm took effect meanwhile, so the rest does not matter
-    delist(arms, undecided);
+    delist(undecided);
     throw;
   }
   // After the channels, because a context's lock comes before theirs, and under none of theirs.
   waits_ = true;
-  arms_ = arms.data();
   static constexpr tandem::detail::wait_kind kind{"an arm of a select",
                                                   [](task_record& t) noexcept {
                                                     auto& self = *static_cast<select_core*>(t.what);
@@ -27,7 +25,7 @@ bool select_core::start(task_record& task, std::span<select_arm* const> arms) {
                                                   [](task_record& t) noexcept {
                                                     auto& self = *static_cast<select_core*>(t.what);
                                                     tandem::detail::end_wait(t);
-                                                    self.delist({self.arms_, self.enlisted_}, undecided);
+                                                    self.delist(undecided);
                                                   }};
   if (!tandem::detail::begin_wait(task, kind, this)) {
     (void)selection_.decide(context_arm);  // false: an arm was faster
@@ -39,15 +37,15 @@ bool select_core::start(task_record& task, std::span<select_arm* const> arms) {
   return false;
 }
 
-int select_core::finish(std::span<select_arm* const> arms) noexcept {
+int select_core::finish() noexcept {
   const int winner = selection_.decided();
   if (waits_) tandem::detail::end_wait(selection_.owner());
-  delist(arms, winner);
-  return winner == static_cast<int>(arms.size()) ? context_over : winner;
+  delist(winner);
+  return winner == static_cast<int>(arms_.size()) ? context_over : winner;
 }
 
-void select_core::delist(std::span<select_arm* const> arms, int winner) noexcept {
-  for (std::uint32_t i = 0; i < enlisted_; ++i) arms[i]->delist(parked_ && static_cast<int>(i) == winner);
+void select_core::delist(int winner) noexcept {
+  for (std::uint32_t i = 0; i < enlisted_; ++i) arms_[i].delist(parked_ && static_cast<int>(i) == winner);
 }
 
 }  // namespace tandem::csp::detail

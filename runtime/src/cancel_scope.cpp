@@ -127,6 +127,18 @@ bool cancel_scope::end_some_waits() noexcept {
   return first_wait != nullptr;
 }
 
+bool cancel_scope::tell_some_watches() noexcept {
+  const std::lock_guard hold(lock);
+  for (int i = 0; i < turn && first_watch; ++i) {
+    context_watch& watch = *first_watch;
+    first_watch = watch.next;
+    if (first_watch) first_watch->previous = nullptr;
+    watch.listed = false;
+    watch.told(watch);
+  }
+  return first_watch != nullptr;
+}
+
 bool cancel_scope::end_some_children(cancel_scope*& pending) noexcept {
   const std::lock_guard hold(lock);
   for (int i = 0; i < turn && first_child; ++i) {
@@ -167,6 +179,8 @@ bool cancel_scope::cancel(const error& cause) noexcept {
     pending = std::exchange(current.next_cancelled, nullptr);
     while (current.end_some_waits()) {
     }
+    while (current.tell_some_watches()) {
+    }
     while (current.end_some_children(pending)) {
     }
     while (current.start_a_call()) {
@@ -194,6 +208,26 @@ void cancel_scope::delist(scope_link& wait) noexcept {
   if (wait.next) wait.next->previous = wait.previous;
   if (first_wait == &wait) first_wait = wait.next;
   wait.linked = false;
+}
+
+bool cancel_scope::add(context_watch& watch) noexcept {
+  const std::lock_guard hold(lock);
+  if (is_over()) return false;
+  watch.previous = nullptr;
+  watch.next = first_watch;
+  if (first_watch) first_watch->previous = &watch;
+  first_watch = &watch;
+  watch.listed = true;
+  return true;
+}
+
+void cancel_scope::remove(context_watch& watch) noexcept {
+  const std::lock_guard hold(lock);
+  if (!watch.listed) return;
+  if (watch.previous) watch.previous->next = watch.next;
+  if (watch.next) watch.next->previous = watch.previous;
+  if (first_watch == &watch) first_watch = watch.next;
+  watch.listed = false;
 }
 
 bool cancel_scope::add(after_call& call) noexcept {

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include <tandem/runtime/detail/context_watch.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/this_task.hpp>
 
@@ -70,6 +71,15 @@ bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexc
   if (!task.enlists()) return !context_over(task);
   task.enlisted = true;
   return task.link().state->scope->enlist(task.link());
+}
+
+bool watch_end(const context& ctx, context_watch& watch) noexcept {
+  cancel_scope* const scope = ctx.state() ? ctx.state()->scope : nullptr;
+  return !scope || scope->add(watch);
+}
+
+void unwatch_end(const context& ctx, context_watch& watch) noexcept {
+  if (cancel_scope* const scope = ctx.state() ? ctx.state()->scope : nullptr) scope->remove(watch);
 }
 
 void end_wait(task_record& task) noexcept {

@@ -7,6 +7,7 @@
 #include <tandem/errors/error.hpp>
 #include <tandem/runtime/detail/after_call.hpp>
 #include <tandem/runtime/detail/context_node.hpp>
+#include <tandem/runtime/detail/context_watch.hpp>
 #include <tandem/runtime/detail/job.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/timer.hpp>
@@ -21,7 +22,7 @@ struct scope_link;
 /// (X2) The lists are guarded by `lock`. Nothing is added to a list of a scope that is over, so whoever made it over
 ///      empties them in short turns of the lock, and others may leave them in between.
 /// (X3) Lock order: the scope above before the one below; under a scope's lock, cancel functions take channel locks and
-///      nothing else.
+///      nothing else. Watches are told under it and take none.
 /// (X4) The list of children holds no shares: a child leaves it in its destructor, or is taken off by
 ///      the canceller, under the lock of the scope above either way.
 struct cancel_scope final : context_state {
@@ -43,6 +44,11 @@ struct cancel_scope final : context_state {
   /// True if the list gave its share of `call` to the caller.
   [[nodiscard]] bool remove(after_call& call) noexcept;
 
+  /// False: the scope is over.
+  [[nodiscard]] bool add(context_watch& watch) noexcept;
+  /// Under the lock, so that a watch that is being told has been when it returns.
+  void remove(context_watch& watch) noexcept;
+
   [[nodiscard]] bool is_over() const noexcept { return over.load(std::memory_order_acquire); }
 
   const bool enlists;
@@ -61,6 +67,7 @@ struct cancel_scope final : context_state {
   cancel_scope* previous_sibling = nullptr;
   cancel_scope* next_sibling = nullptr;
   scope_link* first_wait = nullptr;
+  context_watch* first_watch = nullptr;
   after_call* first_call = nullptr;
   cancel_scope* next_cancelled = nullptr;  // used by the one thread that made this scope over
 
@@ -72,6 +79,7 @@ struct cancel_scope final : context_state {
 
   // One short turn of the lock each. True if there may be more to do.
   bool end_some_waits() noexcept;
+  bool tell_some_watches() noexcept;
   bool end_some_children(cancel_scope*& pending) noexcept;
   bool start_a_call() noexcept;
 

@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <node_test.pb.h>
 
+#include <tandem/actors/on_reply.hpp>
+#include <tandem/csp/select.hpp>
 #include <tandem/errors/format.hpp>
 #include <tandem/errors/layer.hpp>
 #include <tandem/runtime/runtime.hpp>
@@ -272,6 +274,24 @@ TEST(Node, AnAskIsGivenUpAtItsLimitOrItsContextsEnd) {
   auto patient = [](adder::protocol::ref to) -> task<result<Stalled>> { co_return co_await to.ask(Stall(), 1h); };
   EXPECT_EQ(nodes.a->rt().block_on(limited(*ref)).error().code(), errc::timed_out);
   EXPECT_EQ(nodes.a->rt().block_on(with_timeout(50ms, patient(*ref))).error().code(), errc::deadline_exceeded);
+}
+
+TEST(Node, AnAskIsAnArmOfASelect) {
+  pair_of_nodes nodes;
+  const auto ref = nodes.remote_adder();
+  ASSERT_TRUE(ref) << ref.error();
+  auto body = [](adder::protocol::ref to) -> task<std::uint64_t> {
+    // Its handler goes on until the limit, as that of a cancelled ask.
+    auto given_up = co_await csp::select(actors::on_reply(to.ask(Stall(), 200ms)), csp::on_timeout(50ms));
+    EXPECT_EQ(given_up->index(), 1U);
+    auto late = co_await csp::select(actors::on_reply(to.ask(Stall(), 50ms)), csp::on_timeout(patience));
+    EXPECT_EQ(std::get<0>(*late).error().code(), errc::timed_out);
+    auto told = co_await to.tell(note_of(0));
+    EXPECT_TRUE(told.has_value());
+    auto answered = co_await csp::select(csp::on_timeout(patience), actors::on_reply(to.ask(GetSum(), patience)));
+    co_return std::get<1>(*answered).value().count();
+  };
+  EXPECT_EQ(nodes.a->rt().block_on(body(*ref)), 1U);
 }
 
 TEST(Node, AsksFailAtOnceWhenThePeerLeaves) {

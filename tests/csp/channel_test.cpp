@@ -35,13 +35,13 @@ TEST(ChannelNeverReady, WaitsUntilTheContextEnds) {
   outside.detach();  // the simulation's end cancels it
 }
 
-TEST(ChannelNeverReady, TryWouldBlockAndCloseDoesNothing) {
+TEST(ChannelNeverReady, TryWouldBlockAndCloseFails) {
   const sender<int> tx;
   const receiver<int> rx;
   EXPECT_EQ(tx.try_send(1).error(), errc::would_block);
   EXPECT_EQ(rx.try_recv().error(), errc::would_block);
-  EXPECT_FALSE(tx.close());
-  EXPECT_FALSE(rx.close());
+  EXPECT_EQ(tx.close().error(), errc::failed_precondition);
+  EXPECT_EQ(rx.close().error(), errc::failed_precondition);
   EXPECT_FALSE(tx.is_closed());
   EXPECT_FALSE(tx);
   EXPECT_EQ(tx.size() + tx.capacity() + rx.size() + rx.capacity(), 0u);
@@ -132,8 +132,9 @@ TEST(ChannelClose, WakesEverySenderWaitingForRoom) {
   auto b = sim.spawn(send_one(tx, 2));
   sim.run_until_idle();
   ASSERT_FALSE(a.done() || b.done());
-  EXPECT_TRUE(rx.close());
-  EXPECT_FALSE(tx.close());
+  EXPECT_TRUE(rx.close().has_value());
+  EXPECT_EQ(tx.close().error(), errc::closed);
+  EXPECT_EQ(rx.close().error(), errc::closed);
   sim.run_until_idle();
   EXPECT_EQ(sim.get(a).error(), errc::closed);
   EXPECT_EQ(sim.get(b).error(), errc::closed);
@@ -149,7 +150,7 @@ TEST(ChannelClose, WakesEveryReceiver) {
   auto b = sim.spawn(recv_one(rx));
   sim.run_until_idle();
   ASSERT_FALSE(a.done() || b.done());
-  EXPECT_TRUE(tx.close());
+  EXPECT_TRUE(tx.close().has_value());
   sim.run_until_idle();
   EXPECT_EQ(sim.get(a).error(), errc::closed);
   EXPECT_EQ(sim.get(b).error(), errc::closed);

@@ -89,6 +89,7 @@ class [[nodiscard]] actor_ref {
 
   /// Sends a message for a Reply(Message) handler and yields a result<Reply>, at most `limit` later; the caller's
   /// context bounds it too. The limit travels with the message: one that is late when its turn comes is not handled.
+  /// on_reply.hpp makes it an arm of a select.
   ///
   /// Suspends: until the answer is there. The ref must outlive the wait.
   /// Cancel:   safe; the message may have been sent and may be handled, its answer is dropped.

@@ -66,7 +66,7 @@ struct channel_maker {
 // | co_await rx.recv()    | waits for ever      | waits            | the value   | buffered, then errc::closed |
 // | tx.try_send(v)        | would_block         | would_block      | places it   | errc::closed, v untouched   |
 // | rx.try_recv()         | would_block         | would_block      | the value   | buffered, then errc::closed |
-// | tx.close(), rx.close()| false               | true, wakes all  | true        | false: closed already       |
+// | tx.close(), rx.close()| failed_precondition | closes, wakes all| closes      | errc::closed: it was before |
 // | blocking_send, _recv  | std::logic_error    | blocks           | as send     | as send, recv               |
 // | an arm of select      | never chosen        | waits            | may be chosen | may be chosen, reports it |
 //
@@ -147,8 +147,9 @@ class sender {
   }
 
   /// Closes the channel for both ends: waiting and later sends and receives fail with errc::closed, but buffered values
-  /// are received first. True if this call closed it.
-  bool close() const noexcept { return channel_ && channel_->close(); }
+  /// are received first. Success, which converts to true, means that this call closed it; an error needs no care.
+  /// Errors: errc::closed if it was closed already, errc::failed_precondition on a default-constructed handle.
+  result<void> close() const noexcept { return detail::close(channel_); }
 
   [[nodiscard]] bool is_closed() const noexcept { return channel_ && channel_->is_closed(); }
   /// The number of buffered values, at some moment during the call.
@@ -235,7 +236,7 @@ class receiver {
   [[nodiscard]] result<T> blocking_recv() const { return detail::blocking_recv(channel_); }
 
   /// As sender::close().
-  bool close() const noexcept { return channel_ && channel_->close(); }
+  result<void> close() const noexcept { return detail::close(channel_); }
 
   [[nodiscard]] bool is_closed() const noexcept { return channel_ && channel_->is_closed(); }
   [[nodiscard]] std::size_t size() const noexcept { return channel_ ? channel_->size() : 0; }

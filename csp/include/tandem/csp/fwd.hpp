@@ -3,6 +3,8 @@
 
 namespace tandem::csp {
 
+template <class Outcome>
+class any_arm;
 template <class T>
 class sender;
 template <class T>

@@ -1,22 +1,21 @@
-// select: waits for several operations at once (channels, joins, ticks, limits of time) and performs exactly one.
+// select: waits for several operations at once (channels, joins, ticks, contexts, limits of time) and performs exactly
+// one. Start at select(); any_arm.hpp is for arms whose number is known at run time only.
 #pragma once
-#include <array>
-#include <bit>
 #include <concepts>
-#include <coroutine>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
+#include <ranges>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
+#include <tandem/csp/any_arm.hpp>
 #include <tandem/csp/channel.hpp>
+#include <tandem/csp/detail/any_select.hpp>
 #include <tandem/csp/detail/arms.hpp>
-#include <tandem/csp/detail/select_core.hpp>
+#include <tandem/csp/detail/select_operation.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/after.hpp>
+#include <tandem/runtime/context.hpp>
 #include <tandem/runtime/spawn.hpp>
-#include <tandem/runtime/task.hpp>
 #include <tandem/runtime/ticker.hpp>
 #include <tandem/runtime/time.hpp>
 #include <tandem/runtime/timer.hpp>
@@ -30,110 +29,6 @@ using detail::timed_out;
 /// yields.
 template <class... Arms>
 using selected = std::variant<typename Arms::outcome...>;
-
-namespace detail {
-
-enum class choice : std::uint8_t { random, in_order };
-
-template <choice Choice, class... Arms>
-class [[nodiscard]] select_operation : public tandem::detail::awaitable_base {
-  static_assert(sizeof...(Arms) <= 64, "a select has at most 64 arms");
-  using indices = std::index_sequence_for<Arms...>;
-
- public:
-  explicit select_operation(Arms&... arms) noexcept : arms_{&arms...} {}
-  select_operation(const select_operation&) = delete;
-  select_operation& operator=(const select_operation&) = delete;
-
-  bool await_ready() noexcept {
-    const bool in_slice = tandem::detail::spend_slice();
-    if (!in_slice && tandem::csp::detail::context_over(current_task())) [[unlikely]] {
-      winner_ = select_core::context_over;
-      return false;  // await_suspend() lets others run, even if the caller's loop ignores the outcome
-    }
-    winner_ = try_ready_arms(indices());
-    if (winner_ == select_core::undecided) winner_ = otherwise_position();
-    return winner_ != select_core::undecided && in_slice;
-  }
-
-  template <std::derived_from<tandem::detail::promise_base> P>
-  [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> coroutine) {
-    return wait(tandem::detail::suspend_here(coroutine, *this));
-  }
-
-  result<selected<Arms...>> await_resume() {
-    if (winner_ == select_core::undecided) winner_ = core_.finish(arms_);
-    if (winner_ == select_core::context_over) return fail(context_error(current_task()));
-    return take_outcome(indices());
-  }
-
- private:
-  // True if the task must stay suspended; then it may run elsewhere already, and *this may be gone.
-  bool wait(task_record& task) {
-    if (winner_ != select_core::undecided) {  // it took effect, or is over; only the slice is used up
-      tandem::detail::yield_to_others(task);
-      return true;
-    }
-    if (core_.start(task, arms_)) return true;
-    if (tandem::detail::slice_left()) return false;
-    // It did not have to wait after all, as with a timeout of zero; a loop of such selects must let others run too.
-    winner_ = core_.finish(arms_);
-    tandem::detail::yield_to_others(task);
-    return true;
-  }
-
-  template <std::size_t I>
-  using arm_type = std::variant_alternative_t<I, std::variant<Arms...>>;
-  template <std::size_t I>
-  arm_type<I>& arm() noexcept {
-    return static_cast<arm_type<I>&>(*arms_[I]);
-  }
-
-  template <std::size_t... I>
-  int try_ready_arms(std::index_sequence<I...>) noexcept {
-    std::uint64_t ready = (0U | ... | (std::uint64_t{arm<I>().may_be_ready()} << I));
-    while (ready != 0) {
-      const std::uint64_t chosen = choose(ready);
-      // A compare per arm, so that each call is direct.
-      const bool done = (((chosen == std::uint64_t{1} << I) && arm<I>().attempt()) || ...);
-      if (done) return std::countr_zero(chosen);
-      ready &= ~chosen;
-    }
-    return select_core::undecided;
-  }
-
-  /// One bit of `ready`, which is not 0.
-  static std::uint64_t choose(std::uint64_t ready) noexcept {
-    if constexpr (Choice == choice::random) {
-      if (const auto n = static_cast<std::uint64_t>(std::popcount(ready)); n > 1)
-        for (auto skip = n * tandem::detail::next_random() >> 32; skip > 0; --skip) ready &= ready - 1;
-    }
-    return ready & -ready;
-  }
-
-  static constexpr int otherwise_position() noexcept {
-    int position = select_core::undecided;
-    int i = 0;
-    ((std::same_as<Arms, otherwise_arm> ? position = i++ : i++), ...);
-    return position;
-  }
-
-  template <std::size_t... I>
-  selected<Arms...> take_outcome(std::index_sequence<I...>) {
-    std::optional<selected<Arms...>> taken;
-    (void)((winner_ == int{I} && (taken.emplace(std::in_place_index<I>, arm<I>().take()), true)) || ...);
-    return std::move(*taken);
-  }
-
-  std::array<select_arm*, sizeof...(Arms)> arms_;
-  int winner_ = select_core::undecided;
-  select_core core_;
-};
-
-template <class A>
-concept arm = std::derived_from<A, select_arm>;
-
-}  // namespace detail
 
 /// An arm of select() that receives. Yields result<T>: the value, or errc::closed.
 template <class T>
@@ -151,7 +46,7 @@ template <class T>
 /// An arm of select() that sends a copy of `value`.
 template <std::copy_constructible T>
 [[nodiscard]] auto on_send(const sender<T>& into, const std::type_identity_t<T>& value) {
-  return detail::send_copy_arm<T>(into.target(), value);
+  return detail::send_own_arm<T>(into.target(), value);
 }
 
 /// An arm of select() that joins: it is chosen when the task of `handle` has ended, and leaves the handle empty. Yields
@@ -178,6 +73,13 @@ template <class T>
 /// An arm of select() that receives the next tick of a ticker. Yields what the arm of a timer yields.
 [[nodiscard]] inline auto on_tick(ticker& from) noexcept { return detail::tick_arm(from.source()); }
 
+/// An arm of select() that is chosen when `ctx` is over. Yields an error: why it is over. The caller's own context
+/// needs no arm: its end ends the select.
+/// ```
+/// auto chosen = co_await select(on_recv(jobs), on_done(session), on_done(listener));
+/// ```
+[[nodiscard]] inline auto on_done(context ctx) noexcept { return detail::done_arm(std::move(ctx)); }
+
 /// on_timeout() for a point in time.
 [[nodiscard]] inline auto on_deadline(time_point when) noexcept { return detail::timeout_arm(when); }
 
@@ -197,22 +99,46 @@ template <class T>
 /// ```
 /// Make the arms in the expression that awaits; the same channel may occur in several arms, at either end.
 ///
-/// Suspends: unless an arm is ready, or there is an otherwise() arm.
+/// A select that nobody can complete, such as one over both ends of a rendezvous channel that no other task uses, waits
+/// until the context ends: that is a deadlock, and is reported as one where deadlocks are looked for
+/// (runtime_options::detect_deadlock, testing::sim_runtime), as a task "waiting for an arm of a select".
+///
+/// Suspends: unless an arm is ready, or there is an otherwise() arm; and once in a while after an arm was chosen, to
+///           let others run.
 /// Cancel:   safe; on error no arm took effect.
 /// Errors:   errc::cancelled, errc::deadline_exceeded. A closed channel is an outcome of its arm, not of the select.
-///           Throws std::bad_alloc if there is a timeout arm.
+///           Throws std::bad_alloc if there is a timeout arm. Without arms it does not compile.
 /// Memory:   as send() and recv(). Allocates nothing, but for the timer's place in the heap.
 template <detail::arm... Arms>
-  requires(sizeof...(Arms) > 0)
 [[nodiscard]] auto select(Arms&&... arms) noexcept {
-  return detail::select_operation<detail::choice::random, Arms...>(arms...);
+  return detail::select_of<detail::choice::random>(arms...);
 }
 
 /// select() that prefers earlier arms to later ones.
 template <detail::arm... Arms>
-  requires(sizeof...(Arms) > 0)
 [[nodiscard]] auto select_biased(Arms&&... arms) noexcept {
-  return detail::select_operation<detail::choice::in_order, Arms...>(arms...);
+  return detail::select_of<detail::choice::in_order>(arms...);
+}
+
+/// select() over a vector, an array or a span of any_arms, however many; any_arm.hpp has an example. Yields a
+/// selected_arm: the index of the one that was chosen, and its outcome. Without any arm that is not empty it waits
+/// until the context ends.
+///
+/// The choice is as fair as among arms that are written down. A select looks at every arm, a load or two each; if none
+/// is ready it also enters and leaves each arm's list of waiters, under that arm's lock. So if there are a great many
+/// channels, and few are busy, let their senders share one channel instead. Allocates nothing; any_arm does, when it is
+/// made.
+///
+/// The arms must stay where they are, and untouched, until the select is over.
+template <detail::arm_range Arms>
+[[nodiscard]] auto select(Arms&& arms) noexcept {
+  return detail::select_among<detail::choice::random>(std::ranges::data(arms), std::ranges::size(arms));
+}
+
+/// The same, preferring earlier arms to later ones.
+template <detail::arm_range Arms>
+[[nodiscard]] auto select_biased(Arms&& arms) noexcept {
+  return detail::select_among<detail::choice::in_order>(std::ranges::data(arms), std::ranges::size(arms));
 }
 
 }  // namespace tandem::csp

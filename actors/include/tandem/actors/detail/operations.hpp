@@ -93,6 +93,29 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
   room_waiter waiter_;
 };
 
+/// Delivers an ask, or leaves it to wait for room while its sender waits for the answer; `queued` tells which.
+/// False: it cannot be delivered, and `w.why` says why.
+[[nodiscard]] inline bool send_or_queue(target& to, room_waiter& w, bool& queued) noexcept {
+  switch (to.try_deliver(w.message, w.why)) {
+    case target::delivery::delivered: w.state = room_waiter::phase::admitted; return true;
+    case target::delivery::failed: w.state = room_waiter::phase::failed; return false;
+    case target::delivery::full: break;
+  }
+  const room_waiter::phase reached = to.wait_for_room(w);
+  queued = reached == room_waiter::phase::waiting;
+  return reached != room_waiter::phase::failed;
+}
+
+/// The outcome of an ask. The actor sees the limit pass as the end of its context, and may be faster than our timer.
+template <class R>
+[[nodiscard]] result<R> within(time_point limit, result<R>&& outcome) {
+  if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit) return fail(errc::timed_out);
+  return std::move(outcome);
+}
+
+template <class R>
+class reply_arm;
+
 /// The wait of an ask: for room, if the mailbox is full, and for the answer.
 class ask_wait : protected tandem::detail::completion_wait {
  public:
@@ -136,17 +159,7 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base, priva
       waiter_.state = room_waiter::phase::cancelled;
       return false;
     }
-    const auto delivery = to_->try_deliver(waiter_.message, waiter_.why);
-    if (delivery == target::delivery::failed) {
-      waiter_.state = room_waiter::phase::failed;
-      return false;
-    }
-    if (delivery == target::delivery::full) {
-      queued_ = to_->wait_for_room(waiter_) == room_waiter::phase::waiting;
-      if (!queued_ && waiter_.state == room_waiter::phase::failed) return false;
-    } else {
-      waiter_.state = room_waiter::phase::admitted;
-    }
+    if (!send_or_queue(*to_, waiter_, queued_)) return false;
     waited_ = true;
     return start(task, answer_.get(), limit_, answer_of(*to_, queued_));
   }
@@ -158,17 +171,14 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base, priva
     }
     using reason = completion_wait::ended;
     const reason why = stop_waiting();
-    if (why == reason::completed) {
-      result<R> outcome = answer_.take();
-      // The actor saw the limit pass as the end of its context, and was faster than our timer.
-      if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit_) return fail(errc::timed_out);
-      return outcome;
-    }
+    if (why == reason::completed) return within(limit_, answer_.take());
     if (why == reason::limit) return fail(errc::timed_out);
     return fail(context_error(tandem::detail::current_task()));
   }
 
  private:
+  friend reply_arm<R>;  // takes the ask over
+
   time_point limit_;
   bool waited_ = false;
   tandem::detail::completion_ptr<R> answer_;

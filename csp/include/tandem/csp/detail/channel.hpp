@@ -51,6 +51,7 @@ struct send_operands : operands {
 template <class T>
 struct held_copy {
   explicit held_copy(const T& value) : copy(value) {}
+  explicit held_copy(T&& value) noexcept : copy(std::move(value)) {}
   T copy;
 };
 

@@ -46,6 +46,12 @@ result<void> blocking_send(channel<T>* c, T& value) {
   return {};
 }
 
+inline result<void> close(channel_base* c) noexcept {
+  if (!c) return fail(error_of(errc::failed_precondition));
+  if (!c->close()) return fail(error_of(errc::closed));
+  return {};
+}
+
 template <class T>
 result<T> try_recv(channel<T>& c) {
   received_value<T> received;

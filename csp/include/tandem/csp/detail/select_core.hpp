@@ -1,5 +1,6 @@
 // What select() does, whatever its arms are: the base of arms, and registering, parking and finishing.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -9,7 +10,13 @@
 
 namespace tandem::csp::detail {
 
-/// One thing a select waits for. Lives in the expression that awaits the select; used by one select, once.
+/// One thing a select waits for. Used by one select at a time, and in one place from enlist() to delist(); between two
+/// selects it may be moved to another.
+///
+/// What else a kind of arm has (0019 says what each must promise):
+///   outcome  what take() yields, once, if the arm won;
+///   repeats  whether it may be waited for again after that;
+///   retain() and release(), if it borrows something that can be shared, for an arm that is stored: see any_arm.
 class select_arm {
  public:
   /// May attempt() succeed? A hint: it looks without a lock, but misses nothing that happened before.
@@ -29,6 +36,25 @@ class select_arm {
  protected:
   select_arm() = default;
   ~select_arm() = default;
+};
+
+/// The arms of a select, in order, wherever the pointers to them are kept.
+class arm_list {
+ public:
+  arm_list() = default;
+  explicit arm_list(std::span<select_arm* const> arms) noexcept
+      : first_(arms.data()), stride_(1), size_(static_cast<std::uint32_t>(arms.size())) {}
+  /// `first` is the first word of the first of `size` objects, each of `stride` words.
+  arm_list(select_arm* const* first, std::size_t stride, std::size_t size) noexcept
+      : first_(first), stride_(stride), size_(static_cast<std::uint32_t>(size)) {}
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  [[nodiscard]] select_arm& operator[](std::uint32_t i) const noexcept { return *first_[i * stride_]; }
+
+ private:
+  select_arm* const* first_ = nullptr;
+  std::size_t stride_ = 0;
+  std::uint32_t size_ = 0;
 };
 
 /// The waiting part of a select. Its states are those of selection:
@@ -51,17 +77,17 @@ class select_core {
 
   /// True if the task must stay suspended; then it may run elsewhere already, and *this may be gone.
   /// Errors: throws std::bad_alloc if a timer cannot be kept; no arm has taken effect then.
-  [[nodiscard]] bool start(task_record& task, std::span<select_arm* const> arms);
+  [[nodiscard]] bool start(task_record& task, arm_list arms);
 
   /// After the suspension, or after start() returned false: the arm that won, or context_over.
-  [[nodiscard]] int finish(std::span<select_arm* const> arms) noexcept;
+  [[nodiscard]] int finish() noexcept;
 
  private:
-  void delist(std::span<select_arm* const> arms, int winner) noexcept;
+  void delist(int winner) noexcept;
 
   selection selection_;
-  select_arm* const* arms_ = nullptr;  // for a task that will not run again
-  std::uint32_t enlisted_ = 0;  // the first so many arms have enlisted
+  arm_list arms_;
+  std::uint32_t enlisted_ = 0;  // so many arms have enlisted, from the first on
   bool waits_ = false;          // begin_wait() was called
   bool parked_ = false;
 };
