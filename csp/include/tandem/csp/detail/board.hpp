@@ -78,8 +78,8 @@ template <class Board>
 class posting_end {
  public:
   /// Closes the channel: later sends fail with errc::closed, and receivers get it once they have seen what was sent
-  /// before. True if this call closed it.
-  bool close() const noexcept { return board_ && board_->close(); }
+  /// before.   Errors: as sender::close().
+  result<void> close() const noexcept { return detail::close(board_); }
   [[nodiscard]] bool is_closed() const noexcept { return board_ && board_->is_closed(); }
 
   /// True unless default-constructed or moved from.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <tandem/csp/detail/channel.hpp>
+#include <tandem/csp/detail/immediate.hpp>
 
 namespace tandem::csp::detail {
 
@@ -13,8 +14,8 @@ class sending_end {
  public:
   using value_type = T;
 
-  /// As sender::close(): buffered values are received first. True if this call closed the channel.
-  bool close() const noexcept { return channel_ && channel_->close(); }
+  /// As sender::close(): buffered values are received first.
+  result<void> close() const noexcept { return detail::close(channel_); }
 
   [[nodiscard]] bool is_closed() const noexcept { return channel_ && channel_->is_closed(); }
   /// The number of buffered values, at some moment during the call.
