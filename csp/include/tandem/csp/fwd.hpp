@@ -10,6 +10,8 @@ class receiver;
 class group;
 template <class T>
 class pipeline;
+template <class Job>
+class worker_pool;
 
 namespace detail {
 class channel_base;
