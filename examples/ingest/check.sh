@@ -24,6 +24,9 @@ serve() {
   "$ingest" serve --folder "$dir/$1" --port 0 "${@:2}" >"$dir/$1.out" 2>"$dir/$1.err" &
   server=$!
   servers+=("$server")
+  await_port "$1"
+}
+await_port() {
   until grep -qs '^listening on ' "$dir/$1.out"; do
     kill -0 "$server" 2>/dev/null || wrong "$1 does not start"
     sleep 0.05
@@ -88,7 +91,8 @@ say 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
 expect 200 ok
 say 'HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
 headers_only=1 expect 200 'Content-Length: 15'
-say "$(printf 'POST /documents HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1\\r\\n\\r\\n%s' 4 5 6)"  # without waiting for replies
+# Three at once, without waiting for replies.
+say "$(printf 'POST /documents HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1\\r\\n\\r\\n%s' 4 5 6)"
 expect 202
 expect 202
 expect 202
@@ -151,8 +155,7 @@ acknowledged=$(sed -n 's/^status 200: //p' "$dir/few_load.out")
 (ulimit -f 8; exec "$ingest" serve --folder "$dir/slow" --port 0 --patience 1) >"$dir/slow.out" 2>"$dir/slow.err" &
 server=$!
 servers+=("$server")
-until grep -qs '^listening on ' "$dir/slow.out"; do kill -0 "$server" || wrong 'slow does not start'; sleep 0.05; done
-port=$(sed -n 's/^listening on .*://p' "$dir/slow.out")
+await_port slow
 connect
 say 'POST /documents HTTP/1.1\r\n'
 expect 408
@@ -171,7 +174,24 @@ disconnect
 kill -INT "$server"
 ends 0 slow_end wait "$server"
 says slow.err '^ingest: a document could not be stored: '
-printf '%s\n' "$large" "$large" '"small"' | cmp - "$dir/slow/documents-000001.jsonl" || wrong 'a torn document is stored'
+printf '%s\n' "$large" "$large" '"small"' | cmp - "$dir/slow/documents-000001.jsonl" || wrong 'what a full disk left'
+
+# Another connection than the one it may have waits until that is gone.
+serve single --connections 1
+connect
+post 1
+expect 202
+first=$client
+connect
+post 2
+read -r -t 0.3 -u "$client" status && wrong "a second connection is served: $status"
+second=$client client=$first
+disconnect
+client=$second
+expect 202
+disconnect
+kill -INT "$server"
+ends 0 single_end wait "$server"
 
 # Files; a second run does not touch the files of the first.
 printf '{"a":\n 1}\n' >"$dir/a.json"

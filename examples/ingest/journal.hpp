@@ -37,8 +37,8 @@ struct journal_counts {
 /// Files documents-000001.jsonl, …: a document per line. A file is begun anew by each run, so what a crash may have
 /// torn stays the last line of its file.
 ///
-/// One task writes. While it does, documents gather; they are its next batch. Its waits are not cancelled: a document it
-/// has is settled.
+/// One task writes. While it does, documents gather; they are its next batch. Its waits are not cancelled: a document
+/// it has is settled.
 class journal {
  public:
   explicit journal(journal_options o);

@@ -46,8 +46,9 @@ std::string request_text(const load_options& o, std::size_t connection, std::uin
   if (document.size() + end.size() < o.document_bytes)
     document.append(o.document_bytes - document.size() - end.size(), 'x');
   document += end;
-  return fmt::format("POST /documents HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-                     o.host, o.port, document.size(), document);
+  return fmt::format(
+      "POST /documents HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+      o.host, o.port, document.size(), document);
 }
 
 // What the server says: the status of the next reply on this connection.
@@ -103,7 +104,7 @@ result<void> report(const std::vector<tally>& counts, duration took) {
   }
   if (all.microseconds.empty()) return fail(errc::unavailable, "there was not one reply");
   const double seconds = std::chrono::duration<double>(took).count();
-  fmt::print("{:.0f} requests per minute: {} in {:.1f} s; time to a reply: median {:.0f} us, 99 of 100 within {:.0f} us\n",
+  fmt::print("{:.0f} requests per minute: {} in {:.1f} s; a reply took {:.0f} us, 99 of 100 at most {:.0f} us\n",
              static_cast<double>(all.microseconds.size()) * 60 / seconds, all.microseconds.size(), seconds,
              at_rank(all.microseconds, 0.5), at_rank(all.microseconds, 0.99));
   result<void> good;

@@ -18,8 +18,8 @@ struct load_options {
   std::chrono::seconds length{10};
 };
 
-/// Posts documents for that long, each connection one after the other; prints replies by status, requests per minute and
-/// the time to a reply.
+/// Posts documents for that long, each connection one after the other; prints requests per minute, the time to a reply
+/// (median and 99th percentile), and replies by status.
 /// Errors: a connection failed, or the server replied with something else than 200, 202 or 429.
 [[nodiscard]] tandem::task<tandem::result<void>> load(load_options options);
 

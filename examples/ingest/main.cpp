@@ -1,6 +1,6 @@
 // Takes JSON documents over HTTP, or from files, and stores them: a bounded worker pool (csp::worker_pool) between what
 // comes and what the disk takes. When the pool is full clients are told 429 and come again; nothing is acknowledged
-// before it is stored; Ctrl-C stores what was taken, and then ends. `ingest --help` and `ingest serve --help` tell more.
+// before it is stored; Ctrl-C stores what was taken, and then ends. `ingest serve --help` tells more.
 //
 // Run: build/release/examples/ingest/ingest serve --folder /tmp/documents    Prints: listening on 127.0.0.1:8080
 //      curl -i -d '{"n": 1}' http://127.0.0.1:8080/documents                 Prints: HTTP/1.1 202 Accepted …

@@ -9,7 +9,8 @@
 namespace ingest {
 namespace {
 
-constexpr const char* description = "Takes JSON documents over HTTP or from files and appends them to files, one per line.";
+constexpr const char* description =
+    "Takes JSON documents over HTTP or from files and appends them to files, one per line.";
 
 constexpr const char* replies =
     "POST /documents takes a document, GET /stats gives numbers, GET /healthz says whether it serves.\n"
@@ -32,7 +33,8 @@ void add_store_options(CLI::App& app, store_options& store) {
   app.add_option("--folder", store.journal.folder, "Where to store: documents-000001.jsonl, …")
       ->required()
       ->type_name("DIR");
-  static const std::map<std::string, sync_policy> policies{{"never", sync_policy::never}, {"batch", sync_policy::batch}};
+  static const std::map<std::string, sync_policy> policies{{"never", sync_policy::never},
+                                                           {"batch", sync_policy::batch}};
   app.add_option("--sync", store.journal.sync, "Whether a document is on the disk before it counts as stored")
       ->transform(CLI::CheckedTransformer(policies, CLI::ignore_case))
       ->default_str("never")

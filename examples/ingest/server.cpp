@@ -20,6 +20,7 @@
 #include <tandem/errors/exception.hpp>
 #include <tandem/errors/format.hpp>
 #include <tandem/runtime/asio.hpp>
+#include <tandem/runtime/blocking.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/or_return.hpp>
 #include <tandem/runtime/sleep.hpp>
@@ -37,6 +38,7 @@ using asio::ip::tcp;
 
 namespace {
 
+constexpr std::size_t large = 64 * 1024;  // a body whose check would hold a worker for more than a millisecond
 constexpr std::string_view retry_soon = "Retry-After: 1\r\n";
 
 http_reply problem(unsigned status, const std::string& what, std::string_view fields = {}) {
@@ -145,7 +147,13 @@ task<result<http_reply>> server::answer(http_request request) {
 
 task<result<http_reply>> server::take(std::string body) {
   if (stopping_) co_return problem(503, "the server is shutting down", retry_soon);
-  auto line = one_line_of_json(std::move(body));
+  result<std::string> line;
+  if (body.size() > large) {
+    auto check = run_blocking([text = std::move(body)]() mutable { return one_line_of_json(std::move(text)); });
+    line = co_await check.join();
+  } else {
+    line = one_line_of_json(std::move(body));
+  }
   if (!line) co_return problem(400, line.error().message());
   const auto d = std::make_shared<document>(std::move(*line));
   if (auto taken = co_await store_.submit(d); !taken) co_return reply_to_failure(taken.error());
@@ -202,7 +210,8 @@ result<tcp::acceptor> listen(asio::io_context& io, const server_options& o) {
   try {
     return tcp::acceptor(io, tcp::endpoint(asio::ip::make_address(o.address), o.port));
   } catch (const std::exception&) {  // such as a port that is taken
-    return fail(wrap(from_exception(std::current_exception()), fmt::format("cannot listen on {}:{}", o.address, o.port)));
+    const std::string where = fmt::format("cannot listen on {}:{}", o.address, o.port);
+    return fail(wrap(from_exception(std::current_exception()), where));
   }
 }
 

@@ -23,7 +23,8 @@ struct server_options {
   store_options store;
 };
 
-/// Serves until SIGINT or SIGTERM, then stores what it has taken and prints what it did. A second signal cuts that short.
+/// Serves until SIGINT or SIGTERM, then stores what it has taken and prints what it did. A second signal cuts that
+/// short.
 /// Errors: it could not listen, or go on accepting; documents were lost at the end.
 [[nodiscard]] tandem::task<tandem::result<void>> serve(server_options options);
 

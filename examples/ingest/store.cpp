@@ -31,7 +31,8 @@ csp::worker_pool_options<document_ptr> options_of_pool(const store_options& o, s
 }  // namespace
 
 document_store::document_store(const store_options& o)
-    : journal_(o.journal), pool_([this](document_ptr d) { return store(std::move(d)); }, options_of_pool(o, complained_)) {}
+    : journal_(o.journal),
+      pool_([this](document_ptr d) { return store(std::move(d)); }, options_of_pool(o, complained_)) {}
 
 task<result<void>> document_store::submit(document_ptr d) { co_return co_await pool_.submit(std::move(d)); }
 

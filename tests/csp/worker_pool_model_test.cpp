@@ -118,7 +118,8 @@ TEST_P(WorkerPoolModel, KeepsCountOfEveryJob) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, WorkerPoolModel, ::testing::Values(pool_full::wait, pool_full::reject, pool_full::drop));
+INSTANTIATE_TEST_SUITE_P(Policies, WorkerPoolModel,
+                         ::testing::Values(pool_full::wait, pool_full::reject, pool_full::drop));
 
 }  // namespace
 }  // namespace tandem::csp

@@ -213,6 +213,42 @@ TEST(WorkerPoolSubmit, InALoopNoticesACancelThoughItNeverWaits) {
   EXPECT_LE(accepted, 256);
 }
 
+TEST(WorkerPoolSubmit, DoesNotTieTheJobToItsCallersContext) {
+  sim_runtime sim;
+  sleeper s;
+  auto body = [&]() -> task<result<void>> {
+    worker_pool<duration> pool(s.handler());
+    const cancel_source over;
+    TANDEM_CO_TRY(co_await with_context(over.context(), pool.submit(10ms)));
+    over.cancel();
+    auto ended = co_await pool.shutdown(1s);
+    EXPECT_EQ(pool.stats().done, 1U);
+    co_return ended;
+  };
+  EXPECT_TRUE(sim.run(body).has_value());
+  EXPECT_TRUE(s.ends.empty());
+}
+
+TEST(WorkerPoolSubmit, ThatWaitsFailsWhenThePoolIsDestroyed) {
+  sim_runtime sim;
+  auto body = [&]() -> task<> {
+    join_handle<result<void>> waiting;
+    auto job = std::make_unique<int>(2);
+    {
+      worker_pool<std::unique_ptr<int>> pool(
+          [](std::unique_ptr<int>) -> task<result<void>> { co_return co_await sleep_for(1h); },
+          {.max_workers = 1, .queue_capacity = 0});
+      EXPECT_TRUE((co_await pool.submit(std::make_unique<int>(1))).has_value());
+      waiting = spawn(pool.submit(std::move(job)));
+      co_await yield();
+      EXPECT_EQ(pool.stats().waiting, 1U);
+    }
+    EXPECT_EQ((co_await waiting.join()).error(), errc::closed);
+    EXPECT_NE(job, nullptr);
+  };
+  EXPECT_TRUE(sim.run(body).has_value());
+}
+
 TEST(WorkerPoolWorkers, GrowWithTheLoadUpToMax) {
   sim_runtime sim;
   sleeper s;
@@ -447,14 +483,32 @@ TEST(WorkerPoolShutdown, WakesSubmittersThatWait) {
   EXPECT_EQ(s.began.size(), 1U);
 }
 
+TEST(WorkerPoolShutdown, MayBeAwaitedBySeveralAndTheShortestLimitHolds) {
+  sim_runtime sim;
+  sleeper s;
+  auto body = [&]() -> task<result<void>> {
+    worker_pool<duration> pool(s.handler());
+    TANDEM_CO_TRY(co_await pool.submit(10s));
+    const time_point before = now();
+    auto patient = spawn(pool.shutdown(1h));
+    auto hasty = spawn(pool.shutdown(1s));
+    EXPECT_EQ((co_await patient.join()).error(), errc::timed_out);
+    EXPECT_EQ((co_await hasty.join()).error(), errc::timed_out);
+    EXPECT_EQ(now() - before, 1s);
+    co_return result<void>();
+  };
+  EXPECT_TRUE(sim.run(body).has_value());
+}
+
 TEST(WorkerPoolShutdown, WithoutWorkersIsDoneAtOnce) {
   sim_runtime sim;
+  const time_point before = sim.now();
   auto body = [&]() -> task<result<void>> {
     worker_pool<int> pool([](int) -> task<result<void>> { co_return result<void>(); });
     co_return co_await pool.shutdown(0s);
   };
   EXPECT_TRUE(sim.run(body).has_value());
-  EXPECT_EQ(sim.now(), sim_runtime().now());
+  EXPECT_EQ(sim.now(), before);
 }
 
 TEST(WorkerPoolShutdownAfter, JoinsTheJobsHoweverTheBodyEnds) {

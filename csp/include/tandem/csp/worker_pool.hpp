@@ -22,30 +22,29 @@
 
 namespace tandem::csp {
 
-/// Runs `handler(job)` for each job, in up to max_workers tasks. A job goes to the worker that became idle last, so that
-/// those not needed end; if none is idle, to a new one; then into the queue; then it is as pool_full says:
+/// Runs `handler(job)` for each job, in up to max_workers tasks. A job goes to the worker that became idle last, so
+/// that those not needed end; if none is idle, to a new one; then into the queue; then it is as pool_full says:
 ///
-/// | state                 | wait                | reject           | drop               | try_submit(), wait; else as there |
-/// |-----------------------|---------------------|------------------|--------------------|-----------------------------------|
-/// | a worker, or room     | taken               | taken            | taken              | taken                             |
-/// | full                  | waits               | errc::overloaded | success; destroyed | errc::would_block                 |
-/// | shut down, or ended   | errc::closed        | errc::closed     | errc::closed       | errc::closed                      |
+/// | state               | wait; try_submit()      | reject           | drop               |
+/// |---------------------|-------------------------|------------------|--------------------|
+/// | a worker, or room   | taken                   | taken            | taken              |
+/// | full                | waits; errc::would_block | errc::overloaded | success; destroyed |
+/// | shut down, or ended | errc::closed            | errc::closed     | errc::closed       |
 ///
-/// Jobs that are functions or tasks need no special pool: `worker_pool<task<result<void>>> pool([](auto job) { return
-/// job; });`.
+/// Jobs may be tasks: `worker_pool<task<result<void>>> pool([](task<result<void>> job) { return job; });`.
 ///
 /// Workers run under the pool's context, a child of the context it was made in, and jobs with a job_limit under a child
 /// of that. A job does not inherit the submitter's context. When the pool's context is over the pool is ended, as by a
 /// shutdown() whose limit has passed.
 ///
-/// Owns:    the handler, the jobs it took, and the workers. Destroying it ends it, and does not wait: jobs that have not
-///          begun are lost (on_lost; else their number is printed to stderr), those that run are cancelled and go on
-///          until they notice, so they must not refer to the scope the pool was in. shutdown_after() always waits.
-/// Threads: submit…() and shutdown…() by tasks, the rest by any thread. Made by a task. The handler is called by several
-///          workers at a time. Neither moved nor copied.
+/// Owns:    the handler, the jobs it took, and the workers. Destroying it ends it, and does not wait: jobs that have
+///          not begun are lost (on_lost; else their number is printed to stderr), those that run are cancelled and go
+///          on until they notice, so they must not refer to the scope the pool was in. shutdown_after() always waits.
+/// Threads: submit() and shutdown…() by tasks, the rest by any thread. Made by a task. The handler is called by
+///          several workers at a time. Neither moved nor copied.
 /// Order:   jobs begin in the order they were taken; submitters that wait are served in the order they came.
 /// Memory:  everything before submit() is visible to the handler, and everything a handler did to who sees shutdown()
-///          return. A job that found no idle worker allocates that, or waits in the room that was allocated at first.
+///          return. The room for all that may queue is allocated when the pool is made.
 template <class Job>
 class worker_pool {
   static_assert(std::is_object_v<Job> && std::is_nothrow_move_constructible_v<Job> &&

@@ -46,7 +46,7 @@ struct worker_pool_stats {
   std::uint64_t failed = 0;     ///< … whose handler failed, threw, or was destroyed by the runtime's shutdown.
   std::uint64_t expired = 0;    ///< … that did not begin within job_limit.
   std::uint64_t lost = 0;       ///< … that did not begin because the pool was ended.
-  std::uint64_t rejected = 0;   ///< Jobs that found the pool full and stayed with the caller, those of try_submit() too.
+  std::uint64_t rejected = 0;   ///< Jobs that found the pool full and stayed with the caller, of try_submit() too.
   std::uint64_t dropped = 0;    ///< Jobs that found it full and were destroyed.
 
   std::size_t queued = 0;

@@ -80,8 +80,9 @@ struct pool_worker : pool_node {
 /// A submit() that waits for room.
 template <class Job>
 struct pool_submitter : pool_node {
-  pool_submitter(pool_state<Job>& to, Job& j, time_point when) : pool_node(to.site()), pool(to), job(j), submitted(when) {}
-  ~pool_submitter() { pool.leave(*this); }
+  pool_submitter(pool_state<Job>& to, Job& j, time_point when)
+      : pool_node(to.site()), pool(to), job(j), submitted(when) {}
+  ~pool_submitter() { (void)pool.leave(*this); }
 
   pool_state<Job>& pool;
   Job& job;
@@ -90,8 +91,8 @@ struct pool_submitter : pool_node {
 };
 
 /// (W1) While jobs queue or submitters wait, there are as many workers as there may be, and none is idle. So a job goes
-///      to an idle worker, a new one, the queue, or nowhere, in this order; and jobs begin in the order they were taken.
-///      (If a worker could not be started for lack of memory, jobs may queue all the same; the next submit() starts one.)
+///      to an idle worker, a new one, the queue, or nowhere, in this order; and jobs begin as they were taken. (If a
+///      worker could not be started for lack of memory, jobs may queue all the same; the next submit() starts one.)
 /// (W2) Under lock_ every job that was taken is counted in exactly one place, so a snapshot always adds up.
 /// (W3) Nothing of the user's but moves of jobs runs under lock_; no task is started or woken, no context cancelled.
 /// (W4) A worker stops counting as one in the same section in which it finds that there is nothing for it to do.
@@ -206,6 +207,12 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
     return fail(jobs_lost(why, site_, lost, cut_off));
   }
 
+  /// What ended the pool: shutdown() and the destructor say so, else it was its context.
+  [[nodiscard]] error why_ended() const {
+    const std::lock_guard hold(lock_);
+    return ended_ ? ended_ : context().why();
+  }
+
   [[nodiscard]] worker_pool_stats stats() const noexcept {
     const std::lock_guard hold(lock_);
     worker_pool_stats now = totals_;
@@ -285,7 +292,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
     w.waited = begun - own.submitted;
     if (context().is_over()) {
       w.last = job_end::lost;
-      tell_lost(std::move(own.job), context().why());
+      tell_lost(std::move(own.job), why_ended());
       co_return;
     }
     if (begun >= deadline) {
@@ -359,7 +366,8 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   }
 
   void launch(std::unique_ptr<worker> w) {
-    tandem::detail::spawn_on(*home_, work(std::move(w)), spawn_options(options_.name, source_.context()), site_).disown();
+    const spawn_options as_worker(options_.name, source_.context());
+    tandem::detail::spawn_on(*home_, work(std::move(w)), as_worker, site_).disown();
   }
 
   // Launches a worker that has its first job. After an exception, and after taking::closed because the runtime takes no
