@@ -107,6 +107,12 @@ expect 413 'Connection: close'
 hear
 [[ $status == closed ]] || wrong "after 413: $status"
 disconnect
+# A client that does not wait hears of it, too.
+connect
+say 'POST /documents HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n'
+head -c 5000000 /dev/zero >&"$client"
+expect 413
+disconnect
 connect
 say "GET /healthz HTTP/1.1\r\nX: $(printf 'x%.0s' {1..600})\r\n\r\n"
 expect 431
@@ -181,6 +187,10 @@ serve single --connections 1
 connect
 post 1
 expect 202
+post "[$(printf '%s,' {1..20000})0]"  # large ones are checked elsewhere
+expect 202
+post "[$(printf '%s,' {1..20000})]"
+expect 400 'parse error at line 1'
 first=$client
 connect
 post 2
@@ -201,7 +211,7 @@ says files.out '^stored 3 documents$'
 says files.err "^ingest: $dir/b.jsonl:3: parse error"
 says files.err "missing.json"
 ends 0 files_again "$ingest" files --folder "$dir/files" --sync batch "$dir/a.json"
-[[ $(cat "$dir/files/documents-000001.jsonl") == $'{"a":  1} \n1\n"three"' ]] || wrong 'what files stores'
+[[ $(sort "$dir/files/documents-000001.jsonl") == $'"three"\n1\n{"a":  1} ' ]] || wrong 'what files stores'
 [[ $(cat "$dir/files/documents-000002.jsonl") == '{"a":  1} ' ]] || wrong 'what files stores again'
 ends 1 no_folder "$ingest" files --folder /dev/null/x "$dir/a.json"
 says no_folder.err '^ingest: cannot make the folder /dev/null/x'

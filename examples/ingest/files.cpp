@@ -1,13 +1,17 @@
 #include "files.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include <tandem/errors/exception.hpp>
 #include <tandem/errors/format.hpp>
 #include <tandem/runtime/file.hpp>
 #include <tandem/runtime/or_return.hpp>
@@ -29,13 +33,25 @@ class loader {
 
   task<result<file_counts>> load(std::vector<std::string> paths) {
     co_await or_return(store_.open());
-    for (const std::string& path : paths) co_await or_return(load_file(path));
-    while (!under_way_.empty()) co_await or_return(settle_first());
-    co_await or_return(store_.close(patience));
+    result<void> loaded;
+    try {
+      loaded = co_await load_all(paths);
+    } catch (...) {
+      loaded = fail(from_exception(std::current_exception()));
+    }
+    const auto closed = co_await store_.close(patience);
+    if (!loaded) co_return fail(loaded.error());
+    if (!closed) co_return fail(closed.error());
     co_return counts_;
   }
 
  private:
+  task<result<void>> load_all(const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) co_await or_return(load_file(path));
+    while (!under_way_.empty()) co_await or_return(settle_first());
+    co_return {};
+  }
+
   task<result<void>> load_file(const std::string& path) {
     auto text = co_await read_file(path);
     if (!text) {

@@ -17,7 +17,7 @@ struct file_counts {
 };
 
 /// Stores what the files hold: a document per line in *.jsonl and *.ndjson, where empty lines do not count, and one
-/// document in others. What is wrong is printed to stderr, with file and line; the rest is stored.
+/// document in others. What is wrong is printed to stderr, with file and line; the rest is stored, in any order.
 /// Errors: documents that are JSON could not be stored.
 [[nodiscard]] tandem::task<tandem::result<file_counts>> ingest_files(store_options options,
                                                                      std::vector<std::string> paths);

@@ -40,7 +40,7 @@ http_request request_of(http::request<http::string_body> from) {
   }
   const auto target = from.target();
   made.path.assign(target.data(), std::min(target.size(), target.find('?')));
-  made.keep_alive = from.keep_alive();
+  made.keep_alive = from.version() >= 11 && from.keep_alive();
   made.body = std::move(from.body());
   return made;
 }
@@ -130,6 +130,15 @@ task<result<void>> http_connection::write(const http_reply& reply, bool with_bod
   out_ += "\r\n";
   if (with_body) out_ += reply.body;
   co_return co_await send(out_);
+}
+
+task<> http_connection::finish() {
+  asio::error_code failed;
+  peer_.shutdown(asio::ip::tcp::socket::shutdown_send, failed);
+  for (bool more = !failed; more;) {
+    begin_ = end_ = 0;
+    more = (co_await fill()).has_value();
+  }
 }
 
 // Mostly the socket takes a reply at once.

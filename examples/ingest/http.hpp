@@ -55,6 +55,10 @@ class http_connection {
 
   [[nodiscard]] tandem::task<tandem::result<void>> write(const http_reply& reply, bool with_body);
 
+  /// Ends the own side, and reads on until the client ends his: what was written last could not reach a client that
+  /// still sends if the connection was closed at once. To be given a time limit.
+  [[nodiscard]] tandem::task<> finish();
+
  private:
   [[nodiscard]] tandem::task<tandem::result<void>> fill();
   [[nodiscard]] tandem::task<tandem::result<void>> send(std::string_view text);

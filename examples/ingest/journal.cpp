@@ -71,18 +71,18 @@ task<result<void>> journal::open_next_file() {
     file_options fresh = file_options::to_replace();
     fresh.creation = file_creation::must_be_new;
     auto opened = co_await file::open(path, fresh);
-    if (opened) {
-      file_ = std::move(*opened);
-      break;
+    if (!opened && opened.error() == errc::already_exists) continue;
+    if (!opened) co_return fail(std::move(opened).error());
+    if (options_.sync != sync_policy::never) {
+      auto synced = run_blocking([this] { return sync_folder(options_.folder); });
+      co_await or_return(synced.join());
     }
-    if (opened.error() != errc::already_exists) co_return fail(std::move(opened).error());
+    file_ = std::move(*opened);
+    size_ = 0;
+    torn_ = false;
+    ++counts_.files;
+    co_return {};
   }
-  size_ = 0;
-  torn_ = false;
-  ++counts_.files;
-  if (options_.sync == sync_policy::never) co_return {};
-  auto synced = run_blocking([this] { return sync_folder(options_.folder); });
-  co_return co_await synced.join();
 }
 
 task<> journal::write() {
@@ -110,8 +110,8 @@ task<> journal::write() {
 
 task<result<void>> journal::store(const std::string& text) {
   if (size_ >= options_.file_bytes) {
-    co_await or_return(file_.close());
-    file_ = {};
+    file full = std::move(file_);
+    co_await or_return(full.close());
   }
   if (!file_) co_await or_return(open_next_file());
   // What a write that failed has left must not be taken for documents, whatever comes after it.

@@ -24,7 +24,7 @@
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/or_return.hpp>
 #include <tandem/runtime/sleep.hpp>
-#include <tandem/runtime/spawn.hpp>
+#include <tandem/runtime/this_task.hpp>
 #include <tandem/runtime/with_context.hpp>
 #include <tandem/sync/semaphore.hpp>
 
@@ -39,6 +39,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::size_t large = 64 * 1024;  // a body whose check would hold a worker for more than a millisecond
+constexpr std::chrono::seconds lingering = 2s;  // for a client to read why its request was not read to its end
 constexpr std::string_view retry_soon = "Retry-After: 1\r\n";
 
 http_reply problem(unsigned status, const std::string& what, std::string_view fields = {}) {
@@ -62,6 +63,7 @@ class server {
   task<result<void>> run();
 
  private:
+  task<result<void>> drain(tcp::acceptor& acceptor);
   task<result<void>> accept_all(tcp::acceptor& acceptor);
   task<> obey(asio::signal_set& signals, const cancel_source& serving, const cancel_source& ending);
   task<> talk(http_connection peer, sync::semaphore::permits place);
@@ -105,6 +107,7 @@ task<> server::talk(http_connection peer, sync::semaphore::permits) {
     auto incoming = co_await with_deadline(limit, peer.read());
     http_reply reply;
     bool with_body = true;
+    const bool refused = !incoming || !incoming->request;
     if (!incoming) {
       if (incoming.error() != errc::deadline_exceeded) co_return;
       reply = problem(408, "the request took too long");
@@ -123,6 +126,7 @@ task<> server::talk(http_connection peer, sync::semaphore::permits) {
     ++replies_[reply.status];
     const auto written = co_await with_timeout(options_.patience, peer.write(reply, with_body));
     if (!written) co_return;
+    if (refused) co_await with_timeout(lingering, peer.finish());
   }
 }
 
@@ -215,6 +219,18 @@ result<tcp::acceptor> listen(asio::io_context& io, const server_options& o) {
   }
 }
 
+// Who comes while what was taken is stored is told that this is the end, rather than nothing.
+task<result<void>> server::drain(tcp::acceptor& acceptor) {
+  stopping_ = true;
+  result<void> drained;
+  (void)co_await csp::with_group([&](csp::group& late) -> task<> {
+    late.go(accept_all(acceptor), "late connections");
+    drained = co_await store_.close(options_.grace);
+    late.cancel();
+  });
+  co_return drained;
+}
+
 task<result<void>> server::run() {
   tcp::acceptor acceptor = co_await or_return(listen(this_task::io(), options_));
   asio::signal_set signals(this_task::io(), SIGINT, SIGTERM);
@@ -224,23 +240,24 @@ task<result<void>> server::run() {
 
   const cancel_source serving(this_task::context());
   const cancel_source ending(this_task::context());
-  auto obeying = spawn(obey(signals, serving, ending), spawn_options::cancellable("signals"));
-  const auto accepted = co_await with_context(serving.context(), accept_all(acceptor));
-
-  // Who comes now is told that this is the end, rather than nothing.
-  stopping_ = true;
-  auto late = spawn(accept_all(acceptor), spawn_options::cancellable("late connections"));
-  const auto drained = co_await with_context(ending.context(), store_.close(options_.grace));
-  late.cancel();
-  (void)co_await late.join();
-  acceptor.close();
-  idle_.cancel();
-  (void)co_await with_context(ending.context(), with_timeout(options_.grace, connections_.wait()));
-  obeying.cancel();
-  (void)co_await obeying.join();
+  result<void> accepted, drained;
+  const auto ended = co_await csp::with_group([&](csp::group& background) -> task<> {
+    background.go(obey(signals, serving, ending), "signals");
+    accepted = co_await with_context(serving.context(), accept_all(acceptor));
+    drained = co_await with_context(ending.context(), drain(acceptor));
+    acceptor.close();
+    idle_.cancel();
+    (void)co_await with_context(ending.context(), with_timeout(options_.grace, connections_.wait()));
+    background.cancel();
+  });
+  // Nothing is left of them unless something was thrown.
+  connections_.cancel();
+  (void)co_await without_cancel(connections_.wait());
+  (void)co_await store_.close(0s);
   print_summary();
   if (!drained) co_return fail(wrap(drained.error(), "not all documents could be stored"));
-  if (accepted.error() != errc::cancelled) co_return fail(accepted.error());
+  if (!accepted && accepted.error() != errc::cancelled) co_return accepted;
+  if (!ended && ended.error() != errc::cancelled) co_return ended;
   co_return {};
 }
 

@@ -682,6 +682,23 @@ TEST(WorkerPoolMisuse, Throws) {
   EXPECT_THROW(worker_pool<int>{handler}, std::logic_error);
 }
 
+TEST(WorkerPoolMisuse, ShutdownByAJobOfItsOwnThrows) {
+  sim_runtime sim;
+  auto body = [&]() -> task<result<void>> {
+    worker_pool<int>* own = nullptr;
+    std::vector<error> told;
+    worker_pool<int> pool([&](int) -> task<result<void>> { co_return co_await own->shutdown(1s); },
+                          {.on_failed = [&](const error& e) { told.push_back(e); }});
+    own = &pool;
+    TANDEM_CO_TRY(co_await pool.submit(1));
+    auto ended = co_await pool.shutdown(1s);
+    EXPECT_EQ(told.size(), 1U);
+    EXPECT_NE(told.at(0).message().find("cannot wait for the pool's end"), std::string::npos);
+    co_return ended;
+  };
+  EXPECT_TRUE(sim.run(body).has_value());
+}
+
 TEST(WorkerPoolOfARuntime, TakesJobsFromPlainThreads) {
   std::atomic<int> ran = 0;
   runtime rt({.workers = 2});

@@ -117,7 +117,8 @@ class worker_pool {
   /// Suspends: until no worker is left.
   /// Cancel:   hastens the end, as said.
   /// Errors:   if a job was lost or failed because of that: errc::timed_out, or what ended the pool's or the caller's
-  ///           context; the message has the numbers.
+  ///           context; the message has the numbers. Throws std::logic_error if a job of the pool, or a task that one
+  ///           has started, is the caller: it would wait for itself.
   [[nodiscard]] task<result<void>> shutdown(duration limit) { return detail::shut_down(state_, limit); }
 
   /// Runs `body()`, a task<void> or a task<result<void>>, and then shutdown(limit), however it ends: so what jobs refer

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <source_location>
+#include <stdexcept>
 #include <utility>
 
 #include <tandem/csp/channel.hpp>
@@ -38,6 +39,9 @@ void report_lost_jobs(const std::source_location& pool, std::uint64_t lost) noex
 void report_throwing_callback(const std::source_location& pool) noexcept;
 /// What shutdown() fails with.
 [[nodiscard]] error jobs_lost(error why, const std::source_location& pool, std::uint64_t lost, std::uint64_t cut_off);
+
+/// The pool whose job a task is, or was started by.
+inline constexpr context_key<const void*> pool_of_worker("worker pool");
 
 /// What became of a job that was offered.
 enum class taking : std::uint8_t { taken, full, closed };
@@ -94,7 +98,8 @@ struct pool_submitter : pool_node {
 ///      to an idle worker, a new one, the queue, or nowhere, in this order; and jobs begin as they were taken. (If a
 ///      worker could not be started for lack of memory, jobs may queue all the same; the next submit() starts one.)
 /// (W2) Under lock_ every job that was taken is counted in exactly one place, so a snapshot always adds up.
-/// (W3) Nothing of the user's but moves of jobs runs under lock_; no task is started or woken, no context cancelled.
+/// (W3) Nothing of the user's but moves of jobs, and the end of what was moved from, runs under lock_; no task is
+///      started or woken, no context looked at or ended.
 /// (W4) A worker stops counting as one in the same section in which it finds that there is nothing for it to do.
 /// (W5) done_ is closed once the pool is closed and no frame of a worker is left.
 template <class Job>
@@ -209,8 +214,11 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
 
   /// What ended the pool: shutdown() and the destructor say so, else it was its context.
   [[nodiscard]] error why_ended() const {
-    const std::lock_guard hold(lock_);
-    return ended_ ? ended_ : context().why();
+    {
+      const std::lock_guard hold(lock_);
+      if (ended_) return ended_;
+    }
+    return context().why();
   }
 
   [[nodiscard]] worker_pool_stats stats() const noexcept {
@@ -223,6 +231,12 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   [[nodiscard]] const tandem::context& context() const noexcept { return source_.context(); }
   [[nodiscard]] const worker_pool_options<Job>& options() const noexcept { return options_; }
   [[nodiscard]] const std::source_location& site() const noexcept { return site_; }
+  /// Errors: throws std::logic_error if a job of the pool is the caller, which would wait for itself.
+  void check_not_inside() const {
+    const void* const* const inside = this_task::context().value(pool_of_worker);
+    if (inside && *inside == this)
+      throw std::logic_error("a job of a worker pool cannot wait for the pool's end; have another task call shutdown()");
+  }
   /// Closed when all workers have gone, and no other can come.
   [[nodiscard]] receiver<wake_up> all_gone() const noexcept { return all_gone_; }
 
@@ -366,7 +380,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   }
 
   void launch(std::unique_ptr<worker> w) {
-    const spawn_options as_worker(options_.name, source_.context());
+    const spawn_options as_worker(options_.name, with_value(source_.context(), pool_of_worker, this));
     tandem::detail::spawn_on(*home_, work(std::move(w)), as_worker, site_).disown();
   }
 
@@ -454,6 +468,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
     totals_.run_time += w.ran;
     totals_.longest_run_time = std::max(totals_.longest_run_time, w.ran);
   }
+
   // These take lock_.
 
   // Closes, and gives the bell of one who waits, unlinked; none if nobody does.
@@ -522,6 +537,7 @@ inline task<result<wake_up>> wait_for_workers(receiver<wake_up> all_gone) { co_r
 
 template <class Job>
 task<result<void>> shut_down(std::shared_ptr<pool_state<Job>> pool, duration limit) {
+  pool->check_not_inside();
   pool->close();
   const receiver<wake_up> all_gone = pool->all_gone();
   auto ended = co_await select_biased(on_recv(all_gone), on_timeout(limit));
