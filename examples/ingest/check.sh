@@ -147,6 +147,17 @@ ends 0 one_end wait "$server"
 says one.out '^stored 6 documents with [0-9]* writes in 1 files; rejected 0, '
 printf '%s\n' '{"n":1}' '[2,   3]' 4 5 6 7 | cmp - "$dir/one/documents-000001.jsonl" || wrong 'what is stored'
 
+# A second Ctrl-C does not wait for him.
+serve hasty --grace 600
+connect
+say 'POST /documents HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n'
+expect 100
+kill -INT "$server"
+while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do sleep 0.05; done
+kill -INT "$server"
+ends 0 hasty_end wait "$server"
+disconnect
+
 # More than it may take at a time: some are turned away, and no more than acknowledged is stored.
 serve few --workers 1 --queue 0 --sync batch
 ends 0 few_load "$ingest" load --port "$port" --seconds 1

@@ -235,7 +235,8 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   void check_not_inside() const {
     const void* const* const inside = this_task::context().value(pool_of_worker);
     if (inside && *inside == this)
-      throw std::logic_error("a job of a worker pool cannot wait for the pool's end; have another task call shutdown()");
+      throw std::logic_error(
+          "a job of a worker pool cannot wait for the pool's end; have another task call shutdown()");
   }
   /// Closed when all workers have gone, and no other can come.
   [[nodiscard]] receiver<wake_up> all_gone() const noexcept { return all_gone_; }
@@ -515,9 +516,9 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   std::size_t workers_ = 0;
   std::size_t frames_ = 0;  // workers that exist, counted or not
   bool closed_ = false;
-  error ended_;               // why it was ended; none if it was not
+  error ended_;                // why it was ended; none if it was not
   std::uint64_t cut_off_ = 0;  // of the failed jobs
-  worker_pool_stats totals_;  // without queued and workers
+  worker_pool_stats totals_;   // without queued and workers
 };
 
 template <class Job>
