@@ -26,6 +26,8 @@ template <class T>
 class watch_receiver;
 template <class T>
 class watch_sender;
+template <class Job>
+class worker_pool;
 
 namespace detail {
 class channel_base;
