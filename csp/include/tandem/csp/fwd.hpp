@@ -7,7 +7,14 @@ template <class T>
 class sender;
 template <class T>
 class receiver;
+class complete_pipeline;
 class group;
+class rate;
+class token_bucket;
+template <class F>
+class async_function;
+template <class T>
+class collect;
 template <class T>
 class pipeline;
 
