@@ -24,8 +24,8 @@ token_bucket::token_bucket(rate r, std::uint64_t burst) : rate_(r), burst_(burst
   constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max() / 4;
   if (burst == 0) throw std::invalid_argument("tandem: a token bucket that never holds a token");
   if (burst > static_cast<std::uint64_t>(longest) / static_cast<std::uint64_t>(rate_.per().count()))
-    throw std::invalid_argument(fmt::format("tandem: a burst of {} tokens, at {} in {} ns: too many, or too slow", burst,
-                                            rate_.events(), rate_.per().count()));
+    throw std::invalid_argument(fmt::format("tandem: a burst of {} tokens, at {} in {} ns: too many, or too slow",
+                                            burst, rate_.events(), rate_.per().count()));
   full_at_.whole = -longest;  // long ago on any clock
 }
 

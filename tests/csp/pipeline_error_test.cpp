@@ -82,6 +82,37 @@ TEST_P(PipelineError, EndsLinesBesideThatWaitForAChannel) {
   EXPECT_EQ(sim.live_tasks(), 0u);
 }
 
+TEST_P(PipelineError, EndsChannelsThatAreMergedAsTheyAre) {
+  sim_runtime sim;
+  auto [tx, rx] = make_channel<int>(0);  // nobody sends, nobody closes
+  int made = 0;
+  auto failing = generate(count_up(made)).map(1, fails_at(10, errc::data_loss));
+  auto stages = merge(from(rx), std::move(failing)).map(1, [](int i) { return i; }).for_each([](int) {});
+  EXPECT_EQ(sim.run(std::move(stages).run(GetParam())).error(), errc::data_loss);
+  EXPECT_EQ(sim.live_tasks(), 0u);
+}
+
+TEST(PipelineDrain, LinesBesideGiveWhatTheyHaveUnderWay) {
+  sim_runtime sim;
+  std::vector<int> seen;
+  int made = 0, passed = 0;
+  auto slow = [&seen](int i) -> task<result<void>> {
+    TANDEM_CO_TRY(co_await sleep_for(milliseconds(1)));
+    seen.push_back(i);
+    co_return result<void>();
+  };
+  // The line beside: its source is told to end, the stage behind that hands on what it got.
+  auto beside = generate(count_up(made)).map(1, [&passed](int i) { return ++passed, i; });
+  auto failing = generate([]() -> task<result<std::optional<int>>> {
+    TANDEM_CO_TRY(co_await sleep_for(milliseconds(100)));
+    co_return fail(make_error(errc::data_loss, "unreadable"));
+  });
+  auto stages = merge(std::move(beside), std::move(failing)).for_each(slow);
+  EXPECT_EQ(sim.run(std::move(stages).run(on_error::drain)).error().message(), "stage generate#3: unreadable");
+  EXPECT_EQ(static_cast<int>(seen.size()), passed);
+  for (int i = 0; i < passed; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], i);
+}
+
 TEST_P(PipelineError, NamesTheStageInMessageAndField) {
   sim_runtime sim;
   int made = 0;
@@ -98,7 +129,8 @@ TEST_P(PipelineError, UsesTheNameAStageWasGiven) {
   int made = 0;
   auto map = generate(count_up(made)).map(1, fails_at(7, errc::data_loss)).named("parse").for_each([](int) {});
   EXPECT_EQ(sim.run(std::move(map).run(GetParam())).error().message(), "stage parse: bad value");
-  auto sink = generate(count_up(made)).for_each([](int) -> result<void> { return fail(errc::not_found); }).named("store");
+  auto refuses = [](int) -> result<void> { return fail(errc::not_found); };
+  auto sink = generate(count_up(made)).for_each(refuses).named("store");
   EXPECT_EQ(sim.run(std::move(sink).run(GetParam())).error().message(), "stage store: not_found");
   auto source = generate([]() -> result<std::optional<int>> { return fail(errc::not_found); }).named("read");
   EXPECT_EQ(sim.run(std::move(source).for_each([](int) {}).run(GetParam())).error().message(), "stage read: not_found");

@@ -48,7 +48,8 @@ TEST(PipelineMapOrdered, WorksForMoreTasksThanValuesAndForOne) {
   sim_runtime sim;
   for (const std::size_t n : {1u, 50u}) {
     numbers seen;
-    ASSERT_TRUE(sim.run(from(up_to(3)).map_ordered(n, [](int i) { return 2 * i; }).for_each(into(seen)).run()).has_value());
+    auto stages = from(up_to(3)).map_ordered(n, [](int i) { return 2 * i; }).for_each(into(seen));
+    ASSERT_TRUE(sim.run(std::move(stages).run()).has_value());
     EXPECT_EQ(seen, (numbers{0, 2, 4}));
   }
 }

@@ -84,8 +84,8 @@ task<result<void>> collect_call(std::shared_ptr<std::optional<T>> into, F functi
 
 /// A group whose tasks give values of T. Bodies are task<T>, task<result<T>>, or functions that give one.
 ///
-/// Errors, limits, cancellation and the end are those of a group: the first body that fails, by an error or an exception,
-/// ends the context of the others. Then there are no values.
+/// Errors, limits, cancellation and the end are those of a group: the first body that fails, by an error or an
+/// exception, ends the context of the others. Then there are no values.
 ///
 /// Owns:    as group; and the values, until wait() gives them out.
 /// Threads: as group. Made and used by tasks only.
@@ -131,8 +131,8 @@ class collect {
   void cancel(error cause = error_of(errc::cancelled)) noexcept { tasks_.cancel(std::move(cause)); }
 
   /// Waits until every body has ended, and gives the values in the order in which the bodies were handed to go(),
-  /// whenever they ended; of bodies handed over by several tasks at once, in one of the possible orders. If all was well,
-  /// the collect can be used again, and starts without values.
+  /// whenever they ended; of bodies handed over by several tasks at once, in one of the possible orders. If all was
+  /// well, the collect can be used again, and starts without values.
   ///
   /// Suspends, Cancel, Errors: as group::wait().
   [[nodiscard]] task<result<std::vector<T>>> wait() {
@@ -164,7 +164,8 @@ class collect {
 /// ```
 /// Suspends, Cancel, Errors: as collect::wait().
 template <class T, class F>
-  requires task_function<F&, collect<T>&> && detail::group_outcome<typename std::invoke_result_t<F&, collect<T>&>::value_type>
+  requires task_function<F&, collect<T>&> &&
+           detail::group_outcome<typename std::invoke_result_t<F&, collect<T>&>::value_type>
 [[nodiscard]] task<result<std::vector<T>>> with_collect(F body) {
   collect<T> values;
   try {

@@ -22,7 +22,8 @@ namespace detail {
 /// One call: what it needs, on whichever side lives longer.
 template <class F, class... Args>
 struct blocking_invocation {
-  blocking_invocation(std::shared_ptr<F> f, std::tuple<Args...>&& a) : function(std::move(f)), arguments(std::move(a)) {}
+  blocking_invocation(std::shared_ptr<F> f, std::tuple<Args...>&& a)
+      : function(std::move(f)), arguments(std::move(a)) {}
 
   using raw = std::invoke_result_t<F&, Args...>;
   using value = tandem::detail::plain_value_t<raw>;
@@ -90,8 +91,8 @@ class async_function {
   std::shared_ptr<F> function_;
 };
 
-/// `f`, which blocks, as a function that suspends; see async_function. It gives a value, a result, or nothing. It must not
-/// refer to what may be gone when an abandoned call still runs: take arguments by value.
+/// `f`, which blocks, as a function that suspends; see async_function. It gives a value, a result, or nothing. It must
+/// not refer to what may be gone when an abandoned call still runs: take arguments by value.
 template <class F>
 [[nodiscard]] async_function<std::decay_t<F>> make_async(F&& f) {
   return async_function<std::decay_t<F>>(std::forward<F>(f));

@@ -48,8 +48,8 @@ class [[nodiscard]] complete_pipeline {
   ///
   /// Suspends: until the source is exhausted and the last value went through the sink, or a stage failed.
   /// Cancel:   ends every stage; values under way are destroyed. run() returns when all stages have noticed.
-  /// Errors:   what the stages failed with, joined if they are several, each with the name of its stage around it and in
-  ///           the field "stage"; an exception arrives as from_exception() makes it. Otherwise errc::cancelled,
+  /// Errors:   what the stages failed with, joined if they are several, each with the name of its stage around it and
+  ///           in the field "stage"; an exception arrives as from_exception() makes it. Otherwise errc::cancelled,
   ///           errc::deadline_exceeded.
   [[nodiscard]] task<result<void>> run(on_error how = on_error::stop) && { return run_to_end(std::move(*this), how); }
 
@@ -79,16 +79,16 @@ class [[nodiscard]] complete_pipeline {
 /// A source and some stages that yield values of T. Nothing runs before run() or start().
 ///
 /// Stage functions are called on workers and must not block (make_async() helps); where a stage has a concurrency n, n
-/// tasks share one function object and call it at the same time from several threads. With n > 1 values may overtake each
-/// other, but for map_ordered(). At most stage_buffer values wait between two stages, so a slow stage slows down what is
-/// before it, and memory stays flat.
+/// tasks share one function object and call it at the same time from several threads. With n > 1 values may overtake
+/// each other, but for map_ordered(). At most stage_buffer values wait between two stages, so a slow stage slows down
+/// what is before it, and memory stays flat.
 ///
 /// A stage that ends early closes the channel before it, which ends the stages before it without an error.
 ///
-/// A stage fails by an error or an exception of its function. Then it and the stages before it are told to end, and so is
-/// whatever takes in values: their contexts are over, no function of theirs is called again, and what they have in hand
-/// is destroyed. What has left the failed stage is destroyed or goes on, as on_error says. A stage that ends because it
-/// was told to adds nothing to the error of the run.
+/// A stage fails by an error or an exception of its function. Then it and the stages before it are told to end, and so
+/// is whatever takes in values: their contexts are over, none of them begins another value, and what they have in
+/// hand is destroyed. What has left the failed stage is destroyed or goes on, as on_error says. A stage that ends
+/// because it was told to adds nothing to the error of the run.
 ///
 /// Each stage has a name, for errors and task reports: what it does and its number in the run, counted from the source,
 /// as in map#2, unless named() gives it one.
@@ -114,13 +114,14 @@ class [[nodiscard]] pipeline {
     require(n != 0, "a stage needs at least one task");
     auto function = std::make_shared<F>(std::move(f));
     return std::move(*this).template then<U>(
-        "map", where, [n, function = std::move(function)](const detail::stage_start& stage, receiver<T> in, sender<U> out) {
+        "map", where,
+        [n, function = std::move(function)](const detail::stage_start& stage, receiver<T> in, sender<U> out) {
           for (std::size_t i = 0; i < n; ++i) stage.go(detail::map_stage<T, U, F>(in, out, function));
         });
   }
 
-  /// map() whose results come in the order of the values, while up to `n` calls run at a time. A slow call holds up those
-  /// behind it once each of the n tasks has two results ready.
+  /// map() whose results come in the order of the values, while up to `n` calls run at a time. A slow call holds up
+  /// those behind it once each of the n tasks has two results ready.
   template <class F, class U = detail::stage_value_t<F, T>>
   pipeline<U> map_ordered(std::size_t n, F f, std::source_location where = std::source_location::current()) && {
     require(n != 0, "a stage needs at least one task");
@@ -167,10 +168,11 @@ class [[nodiscard]] pipeline {
         });
   }
 
-  /// Drops a value if an equal one is among the last `remember` different ones that were passed on. With a `key`, values are
-  /// equal whose `key(const T&)` are. Keys need == and std::hash; copies of them are kept.
+  /// Drops a value if an equal one is among the last `remember` different ones that were passed on. With a `key`,
+  /// values are equal whose `key(const T&)` are. Keys need == and std::hash; copies of them are kept.
   template <class Key = std::identity>
-  pipeline distinct(std::size_t remember, Key key = {}, std::source_location where = std::source_location::current()) && {
+  pipeline distinct(std::size_t remember, Key key = {},
+                    std::source_location where = std::source_location::current()) && {
     require(remember != 0, "distinct() must remember at least one value");
     return std::move(*this).template then<T>(
         "distinct", where,
@@ -181,8 +183,8 @@ class [[nodiscard]] pipeline {
 
   // Several values together.
 
-  /// Gathers values, in order: gives them on when there are `most`, when `every` has passed since the first of them, or at
-  /// the end. Never gives an empty batch.
+  /// Gathers values, in order: gives them on when there are `most`, when `every` has passed since the first of them, or
+  /// at the end. Never gives an empty batch.
   pipeline<std::vector<T>> batch(std::size_t most, duration every = duration::max(),
                                  std::source_location where = std::source_location::current()) && {
     require(most != 0, "a batch needs room for at least one value");
@@ -194,7 +196,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// `size` successive values at a time, a new window beginning `step` values after the last did; so they overlap if
-  /// `step` < `size`, and values between them are dropped if it is more. Only whole windows; batch(size) keeps the rest.
+  /// `step` < `size`, and values between them are dropped if it is more. Only whole windows; batch(size) keeps the
+  /// rest.
   pipeline<std::vector<T>> window(std::size_t size, std::size_t step,
                                   std::source_location where = std::source_location::current()) &&
     requires std::copy_constructible<T>
@@ -208,8 +211,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// The values that come within a `length` of time, one window after the other from the moment the stage starts, empty
-  /// ones included. At the end the last window is cut short, if it has values. While a window cannot be handed on, nothing
-  /// is received, and windows that end in that time are left out.
+  /// ones included. At the end the last window is cut short, if it has values. While a window cannot be handed on,
+  /// nothing is received, and windows that end in that time are left out.
   /// Memory: holds as many values as come in a window.
   pipeline<std::vector<T>> window(duration length, std::source_location where = std::source_location::current()) && {
     return std::move(*this).timed_windows(length, length, where);
@@ -226,7 +229,8 @@ class [[nodiscard]] pipeline {
   // Time.
 
   /// Lets values through at a rate; up to `burst` of them at once after a pause. See token_bucket.
-  pipeline throttle(rate most, std::uint64_t burst = 1, std::source_location where = std::source_location::current()) && {
+  pipeline throttle(rate most, std::uint64_t burst = 1,
+                    std::source_location where = std::source_location::current()) && {
     return std::move(*this).throttle(std::make_shared<token_bucket>(most, burst), where);
   }
   /// throttle() by a bucket that others take from, too.
@@ -247,9 +251,9 @@ class [[nodiscard]] pipeline {
   // Several ways out.
 
   /// Sends a copy of each value into all of `sides`, before it goes on: at the pace of the slowest of them and of the
-  /// pipeline. A side that somebody closes is left out from then on. Each side is closed at the end, unless it has other
-  /// senders. As io.TeeReader with a pipe: the pipeline goes on, and whoever reads a side is outside of it. To split it
-  /// into lines of stages that run and fail together, use broadcast().
+  /// pipeline. A side that somebody closes is left out from then on. Each side is closed at the end, unless it has
+  /// other senders. As io.TeeReader with a pipe: the pipeline goes on, and whoever reads a side is outside of it. To
+  /// split it into lines of stages that run and fail together, use broadcast().
   pipeline tee(std::vector<sender<T>> sides, std::source_location where = std::source_location::current()) &&
     requires std::copy_constructible<T>
   {
@@ -333,8 +337,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// Starts the stages in a group of the caller's and gives the channel the values come out of. Dropping the receiver
-  /// ends the stages; the group's wait() tells how they ended: when the last of them has, their errors fail the group. Each
-  /// task of a stage needs a place in the group: with a limit below that the pipeline stands still.
+  /// ends the stages; the group's wait() tells how they ended: when the last of them has, their errors fail the group.
+  /// Each task of a stage needs a place in the group: with a limit below that the pipeline stands still.
   [[nodiscard]] receiver<T> start(group& g, on_error how = on_error::stop) && {
     detail::pipeline_start s(g, how);
     return open(s).values;
@@ -352,12 +356,13 @@ class [[nodiscard]] pipeline {
   /// Not for users: a pipeline that begins with a stage of `Begin(stage_start, sender<T>)`.
   template <class Begin>
   static pipeline of_source(const detail::stage_label& label, Begin begin) {
-    return pipeline(label, [begin = std::move(begin)](detail::pipeline_start& start, const detail::stage_label& l) mutable {
-      const detail::stage_start stage(start, l, {});
-      auto [out, result_end] = make_channel<T>(stage_buffer, l.where);
-      begin(stage, std::move(out));
-      return opened{std::move(result_end), {&stage.node()}};
-    });
+    return pipeline(label,
+                    [begin = std::move(begin)](detail::pipeline_start& start, const detail::stage_label& l) mutable {
+                      const detail::stage_start stage(start, l, {});
+                      auto [out, result_end] = make_channel<T>(stage_buffer, l.where);
+                      begin(stage, std::move(out));
+                      return opened{std::move(result_end), {&stage.node()}};
+                    });
   }
 
  private:
@@ -447,20 +452,26 @@ pipeline<T> generate(F f, std::source_location where = std::source_location::cur
 /// The values of several pipelines: each one's in its order, and none before the other. Without any it ends at once.
 template <class T>
 pipeline<T> merge(std::vector<pipeline<T>> lines, std::source_location where = std::source_location::current()) {
-  return pipeline<T>(detail::stage_label("merge", where),
-                     [lines = std::move(lines)](detail::pipeline_start& start, const detail::stage_label& label) mutable {
-                       std::vector<receiver<T>> ins;
-                       std::vector<detail::stage_node*> made_by;
-                       for (pipeline<T>& line : lines) {
-                         auto in = line.open(start);
-                         ins.push_back(std::move(in.values));
-                         made_by.insert(made_by.end(), in.made_by.begin(), in.made_by.end());
-                       }
-                       const detail::stage_start stage(start, label, std::move(made_by));
-                       auto [out, result_end] = make_channel<T>(stage_buffer, label.where);
-                       for (auto& in : ins) stage.go(detail::forward_stage<T>(std::move(in), out));
-                       return typename pipeline<T>::opened{std::move(result_end), {&stage.node()}};
-                     });
+  auto open = [lines = std::move(lines)](detail::pipeline_start& start, const detail::stage_label& label) mutable {
+    auto [out, result_end] = make_channel<T>(stage_buffer, label.where);
+    std::vector<receiver<T>> ins;
+    std::vector<detail::stage_node*> made_by;
+    for (pipeline<T>& line : lines) {
+      auto in = line.open(start);
+      if (in.made_by.empty()) {  // a channel: what reads it takes in values, and must end when another line fails
+        const detail::stage_start source(start, detail::stage_label("from", label.where), {});
+        source.go(detail::forward_stage<T>(std::move(in.values), out));
+        made_by.push_back(&source.node());
+      } else {
+        ins.push_back(std::move(in.values));
+        made_by.insert(made_by.end(), in.made_by.begin(), in.made_by.end());
+      }
+    }
+    const detail::stage_start stage(start, label, std::move(made_by));
+    for (auto& in : ins) stage.go(detail::forward_stage<T>(std::move(in), out));
+    return typename pipeline<T>::opened{std::move(result_end), {&stage.node()}};
+  };
+  return pipeline<T>(detail::stage_label("merge", where), std::move(open));
 }
 template <class T, std::same_as<pipeline<T>>... Others>
 pipeline<T> merge(pipeline<T> first, Others... others) {

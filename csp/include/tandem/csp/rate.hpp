@@ -34,10 +34,11 @@ class rate {
   duration per_;
 };
 
-/// Lets events happen at a rate. It holds up to `burst` tokens, is full at the start, and fills at the rate: so within any
-/// time t it lets at most `burst` + t times the rate of them happen. That is strict: what is lost because a full bucket
-/// cannot fill is not made up for. With a burst of 1 that includes each delay of who waits, so allow for 2 or more where
-/// the rate should be reached; then nothing is lost, not even to rounding. It costs nothing while nobody uses it.
+/// Lets events happen at a rate. It holds up to `burst` tokens, is full at the start, and fills at the rate: so within
+/// any time t it lets at most `burst` + t times the rate of them happen. That is strict: what is lost because a full
+/// bucket cannot fill is not made up for. With a burst of 1 that includes each delay of who waits, so allow for 2 or
+/// more where the rate should be reached; then nothing is lost, not even to rounding. It costs nothing while nobody
+/// uses it.
 ///
 /// Order:   first come, first served: who waits for many tokens is not overtaken by those who want few.
 /// Threads: acquire() by tasks; try_acquire() by any thread that is of one and the same runtime, whose clock it uses.

@@ -53,7 +53,8 @@ class pipeline_run {
   pipeline_run(group_share in, on_error how) noexcept : group_(std::move(in)), how_(how) {}
   pipeline_run(const pipeline_run&) = delete;
   pipeline_run& operator=(const pipeline_run&) = delete;
-  /// Fails the group with what nobody has taken. Stages have shares of the run, and end before their slots in the group do.
+  /// Fails the group with what nobody has taken. Stages have shares of the run, and end before their slots in the group
+  /// do.
   ~pipeline_run();
 
   stage_node& add(const stage_label& label, std::vector<stage_node*> before);

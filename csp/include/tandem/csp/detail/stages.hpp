@@ -59,7 +59,8 @@ task<result<stage_value_t<F, T...>>> await_stage(F& function, T&&... item) {
 
 template <class Range, class T>
 task<result<void>> read_range(Range range, sender<T> out) {
-  // Not a range-for: a lazy range computes its next element as it is advanced, which must not be after being told to end.
+  // Not a range-for: a lazy range computes its next element as it is advanced, which must not be after being told to
+  // end.
   auto at = std::ranges::begin(range);
   const auto end = std::ranges::end(range);
   if (told_to_end()) co_return as_told();
@@ -82,7 +83,7 @@ template <class T, class F>
 task<result<void>> generate_stage(F function, sender<T> out) {
   for (;;) {
     if (told_to_end()) co_return as_told();
-    std::optional<result<std::optional<T>>> made;  // not assigned: T may be movable in no other way than by construction
+    std::optional<result<std::optional<T>>> made;  // made in place: T may have no assignment
     if constexpr (task_function<F&>) {
       made.emplace(co_await await_stage(function));
     } else {
