@@ -13,6 +13,7 @@
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/detail/object_observer.hpp>
 #include <tandem/runtime/detail/pool.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::csp::detail {
 
@@ -56,7 +57,7 @@ class ring {
   const std::size_t capacity_;
   T* slots_;
   std::size_t front_ = 0;
-  std::atomic<std::size_t> size_{0};
+  tandem::detail::sync::atomic<std::size_t> size_{0};
 };
 
 /// Room for a received value. Constructed by the channel, destroyed by taking it.

@@ -1,11 +1,11 @@
 // The part of a channel that does not depend on the type of its values: lock, waiters, close, cancel.
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
 
 #include <tandem/csp/detail/waiters.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::csp::detail {
 
@@ -87,7 +87,7 @@ class channel_base {
   static partner claim_with(wait_list& list, selection& own, std::uint32_t arm, bool& lost) noexcept;
 
   channel_lock lock_;
-  std::atomic<bool> closed_{false};  // written under lock_
+  tandem::detail::sync::atomic<bool> closed_{false};  // written under lock_
   wait_list senders_;                // guarded by lock_
   wait_list receivers_;              // guarded by lock_
 
