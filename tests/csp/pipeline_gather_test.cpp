@@ -47,7 +47,6 @@ arrivals<T> run(sim_runtime& sim, pipeline<T> stages) {
   return seen;
 }
 
-using std::chrono::milliseconds;
 constexpr milliseconds ms(int n) { return milliseconds(n); }
 
 TEST(PipelineBatch, GathersUpToNAndKeepsTheRest) {
@@ -84,6 +83,20 @@ TEST(PipelineBatch, TakesTheValueThatComesANanosecondBeforeItsTime) {
   sim.run_until_idle();
   EXPECT_TRUE(sim.get(running).has_value());
   EXPECT_EQ(seen.size(), 1u);
+}
+
+TEST(PipelineBatch, WithoutTimeTakesWhatIsThere) {
+  sim_runtime sim;
+  auto [tx, rx] = make_channel<int>(5);
+  for (int i = 1; i <= 5; ++i) ASSERT_TRUE(tx.try_send(i).has_value());
+  std::vector<numbers> seen;
+  auto note = [&](numbers b) { seen.push_back(std::move(b)); };
+  auto running = sim.spawn(from(rx).batch(3, duration(0)).for_each(note).run());
+  sim.run_until_idle();
+  EXPECT_EQ(seen, (std::vector<numbers>{{1, 2, 3}, {4, 5}}));
+  tx.close();
+  sim.run_until_idle();
+  EXPECT_TRUE(sim.get(running).has_value());
 }
 
 TEST(PipelineBatch, CarriesWhatCanOnlyBeMoved) {

@@ -24,6 +24,7 @@
 #include <tandem/csp/detail/pipeline_run.hpp>
 #include <tandem/csp/detail/stages.hpp>
 #include <tandem/csp/group.hpp>
+#include <tandem/csp/on_error.hpp>
 #include <tandem/csp/rate.hpp>
 #include <tandem/errors/exception.hpp>
 #include <tandem/errors/result.hpp>
@@ -51,7 +52,11 @@ class [[nodiscard]] complete_pipeline {
   /// Errors:   what the stages failed with, joined if they are several, each with the name of its stage around it and
   ///           in the field "stage"; an exception arrives as from_exception() makes it. Otherwise errc::cancelled,
   ///           errc::deadline_exceeded.
-  [[nodiscard]] task<result<void>> run(on_error how = on_error::stop) && { return run_to_end(std::move(*this), how); }
+  ///           Throws std::logic_error for a pipeline that was run or moved from.
+  [[nodiscard]] task<result<void>> run(on_error how = on_error::stop) && {
+    if (!begin_) throw std::logic_error("tandem: a pipeline that was run already, or moved from");
+    return run_to_end(std::move(*this), how);
+  }
 
   /// Not for users: made by pipeline's sinks.
   using begin_function = std::move_only_function<void(detail::pipeline_start&, const detail::stage_label&)>;
@@ -94,7 +99,8 @@ class [[nodiscard]] complete_pipeline {
 /// as in map#2, unless named() gives it one.
 ///
 /// Owns:   what it was made of; every operation consumes the pipeline it is called on.
-/// Errors: operations throw std::invalid_argument for a number that makes no sense, zero tasks say.
+/// Errors: operations throw std::invalid_argument for a number that makes no sense, zero tasks say, and
+///         std::logic_error for a pipeline that was consumed already.
 template <class T>
 class [[nodiscard]] pipeline {
  public:
@@ -183,8 +189,8 @@ class [[nodiscard]] pipeline {
 
   // Several values together.
 
-  /// Gathers values, in order: gives them on when there are `most`, when `every` has passed since the first of them, or
-  /// at the end. Never gives an empty batch.
+  /// Gathers values, in order: gives them on when there are `most`, when `every` has passed since the first of them
+  /// (zero or less: when no more are there), or at the end. Never gives an empty batch.
   pipeline<std::vector<T>> batch(std::size_t most, duration every = duration::max(),
                                  std::source_location where = std::source_location::current()) && {
     require(most != 0, "a batch needs room for at least one value");
@@ -289,7 +295,7 @@ class [[nodiscard]] pipeline {
     (complete.push_back(lines(end_of_broadcast(ends, i++))), ...);
     return complete_pipeline(
         detail::stage_label("broadcast", label_.where),
-        [before = std::move(*this), ends, complete = std::move(complete)](detail::pipeline_start& start,
+        [before = take(), ends, complete = std::move(complete)](detail::pipeline_start& start,
                                                                           const detail::stage_label& label) mutable {
           opened in = before.open(start);
           const detail::stage_start stage(start, label, std::move(in.made_by));
@@ -340,8 +346,9 @@ class [[nodiscard]] pipeline {
   /// ends the stages; the group's wait() tells how they ended: when the last of them has, their errors fail the group.
   /// Each task of a stage needs a place in the group: with a limit below that the pipeline stands still.
   [[nodiscard]] receiver<T> start(group& g, on_error how = on_error::stop) && {
+    pipeline self = take();
     detail::pipeline_start s(g, how);
-    return open(s).values;
+    return self.open(s).values;
   }
 
   /// Not for users.
@@ -370,12 +377,17 @@ class [[nodiscard]] pipeline {
     if (!valid) throw std::invalid_argument(else_what);
   }
 
+  pipeline take() {
+    if (!open_) throw std::logic_error("tandem: a pipeline that was consumed already: go on with what the call gave");
+    return std::move(*this);
+  }
+
   /// One more stage; `Begin(stage_start, receiver<T>, sender<U>)` adds its tasks.
   template <class U, class Begin>
   pipeline<U> then(const char* kind, std::source_location where, Begin begin) && {
     return pipeline<U>(detail::stage_label(kind, where),
-                       [before = std::move(*this), begin = std::move(begin)](detail::pipeline_start& start,
-                                                                             const detail::stage_label& label) mutable {
+                       [before = take(), begin = std::move(begin)](detail::pipeline_start& start,
+                                                                   const detail::stage_label& label) mutable {
                          opened in = before.open(start);
                          const detail::stage_start stage(start, label, std::move(in.made_by));
                          auto [out, result_end] = make_channel<U>(stage_buffer, label.where);
@@ -388,8 +400,8 @@ class [[nodiscard]] pipeline {
   template <class Begin>
   complete_pipeline finish(const char* kind, std::source_location where, Begin begin) && {
     return complete_pipeline(detail::stage_label(kind, where),
-                             [before = std::move(*this), begin = std::move(begin)](
-                                 detail::pipeline_start& start, const detail::stage_label& label) mutable {
+                             [before = take(), begin = std::move(begin)](detail::pipeline_start& start,
+                                                                         const detail::stage_label& label) mutable {
                                opened in = before.open(start);
                                const detail::stage_start stage(start, label, std::move(in.made_by));
                                Begin(std::move(begin))(stage, std::move(in.values));

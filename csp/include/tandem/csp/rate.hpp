@@ -41,9 +41,9 @@ class rate {
 /// uses it.
 ///
 /// Order:   first come, first served: who waits for many tokens is not overtaken by those who want few.
-/// Threads: acquire() by tasks; try_acquire() by any thread that is of one and the same runtime, whose clock it uses.
-///          Neither moved nor copied. It must outlive those who wait; destroyed while tasks queue, it reports that on
-///          stderr and aborts.
+/// Threads: acquire() by tasks; try_acquire() by any thread. All of them on one clock: not by tasks of a simulation and
+///          others. Neither moved nor copied. It must outlive those who wait; destroyed while tasks queue, it reports
+///          that on stderr and aborts.
 class token_bucket {
  public:
   /// Errors: throws std::invalid_argument for no burst, or one that takes more than 70 years to come together.

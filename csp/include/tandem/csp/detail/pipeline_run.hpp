@@ -1,6 +1,5 @@
 // One run of a pipeline: its stages, how the failure of one ends the others, and what they failed with.
 #pragma once
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <source_location>
@@ -8,20 +7,13 @@
 #include <vector>
 
 #include <tandem/csp/group.hpp>
+#include <tandem/csp/on_error.hpp>
 #include <tandem/errors/error.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/task.hpp>
 
-namespace tandem::csp {
-
-/// What becomes of the values that have left a stage when that stage fails. In either case nothing new comes in.
-enum class on_error : std::uint8_t {
-  stop,   ///< They are destroyed: all stages end at once.
-  drain,  ///< They go on to the sink: the stages after the failed one, and beside it, end when they have seen them.
-};
-
-namespace detail {
+namespace tandem::csp::detail {
 
 /// What a stage is called and where it was made.
 struct stage_label {
@@ -108,5 +100,4 @@ class stage_start {
   stage_node& node_;
 };
 
-}  // namespace detail
-}  // namespace tandem::csp
+}  // namespace tandem::csp::detail
