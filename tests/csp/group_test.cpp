@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <tandem/errors/layer.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/with_context.hpp>
 #include <tandem/testing/sim_runtime.hpp>
@@ -273,6 +274,90 @@ TEST(WithGroup, JoinsEvenIfTheBodyThrows) {
   auto body = [&]() -> task<result<void>> { co_return co_await with_group(inner); };
   EXPECT_FALSE(sim.run(body).has_value());
   EXPECT_TRUE(ended);
+}
+
+TEST(WithGroup, JoinsAfterAnEarlyReturnAndWhenTheCallerIsCancelled) {
+  sim_runtime sim;
+  int ended = 0;
+  auto slow = [&ended]() -> task<> {
+    (void)co_await sleep_for(std::chrono::hours(1));
+    co_await yield();
+    ++ended;
+  };
+  auto returns_early = [&](group& g) -> task<result<void>> {
+    g.go(slow);
+    co_await yield();
+    co_return fail(errc::not_found);
+  };
+  EXPECT_EQ(sim.run(with_group(returns_early)).error(), errc::not_found);
+  EXPECT_EQ(ended, 1);
+  auto waits = [&](group& g) -> task<> {
+    g.go(slow);
+    co_return;
+  };
+  EXPECT_EQ(sim.run(with_timeout(milliseconds(5), with_group(waits))).error(), errc::deadline_exceeded);
+  EXPECT_EQ(ended, 2);
+  EXPECT_EQ(sim.live_tasks(), 0u);
+}
+
+/// Answers requests in the background, until it is closed.
+class service {
+ public:
+  void begin(int& answered) {
+    requests_.go([this, &answered]() -> task<result<void>> {
+      TANDEM_CO_TRY(co_await sleep_for(milliseconds(1)));
+      ++answered;
+      ++answered_;
+      co_return result<void>();
+    });
+  }
+  task<result<void>> close() {
+    requests_.cancel();
+    co_return co_await requests_.wait();
+  }
+  task<result<void>> finish() { return requests_.wait(); }
+  int answered() const { return answered_; }
+
+ private:
+  int answered_ = 0;
+  group requests_;
+};
+
+TEST(Group, IsAMemberWhoseTasksUseTheObjectItIsIn) {
+  sim_runtime sim;
+  int answered = 0;
+  auto body = [&]() -> task<> {
+    const auto patient = std::make_unique<service>();
+    for (int i = 0; i < 3; ++i) patient->begin(answered);
+    EXPECT_TRUE((co_await patient->finish()).has_value());
+    EXPECT_EQ(patient->answered(), 3);
+    patient->begin(answered);  // again
+    EXPECT_TRUE((co_await patient->finish()).has_value());
+    EXPECT_EQ(answered, 4);
+
+    const auto closed = std::make_unique<service>();
+    closed->begin(answered);
+    EXPECT_EQ((co_await closed->close()).error(), errc::cancelled);
+  };
+  EXPECT_TRUE(sim.run(body).has_value());
+  EXPECT_EQ(answered, 4);
+  EXPECT_EQ(sim.live_tasks(), 0u);
+}
+
+TEST(Group, AnExceptionKeepsTheStackOfItsThrow) {
+  sim_runtime sim;
+  auto body = []() -> task<result<void>> {
+    group g;
+    g.go([]() -> task<> {
+      throw std::runtime_error("boom");
+      co_return;
+    });
+    co_return co_await g.wait();
+  };
+  const error failed = sim.run(body).error();
+  bool stack = false;
+  for (layer_view layer = failed.first_layer(); layer; layer = layer.next()) stack = stack || layer.has_stack();
+  EXPECT_TRUE(stack);
 }
 
 }  // namespace

@@ -170,6 +170,32 @@ TEST(Pipeline, ViewsAreCopiedAndContainersEmptied) {
   EXPECT_EQ(words[1], "two");
 }
 
+TEST(Pipeline, NoStageFunctionIsLeftWhenRunHasReturned) {
+  sim_runtime sim;
+  const auto held = std::make_shared<int>(0);
+  auto body = [&]() -> task<> {
+    auto stages = from(numbers(10))
+                      .map(2, [held](int i) { return i; })
+                      .filter([held](const int&) { return true; })
+                      .map_ordered(2, [held](int i) { return i; })
+                      .for_each([held](int) {});
+    EXPECT_EQ(held.use_count(), 5);
+    EXPECT_TRUE((co_await std::move(stages).run()).has_value());
+    EXPECT_EQ(held.use_count(), 1);
+  };
+  EXPECT_TRUE(sim.run(body).has_value());
+}
+
+TEST(Pipeline, APipelineThatWasConsumedIsRefused) {
+  sim_runtime sim;
+  auto source = from(numbers(1));
+  auto stages = std::move(source).for_each([](int) {});
+  EXPECT_THROW((void)std::move(source).map(1, [](int i) { return i; }), std::logic_error);
+  EXPECT_THROW((void)std::move(source).for_each([](int) {}), std::logic_error);
+  EXPECT_TRUE(sim.run(std::move(stages).run()).has_value());
+  EXPECT_THROW((void)std::move(stages).run(), std::logic_error);
+}
+
 TEST(Pipeline, StageNeedsATask) {
   EXPECT_THROW((void)from(numbers(1)).map(0, [](int i) { return i; }), std::invalid_argument);
 }

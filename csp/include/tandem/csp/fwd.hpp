@@ -3,23 +3,30 @@
 
 namespace tandem::csp {
 
+class complete_pipeline;
+class group;
+class rate;
+class token_bucket;
 template <class Outcome>
 class any_arm;
-template <class T>
-class sender;
-template <class T>
-class receiver;
+template <class F>
+class async_function;
 template <class T>
 class broadcast_receiver;
 template <class T>
 class broadcast_sender;
-class group;
+template <class T>
+class collect;
 template <class T>
 class lossy_sender;
 template <class T>
 class oneshot_sender;
 template <class T>
 class pipeline;
+template <class T>
+class receiver;
+template <class T>
+class sender;
 template <class T>
 class unbounded_sender;
 template <class T>

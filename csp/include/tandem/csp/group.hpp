@@ -98,8 +98,12 @@ class group {
   /// What the bodies run under.
   [[nodiscard]] const tandem::context& context() const noexcept { return state_->context(); }
 
+  /// Not for users.
+  [[nodiscard]] detail::group_share share() const noexcept { return detail::group_share(*state_); }
+
  private:
-  detail::group_share share() const noexcept { return detail::group_share(*state_); }
+  template <class T>
+  friend class collect;
 
   template <class Make>
   bool try_start(Make make, const char* name, std::source_location where) {
