@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <tandem/csp/channel.hpp>
@@ -109,6 +110,53 @@ void mpmc(unsigned threads) {
   });
 }
 
+// C2 and C3 with the two sides on workers of different runtimes, so that no task can move to the other side's worker:
+// each value crosses from one core to the other, which the scheduler otherwise avoids.
+template <class Producers, class Consumers>
+void measure_apart(const std::string& name, std::int64_t n, Producers produce, Consumers consume) {
+  tandem::runtime producing({.workers = 1}), consuming({.workers = 1});
+  auto [out, in] = make_channel<std::int64_t>(128);
+  double elapsed = 0;
+  std::int64_t sum = 0;
+  std::thread consumer([&] { sum = consuming.block_on(consume(in)); });
+  const auto start = clock::now();
+  producing.block_on(produce(out));
+  out.close();
+  consumer.join();
+  elapsed = nanoseconds_since(start);
+  check(sum == sum_below(n), name.c_str());
+  report(name, 2, elapsed / static_cast<double>(n), "ns/msg");
+}
+
+void spsc_apart(unsigned) {
+  const std::int64_t n = count(2'000'000);
+  measure_apart(
+      "C2-spsc-apart", n, [n](const numbers_out& out) { return send_range(out, 0, n); },
+      [](const numbers_in& in) { return sum_all(in); });
+}
+
+task<> send_from_four(const numbers_out& out, std::int64_t n) {
+  std::vector<tandem::join_handle<void>> producers;
+  for (std::int64_t p = 0; p < 4; ++p)
+    producers.push_back(tandem::spawn(send_range(out, p * (n / 4), (p + 1) * (n / 4))));
+  for (auto& p : producers) (void)co_await p.join();
+}
+
+task<std::int64_t> sum_by_four(const numbers_in& in) {
+  std::vector<tandem::join_handle<std::int64_t>> consumers;
+  for (int c = 0; c < 4; ++c) consumers.push_back(tandem::spawn(sum_all(in)));
+  std::int64_t sum = 0;
+  for (auto& c : consumers) sum += *co_await c.join();
+  co_return sum;
+}
+
+void mpmc_apart(unsigned) {
+  const std::int64_t n = count(2'000'000) / 4 * 4;
+  measure_apart(
+      "C3-mpmc-apart", n, [n](const numbers_out& out) { return send_from_four(out, n); },
+      [](const numbers_in& in) { return sum_by_four(in); });
+}
+
 void select_of_four(const std::string& name, unsigned threads, std::size_t capacity) {
   const std::int64_t n = count(4'000'000) / 4 * 4;
   measure(name, threads, static_cast<double>(n), "ns/msg", [n, capacity]() -> task<> {
@@ -184,6 +232,8 @@ void add_csp_jobs(std::vector<job>& jobs) {
   jobs.push_back({"C1-pingpong", pingpong});
   jobs.push_back({"C2-spsc", spsc});
   jobs.push_back({"C3-mpmc", mpmc});
+  jobs.push_back({"C2-spsc-apart", spsc_apart, {2}});
+  jobs.push_back({"C3-mpmc-apart", mpmc_apart, {2}});
   jobs.push_back({"C4-select", [](unsigned threads) { select_of_four("C4-select", threads, 128); }});
   jobs.push_back({"C4u-select", [](unsigned threads) { select_of_four("C4u-select", threads, 0); }});
   jobs.push_back({"C5-sieve", sieve});

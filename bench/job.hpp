@@ -51,6 +51,7 @@ void add_csp_jobs(std::vector<job>& jobs);
 void add_file_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);
 void add_io_jobs(std::vector<job>& jobs);
+void add_limit_jobs(std::vector<job>& jobs);
 void add_read_jobs(std::vector<job>& jobs);
 void add_sync_jobs(std::vector<job>& jobs);
 void add_task_jobs(std::vector<job>& jobs);

@@ -6,12 +6,6 @@
 #include "parker.hpp"
 #include "world.hpp"
 
-// The runtime's own stands beside timers and contexts, which are not modelled; no task waits here.
-const tandem::detail::wait_kind& tandem::detail::completion_base::joined_as() const noexcept {
-  static constexpr wait_kind none{"", nullptr};
-  return none;
-}
-
 namespace tandem::model {
 namespace {
 

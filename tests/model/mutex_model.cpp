@@ -1,106 +1,14 @@
 // A mutex of tasks: one holds it at a time, and none that waits is forgotten, whoever is called, overtaken, handed the
-// lock or cancelled meanwhile. The code is the mutex' own with its operation; a thread plays a task and the worker that
-// resumes it, and a scope is played by a lock, as the runtime's is one.
+// lock or cancelled meanwhile. The code is the mutex' own with its operation.
 #include <tandem/sync/mutex.hpp>
 
 #include <array>
 #include <memory>
 
-#include "parker.hpp"
+#include "fake_task.hpp"
 #include "world.hpp"
 
-namespace tandem {
-
-namespace model {
-namespace {
-
-// Time stands still, unless a scenario says that it passes quickly.
-duration clock_step{};
-time_point clock_now_is{};
-
-}  // namespace
-}  // namespace model
-
-time_point now() noexcept { return model::clock_now_is; }
-
-namespace detail {
-
-constinit thread_local worker_base* tls_worker = nullptr;
-
-task_record::task_record(scheduler& s, origin_id made_by) noexcept
-    : wait_node(wait_node::owner::task), origin_(made_by), owner(&s), id(1) {}
-void task_record::run() noexcept {}
-void record_free(void* memory, std::size_t) noexcept { ::operator delete(memory); }
-const task_origin& origin_of(origin_id) noexcept {
-  static const task_origin nowhere{"task", std::source_location::current()};
-  return nowhere;
-}
-
-time_point clock_of(const scheduler&) noexcept { return model::clock_now_is += model::clock_step; }
-
-}  // namespace detail
-
-namespace model {
-namespace {
-
-using detail::task_record;
-
-struct fake_task final : task_record {
-  fake_task() : task_record(*reinterpret_cast<detail::scheduler*>(alignof(std::max_align_t)), 0) {}
-  [[nodiscard]] void* place() noexcept override { return room(); }
-
-  // Before anything that asks which task runs here; no other thread takes a step between that and the answer.
-  void run_here() noexcept {
-    as_worker.current = this;
-    as_worker.slice = 1'000;
-    detail::tls_worker = &as_worker;
-  }
-  void cancel() {
-    {
-      const std::lock_guard hold(scope);
-      over.store(true, std::memory_order_release);
-    }
-    const std::lock_guard hold(scope);
-    if (std::exchange(listed, false)) waits_for.load(std::memory_order_relaxed)->cancel(*this);
-  }
-
-  detail::worker_base as_worker;
-  detail::promise_base coroutine;
-  detail::parker sleeper;
-  detail::sync::mutex scope;
-  detail::sync::atomic<bool> over{false};
-  bool listed = false;  // guarded by scope
-};
-
-}  // namespace
-}  // namespace model
-
-namespace detail {
-
-bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept {
-  auto& fake = static_cast<model::fake_task&>(task);
-  task.waits_for.store(&kind, std::memory_order_relaxed);
-  task.what = operation;
-  const std::lock_guard hold(fake.scope);
-  fake.listed = !fake.over.load(std::memory_order_acquire);
-  return fake.listed;
-}
-void end_wait(task_record& task) noexcept {
-  auto& fake = static_cast<model::fake_task&>(task);
-  const std::lock_guard hold(fake.scope);
-  fake.listed = false;
-  task.waits_for.store(nullptr, std::memory_order_relaxed);
-}
-bool context_over(const task_record& task) noexcept {
-  return static_cast<const model::fake_task&>(task).over.load(std::memory_order_acquire);
-}
-error context_error(const task_record&) { return error_of(errc::cancelled); }
-void schedule_behind_others(task_record& task) noexcept { make_ready(task); }
-void yield_to_others(task_record&) noexcept { model::fail("a slice was used up"); }
-
-}  // namespace detail
-
-namespace model {
+namespace tandem::model {
 namespace {
 
 struct scene {
@@ -109,11 +17,7 @@ struct scene {
   std::array<fake_task, 3> tasks;
   int entries = 0;
 
-  scene() {
-    on_make_ready = [](task_record& task) { static_cast<fake_task&>(task).sleeper.unpark(); };
-    clock_now_is = time_point{};
-    clock_step = duration{};
-  }
+  scene() { prepare_fake_tasks(); }
 
   void enter() {
     const auto before = inside.get();
@@ -121,26 +25,9 @@ struct scene {
     ++entries;
   }
 
-  // What `co_await lock.lock()` does.
-  result<sync::mutex::guard> take(fake_task& me) {
-    auto operation = lock.lock();
-    me.run_here();
-    if (!operation.await_ready()) {
-      me.run_here();
-      me.coroutine.record = &me;
-      if (operation.await_suspend(std::coroutine_handle<detail::promise_base>::from_promise(me.coroutine))) {
-        do {
-          me.sleeper.park(no_deadline);
-        } while (!me.goes_on());
-      }
-    }
-    me.run_here();
-    return operation.await_resume();
-  }
-
   void use(fake_task& me, int times) {
     for (int i = 0; i < times; ++i) {
-      auto held = take(me);
+      auto held = me.await(lock.lock());
       if (held)
         enter();
       else
@@ -219,5 +106,4 @@ TEST(MutexMutants, ALockUnderItThatLetsTwoInOrPublishesNothingIsNoticed) {
 }
 
 }  // namespace
-}  // namespace model
-}  // namespace tandem
+}  // namespace tandem::model

@@ -18,6 +18,7 @@
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/detail/object_observer.hpp>
 #include <tandem/runtime/detail/pool.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::csp::detail {
 

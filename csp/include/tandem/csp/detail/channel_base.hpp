@@ -1,11 +1,11 @@
 // The part of a channel that does not depend on the type of its values: lock, waiters, close, cancel.
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
 
 #include <tandem/csp/detail/waiters.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::csp::detail {
 
@@ -95,7 +95,7 @@ class channel_base {
   static void complete_all(wait_list& list, progress how, wake_chain& woken) noexcept;
 
   channel_lock lock_;
-  std::atomic<bool> closed_{false};  // written under lock_
+  tandem::detail::sync::atomic<bool> closed_{false};  // written under lock_
   wait_list senders_;                // guarded by lock_
   wait_list receivers_;              // guarded by lock_
 

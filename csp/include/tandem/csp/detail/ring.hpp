@@ -1,7 +1,6 @@
 // The values in a channel: a ring of fixed size, or a list of chunks that grows and shrinks.
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <new>
@@ -9,6 +8,7 @@
 
 #include <tandem/csp/detail/waiters.hpp>
 #include <tandem/runtime/detail/pool.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 
 namespace tandem::csp::detail {
 
@@ -108,7 +108,7 @@ class ring {
   const std::size_t length_;  // of what slots_ points to
   T* slots_ = nullptr;        // where the front value is, and the others of a ring
   std::size_t front_ = 0;
-  std::atomic<std::size_t> size_{0};
+  tandem::detail::sync::atomic<std::size_t> size_{0};
   chunk<T>* first_ = nullptr;  // the one slots_ points into; null in a ring
   chunk<T>* last_ = nullptr;   // where the next value goes
   std::size_t used_ = 0;       // of its slots

@@ -6,9 +6,9 @@
 #include <mutex>
 #include <utility>
 
+#include <tandem/runtime/detail/biased_lock.hpp>
 #include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/detail/selection.hpp>
-#include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/detail/wait_list.hpp>
 
@@ -23,8 +23,8 @@ using tandem::detail::task_record;
 using tandem::detail::wait_list;
 using tandem::detail::wait_node;
 
-/// The lock of every channel. One name, so that a lock biased towards the channel's worker can take its place.
-using channel_lock = tandem::detail::spin_lock;
+/// The lock of every channel. A thread is inside of one at a time, and of no other biased lock (C6).
+using channel_lock = tandem::detail::biased_lock;
 
 /// What became of an operation. Kept in wait_node::outcome by whoever ends the wait.
 enum class progress : std::uint8_t {

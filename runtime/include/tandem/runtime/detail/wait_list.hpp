@@ -1,7 +1,6 @@
 // Who waits, in the order they came.
 #pragma once
-#include <atomic>
-
+#include <tandem/runtime/detail/sync.hpp>
 #include <tandem/runtime/detail/wait_node.hpp>
 
 namespace tandem::detail {
@@ -51,7 +50,7 @@ class wait_list {
   }
 
  private:
-  std::atomic<wait_node*> first_{nullptr};
+  sync::atomic<wait_node*> first_{nullptr};
   wait_node* last_ = nullptr;
 };
 
