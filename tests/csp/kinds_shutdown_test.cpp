@@ -75,8 +75,7 @@ task<> wait_for_many(token held) {
   auto [tx, rx] = make_channel<token>(2);
   std::vector<token> got;
   (void)tx.try_send(std::move(held));
-  while (co_await rx.recv_many(got, 4)) {
-  }
+  while (auto n = co_await rx.recv_many(got, 4)) got.clear();
 }
 task<> read_to_the_end(token held) {
   auto [tx, rx] = make_unbounded<token>();

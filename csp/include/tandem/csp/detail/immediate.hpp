@@ -58,9 +58,13 @@ result<T> try_recv(channel<T>& c) {
   wait_node* to_wake = nullptr;
   c.lock();
   const progress now = c.recv(std::addressof(received.value), to_wake);
+  // Told apart before unlock(): g++ 12 loses track over it, and warns of a value that might not be there.
+  if (now == progress::done) {
+    c.unlock();
+    if (to_wake) wake(*to_wake);
+    return received.take();
+  }
   c.unlock();
-  if (to_wake) wake(*to_wake);
-  if (now == progress::done) return received.take();
   return fail(error_of(now == progress::closed ? errc::closed : errc::would_block));
 }
 
