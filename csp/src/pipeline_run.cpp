@@ -74,6 +74,7 @@ error pipeline_run::take_failure() noexcept {
   try {
     if (!taken.empty()) return join(std::move(taken));
   } catch (...) {
+    // No memory to tell all.
   }
   return first;
 }

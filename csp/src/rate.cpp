@@ -1,6 +1,7 @@
 #include <tandem/csp/rate.hpp>
 
-#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <mutex>
 #include <stdexcept>
@@ -27,6 +28,15 @@ token_bucket::token_bucket(rate r, std::uint64_t burst) : rate_(r), burst_(burst
     throw std::invalid_argument(fmt::format("tandem: a burst of {} tokens, at {} in {} ns: too many, or too slow",
                                             burst, rate_.events(), rate_.per().count()));
   full_at_.whole = -longest;  // long ago on any clock
+}
+
+token_bucket::~token_bucket() {
+  if (waiting_ == 0) [[likely]] return;
+  std::fprintf(stderr,
+               "tandem: a token bucket was destroyed while tasks wait for its tokens (%llu of them). Let it outlive the "
+               "tasks that use it: join them first.\n",
+               static_cast<unsigned long long>(waiting_));
+  std::abort();
 }
 
 token_bucket::span token_bucket::time_for(std::uint64_t n) const noexcept {

@@ -11,6 +11,8 @@
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
+#include "helpers.hpp"
+
 namespace tandem::csp {
 namespace {
 
@@ -132,7 +134,7 @@ TEST(PipelineTee, GoesAtThePaceOfTheSlowestSide) {
   sim.run_until_idle();
   EXPECT_EQ(seen, numbers());
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(side.try_recv().value(), i);
+    EXPECT_EQ(sim.run(recv_by(side)).value(), i);
     sim.run_until_idle();
     EXPECT_EQ(seen, up_to(i + 1));
   }
@@ -154,7 +156,7 @@ TEST(PipelineTee, EndsWhenWhatComesAfterItHasEnded) {
     co_return co_await g.wait();
   };
   EXPECT_TRUE(sim.run(std::move(body)).has_value());  // with its end of the side
-  while (side.try_recv()) {
+  while (sim.run(recv_by(side))) {
   }
   EXPECT_TRUE(side.is_closed());
 }
@@ -224,7 +226,7 @@ TEST(PipelineBroadcast, LeavesOutALineThatEndsEarly) {
                                            [&](auto in) { return std::move(in).sink(std::move(tx)); });
   auto running = sim.spawn(std::move(stages).run());
   sim.run_until_idle();
-  EXPECT_EQ(few.try_recv().value(), 0);
+  EXPECT_EQ(sim.run(recv_by(few)).value(), 0);
   few.close();
   sim.run_until_idle();
   EXPECT_TRUE(sim.get(running).has_value());
@@ -251,8 +253,8 @@ TEST(PipelineSink, SendsIntoAChannelAndClosesItAtTheEnd) {
   sim_runtime sim;
   auto [tx, rx] = make_channel<int>(100);
   ASSERT_TRUE(sim.run(from(up_to(10)).sink(std::move(tx)).run()).has_value());
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(rx.try_recv().value(), i);
-  EXPECT_EQ(rx.try_recv().error(), errc::closed);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(sim.run(recv_by(rx)).value(), i);
+  EXPECT_EQ(sim.run(recv_by(rx)).error(), errc::closed);
 }
 
 TEST(PipelineSink, EndsWellWhenItsChannelIsClosed) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -136,6 +137,19 @@ TEST(TokenBucket, ALoopThatNeverWaitsLetsOthersRun) {
     (void)co_await t.join();
   };
   EXPECT_TRUE(sim.run(body).has_value());
+}
+
+TEST(TokenBucketDeathTest, DestroyedWhileATaskWaitsSaysSo) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto destroy = [] {
+    sim_runtime sim;
+    auto bucket = std::make_unique<token_bucket>(rate(1), 1);
+    sim.spawn(bucket->acquire()).disown();
+    sim.spawn(bucket->acquire()).disown();  // sleeps: nobody else queues
+    sim.run_until_idle();
+    bucket.reset();
+  };
+  EXPECT_DEATH(destroy(), "a token bucket was destroyed while tasks wait for its tokens \\(1 of them\\)");
 }
 
 TEST(TokenBucket, ManyTasksOnSeveralWorkersNeverExceedTheBurstAndRate) {

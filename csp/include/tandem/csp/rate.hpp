@@ -42,12 +42,15 @@ class rate {
 ///
 /// Order:   first come, first served: who waits for many tokens is not overtaken by those who want few.
 /// Threads: acquire() by tasks; try_acquire() by any thread. All of them on one clock: not by tasks of a simulation and
-///          others. Neither moved nor copied. It must outlive those who wait; destroyed while tasks queue, it reports
-///          that on stderr and aborts.
+///          others. Neither moved nor copied. It must outlive those who wait: destroyed before, it reports that on
+///          stderr and aborts.
 class token_bucket {
  public:
   /// Errors: throws std::invalid_argument for no burst, or one that takes more than 70 years to come together.
   token_bucket(rate r, std::uint64_t burst);
+  token_bucket(const token_bucket&) = delete;
+  token_bucket& operator=(const token_bucket&) = delete;
+  ~token_bucket();
 
   /// Takes `n` tokens, waiting until they are there. None are always there.
   /// Suspends: until there are enough, and those who came before have theirs; and once in a while to let others run.
