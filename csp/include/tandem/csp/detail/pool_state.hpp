@@ -94,6 +94,19 @@ struct pool_submitter : pool_node {
   bool taken = false;  // guarded by the lock
 };
 
+/// Room for the queue's jobs.
+template <class T>
+struct queue_memory {
+  /// Errors: throws std::bad_alloc; std::bad_array_new_length, which is one, if no memory can be that large.
+  explicit queue_memory(std::size_t n) : size(n), first(std::allocator<T>().allocate(n)) {}
+  ~queue_memory() { std::allocator<T>().deallocate(first, size); }
+  queue_memory(const queue_memory&) = delete;
+  queue_memory& operator=(const queue_memory&) = delete;
+
+  const std::size_t size;
+  T* const first;
+};
+
 /// (W1) While jobs queue or submitters wait, there are as many workers as there may be, and none is idle. So a job goes
 ///      to an idle worker, a new one, the queue, or nowhere, in this order; and jobs begin as they were taken. (If a
 ///      worker could not be started for lack of memory, jobs may queue all the same; the next submit() starts one.)
@@ -111,7 +124,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
 
   pool_state(handler h, worker_pool_options<Job> o, const std::source_location& where)
       : handler_(std::move(h)), options_(std::move(o)), site_(where), home_(runtime_of_pool(source_.context())),
-        queue_(options_.queue_capacity) {
+        queue_memory_(options_.queue_capacity), queue_(queue_memory_.first, options_.queue_capacity) {
     auto [tx, rx] = make_channel<wake_up>(0, where);
     done_ = std::move(tx);
     all_gone_ = std::move(rx);
@@ -441,7 +454,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   }
   void pop_into(std::optional<queued_job<Job>>& to) noexcept {
     to.emplace(std::move(queue_.front()));
-    queue_.pop();
+    (void)queue_.pop();  // there is no chunk to free
   }
   // The job of the submitter that has waited the longest, and its bell.
   queued_job<Job> take_from_waiting(sender<wake_up>& bell) noexcept {
@@ -510,6 +523,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   receiver<wake_up> all_gone_;
 
   mutable tandem::detail::spin_lock lock_;  // guards the rest
+  queue_memory<queued_job<Job>> queue_memory_;
   ring<queued_job<Job>> queue_;
   pool_list idle_;     // workers; the one that became idle last is first
   pool_list waiting_;  // submitters; the one that has waited the longest is first
