@@ -59,18 +59,9 @@ bool channel_base::close() noexcept {
   return true;
 }
 
-namespace {
-// An explorer of schedules gives up in the middle of them, and destroys what those who wait there use.
-#if defined(TANDEM_MODEL)
-constexpr bool may_be_abandoned = true;
-#else
-constexpr bool may_be_abandoned = false;
-#endif
-}  // namespace
-
 void channel_base::close_by_last(const wait_list& own, const char* side) noexcept {
   const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
-  if (!may_be_abandoned && (!worker || !worker->destroys_tasks)) {
+  if (!worker || !worker->destroys_tasks) {
     const std::lock_guard hold(lock_);
     for (wait_node* node = own.first(); node; node = node->next) {
       const bool live = node->owned_by != wait_node::owner::select || select_of(*node).select->decided() < 0;
