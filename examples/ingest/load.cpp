@@ -105,7 +105,8 @@ result<void> report(const std::vector<tally>& counts, duration took) {
   }
   if (all.microseconds.empty()) return fail(errc::unavailable, "there was not one reply");
   const double seconds = std::chrono::duration<double>(took).count();
-  fmt::print("{:.0f} requests per minute: {} in {:.1f} s; half the replies took at most {:.0f} us, 99 of 100 at most {:.0f} us\n",
+  fmt::print("{:.0f} requests per minute: {} in {:.1f} s; replies took {:.0f} us (median), 99 of 100 at most {:.0f} us"
+             "\n",
              static_cast<double>(all.microseconds.size()) * 60 / seconds, all.microseconds.size(), seconds,
              at_rank(all.microseconds, 0.5), at_rank(all.microseconds, 0.99));
   result<void> good;

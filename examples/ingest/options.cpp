@@ -56,7 +56,9 @@ void add_store_options(CLI::App& app, store_options& store) {
 }
 
 void add_server_options(CLI::App& app, server_options& server) {
-  app.add_option("--address", server.address, "The IP address to listen on")->capture_default_str()->type_name("ADDRESS");
+  app.add_option("--address", server.address, "The IP address to listen on")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
   app.add_option("--port", server.port, "0 is any that is free")
       ->capture_default_str()
       ->check(CLI::Range(0, 65535))
