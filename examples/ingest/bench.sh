@@ -3,6 +3,10 @@
 # INGEST is the program, as in build/release/examples/ingest/ingest; OPTIONs are for `ingest serve`, as --sync batch.
 # Prints requests per minute, replies by status (429: turned away), and how many documents are in the files.
 set -euo pipefail
+if [[ $# -eq 0 || $1 == -h || $1 == --help ]]; then
+  sed -n '2,4s/^# //p' "$0"
+  exit $(($# == 0 ? 64 : 0))
+fi
 ingest=$1 seconds=${2:-10} connections=${3:-64}
 dir=$(mktemp -d)
 server=

@@ -78,7 +78,8 @@ task<result<unsigned>> exchange(tcp::socket& peer, const std::string& request) {
 task<result<void>> converse(const load_options& o, const tcp::resolver::results_type& server, std::size_t connection,
                             time_point end, tally& count) {
   tcp::socket peer(this_task::io());
-  co_await or_return(asio::async_connect(peer, server, use_task));
+  if (auto connected = co_await asio::async_connect(peer, server, use_task); !connected)
+    co_return fail(wrap(std::move(connected).error(), fmt::format("cannot connect to {}:{}", o.host, o.port)));
   peer.set_option(tcp::no_delay(true));
   peer.non_blocking(true);
   for (std::uint64_t number = 0; now() < end; ++number) {
@@ -104,7 +105,8 @@ result<void> report(const std::vector<tally>& counts, duration took) {
   }
   if (all.microseconds.empty()) return fail(errc::unavailable, "there was not one reply");
   const double seconds = std::chrono::duration<double>(took).count();
-  fmt::print("{:.0f} requests per minute: {} in {:.1f} s; a reply took {:.0f} us, 99 of 100 at most {:.0f} us\n",
+  fmt::print("{:.0f} requests per minute: {} in {:.1f} s; replies took {:.0f} us (median), 99 of 100 at most {:.0f} us"
+             "\n",
              static_cast<double>(all.microseconds.size()) * 60 / seconds, all.microseconds.size(), seconds,
              at_rank(all.microseconds, 0.5), at_rank(all.microseconds, 0.99));
   result<void> good;

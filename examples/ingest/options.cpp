@@ -2,7 +2,7 @@
 
 #include <chrono>
 #include <limits>
-#include <map>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -20,7 +20,8 @@ constexpr const char* replies =
     "500, 507: it could not be stored. After any other code than 200 or 202 a document may be sent again.";
 
 constexpr const char* exit_codes =
-    "Exit codes: 0 well; 1 it could not start, or store what it took; 2 some input was no JSON; 64 wrong usage.";
+    "Exit codes: 0 well; 1 it could not start, or store what it took; 2 some input was no JSON, or could not be read;\n"
+    "64 wrong usage.";
 
 void add_seconds(CLI::App& app, const char* name, std::chrono::seconds& into, const char* what) {
   app.add_option_function<unsigned>(name, [&into](unsigned s) { into = std::chrono::seconds(s); }, what)
@@ -33,10 +34,15 @@ void add_store_options(CLI::App& app, store_options& store) {
   app.add_option("--folder", store.journal.folder, "Where to store: documents-000001.jsonl, …")
       ->required()
       ->type_name("DIR");
-  static const std::map<std::string, sync_policy> policies{{"never", sync_policy::never},
-                                                           {"batch", sync_policy::batch}};
-  app.add_option("--sync", store.journal.sync, "Whether a document is on the disk before it counts as stored")
-      ->transform(CLI::CheckedTransformer(policies, CLI::ignore_case))
+  auto policies = CLI::IsMember({"never", "batch"}, CLI::ignore_case);
+  policies.description("");  // the name of the type tells it
+  app.add_option_function<std::string>(
+         "--sync",
+         [&store](const std::string& s) {
+           store.journal.sync = s == "batch" ? sync_policy::batch : sync_policy::never;
+         },
+         "Whether a document is on the disk before it counts as stored")
+      ->transform(policies)
       ->default_str("never")
       ->type_name("never|batch");
   app.add_option("--workers", store.workers, "Documents on their way to the disk at a time")
@@ -50,8 +56,13 @@ void add_store_options(CLI::App& app, store_options& store) {
 }
 
 void add_server_options(CLI::App& app, server_options& server) {
-  app.add_option("--address", server.address, "Where to listen")->capture_default_str()->type_name("ADDRESS");
-  app.add_option("--port", server.port, "0 is any that is free")->capture_default_str()->type_name("PORT");
+  app.add_option("--address", server.address, "The IP address to listen on")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
+  app.add_option("--port", server.port, "0 is any that is free")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65535))
+      ->type_name("PORT");
   app.add_option("--connections", server.connections, "At a time; more have to wait")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000))
@@ -79,7 +90,7 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
   CLI::App& serve = *app.add_subcommand("serve", "Serves until Ctrl-C, then stores what it has taken; twice: at once");
   add_store_options(serve, parsed.server.store);
   add_server_options(serve, parsed.server);
-  serve.footer(replies);
+  serve.footer(std::string(replies) + "\n\n" + exit_codes);
 
   CLI::App& files = *app.add_subcommand("files", "Stores the documents of files");
   add_store_options(files, parsed.server.store);
@@ -88,7 +99,10 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
 
   CLI::App& load = *app.add_subcommand("load", "Measures a server: posts as many documents as it can");
   load.add_option("--host", parsed.load.host, "The server")->capture_default_str()->type_name("HOST");
-  load.add_option("--port", parsed.load.port, "Its port")->capture_default_str()->type_name("PORT");
+  load.add_option("--port", parsed.load.port, "Its port")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 65535))
+      ->type_name("PORT");
   load.add_option("--connections", parsed.load.connections, "Each has one request under way")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000))

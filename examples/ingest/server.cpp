@@ -211,8 +211,11 @@ task<> server::obey(asio::signal_set& signals, const cancel_source& serving, con
 }
 
 result<tcp::acceptor> listen(asio::io_context& io, const server_options& o) {
+  asio::error_code no_address;
+  const auto address = asio::ip::make_address(o.address, no_address);
+  if (no_address) return fail(errc::invalid_argument, fmt::format("cannot listen on {}: no IP address", o.address));
   try {
-    return tcp::acceptor(io, tcp::endpoint(asio::ip::make_address(o.address), o.port));
+    return tcp::acceptor(io, tcp::endpoint(address, o.port));
   } catch (const std::exception&) {  // such as a port that is taken
     const std::string where = fmt::format("cannot listen on {}:{}", o.address, o.port);
     return fail(wrap(from_exception(std::current_exception()), where));

@@ -14,11 +14,15 @@ namespace tandem::csp {
 /// ```
 /// std::vector<any_arm<result<update>>> feeds;
 /// for (const receiver<update>& feed : subscriptions) feeds.emplace_back(on_recv(feed));
-/// while (auto chosen = co_await select(feeds)) {
+/// for (std::size_t open = feeds.size(); open != 0;) {  // a select without arms would wait until the context ends
+///   auto chosen = co_await select(feeds);
+///   if (!chosen) co_return fail(chosen.error());  // the context is over
 ///   if (chosen->outcome) show(*chosen->outcome);
-///   else feeds[chosen->index] = {};  // closed: from now on it is never chosen
+///   else feeds[chosen->index] = {}, --open;  // closed: from now on it is never chosen
 /// }
 /// ```
+/// Between two selects arms may be added, replaced or removed.
+///
 /// `Outcome` is what every arm of the vector yields, or can be converted to: std::variant<result<update>, timed_out>
 /// takes receives of updates and timeouts.
 ///

@@ -1,4 +1,5 @@
-// A channel whose receivers all see every value. A slow one misses values, and is told how many; it slows nobody down.
+// A channel whose receivers each see every value; but a slow one slows nobody down: it misses values, and is told how
+// many.
 //
 //   auto [tx, rx] = make_broadcast<price>(64);
 //   g.go(plot(rx.subscribe()));

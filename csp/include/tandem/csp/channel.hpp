@@ -70,7 +70,8 @@ struct channel_maker {
 // | blocking_send, _recv  | std::logic_error    | blocks           | as send     | as send, recv               |
 // | an arm of select      | never chosen        | waits            | may be chosen | may be chosen, reports it |
 //
-// Waits marked "for ever" still end with the caller's context.
+// "Default-constructed" includes moved from. Waits marked "for ever" still end with the caller's context. So a select
+// leaves out an arm whose handle was assigned an empty one, as Go's does with nil: `rx = {};`.
 
 /// The sending end of a channel of T.
 ///
@@ -136,8 +137,9 @@ class sender {
     return try_send(std::move(copy));
   }
 
-  /// send() for threads that are no workers: blocks the thread. After an error `value` is untouched.
-  /// Errors: errc::closed. Throws std::logic_error on a worker's thread.
+  /// send() for threads that are no workers: blocks the thread. No context ends the wait; close() does. After an error
+  /// `value` is untouched.
+  /// Errors: errc::closed. Throws std::logic_error on a worker's thread, or if default-constructed.
   [[nodiscard]] result<void> blocking_send(T&& value) const { return detail::blocking_send(channel_, value); }
   [[nodiscard]] result<void> blocking_send(const T& value) const
     requires std::copy_constructible<T>
@@ -231,8 +233,8 @@ class receiver {
     return detail::try_recv(*channel_);
   }
 
-  /// recv() for threads that are no workers: blocks the thread.
-  /// Errors: errc::closed. Throws std::logic_error on a worker's thread.
+  /// recv() for threads that are no workers: blocks the thread. No context ends the wait; close() does.
+  /// Errors: errc::closed. Throws std::logic_error on a worker's thread, or if default-constructed.
   [[nodiscard]] result<T> blocking_recv() const { return detail::blocking_recv(channel_); }
 
   /// As sender::close().

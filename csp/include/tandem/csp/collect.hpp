@@ -162,6 +162,8 @@ class collect {
 /// auto fetch_all = [&](collect<page>& c) -> task<> { for (auto& url : urls) c.go(fetch(url)); co_return; };
 /// result<std::vector<page>> pages = co_await with_collect<page>(fetch_all);
 /// ```
+/// With g++ 12, name a function that captures by value before the expression that awaits this.
+///
 /// Suspends, Cancel, Errors: as collect::wait().
 template <class T, class F>
   requires task_function<F&, collect<T>&> &&

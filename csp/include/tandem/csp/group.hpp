@@ -124,8 +124,10 @@ class group {
 /// So the group's tasks may refer to whatever outlives this call. `body` gives a task<void> or a task<result<void>>.
 ///
 /// ```
-/// co_await with_group([&](group& g) -> task<> { g.go(reader(tx)); g.go(writer(rx)); co_return; });
+/// co_return co_await with_group([&](group& g) -> task<> { g.go(read(in, tx)); g.go(write(out, rx)); co_return; });
 /// ```
+/// With g++ 12, name a function that captures by value before the expression that awaits this.
+///
 /// Suspends, Cancel, Errors: as group::wait().
 template <class F>
   requires task_function<F&, group&> && detail::group_outcome<typename std::invoke_result_t<F&, group&>::value_type>

@@ -92,7 +92,9 @@ class async_function {
 };
 
 /// `f`, which blocks, as a function that suspends; see async_function. It gives a value, a result, or nothing. It must
-/// not refer to what may be gone when an abandoned call still runs: take arguments by value.
+/// not refer to what may be gone when an abandoned call still runs: take arguments by value. And pass values: a pointer
+/// or a view is copied as such, and becomes the parameter's type only when the call begins, so
+/// `lookup(std::string(name))`, not `lookup(name.c_str())`.
 template <class F>
 [[nodiscard]] async_function<std::decay_t<F>> make_async(F&& f) {
   return async_function<std::decay_t<F>>(std::forward<F>(f));

@@ -451,7 +451,8 @@ pipeline<T> from(receiver<T> in, std::source_location where = std::source_locati
                      });
 }
 
-/// What `f` gives, until it gives nothing. `f()` gives std::optional<T>, a result of one, or a task of either.
+/// What `f` gives, until it gives nothing; one call at a time. `f()` gives std::optional<T>, a result of one, or a task
+/// of either.
 template <class F, class T = typename detail::stage_value_t<F>::value_type>
   requires std::same_as<detail::stage_value_t<F>, std::optional<T>>
 pipeline<T> generate(F f, std::source_location where = std::source_location::current()) {
@@ -461,7 +462,8 @@ pipeline<T> generate(F f, std::source_location where = std::source_location::cur
                                 });
 }
 
-/// The values of several pipelines: each one's in its order, and none before the other. Without any it ends at once.
+/// The values of several pipelines as they come: each one's in its order, with none between different ones. Without any
+/// it ends at once.
 template <class T>
 pipeline<T> merge(std::vector<pipeline<T>> lines, std::source_location where = std::source_location::current()) {
   auto open = [lines = std::move(lines)](detail::pipeline_start& start, const detail::stage_label& label) mutable {

@@ -25,11 +25,14 @@ namespace tandem::csp {
 /// Runs `handler(job)` for each job, in up to max_workers tasks. A job goes to the worker that became idle last, so
 /// that those not needed end; if none is idle, to a new one; then into the queue; then it is as pool_full says:
 ///
-/// | state               | wait; try_submit()      | reject           | drop               |
-/// |---------------------|-------------------------|------------------|--------------------|
-/// | a worker, or room   | taken                   | taken            | taken              |
-/// | full                | waits; errc::would_block | errc::overloaded | success; destroyed |
-/// | shut down, or ended | errc::closed            | errc::closed     | errc::closed       |
+/// | state               | wait                                     | reject           | drop               |
+/// |---------------------|------------------------------------------|------------------|--------------------|
+/// | a worker, or room   | taken                                    | taken            | taken              |
+/// | full                | waits; try_submit() errc::would_block    | errc::overloaded | success; destroyed |
+/// | shut down, or ended | errc::closed                             | errc::closed     | errc::closed       |
+///
+/// `handler(Job)` gives a task<result<void>>; it may be move-only, and must not block (make_async() helps). What it fails
+/// with, or throws, goes to on_failed, and the pool goes on.
 ///
 /// Jobs may be tasks: `worker_pool<task<result<void>>> pool([](task<result<void>> job) { return job; });`.
 ///

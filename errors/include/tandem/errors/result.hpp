@@ -64,7 +64,7 @@ using result = std::expected<T, error>;
 #define TANDEM_TRY_ASSIGN(decl, ...) \
   TANDEM_DETAIL_TRY_ASSIGN(TANDEM_DETAIL_TRY_NAME(__LINE__), return, decl, __VA_ARGS__)
 
-/// TANDEM_TRY_ASSIGN for coroutines: `TANDEM_CO_TRY_ASSIGN(int value, co_await rx.receive());`.
+/// TANDEM_TRY_ASSIGN for coroutines: `TANDEM_CO_TRY_ASSIGN(int value, co_await rx.recv());`.
 #define TANDEM_CO_TRY_ASSIGN(decl, ...) \
   TANDEM_DETAIL_TRY_ASSIGN(TANDEM_DETAIL_TRY_NAME(__LINE__), co_return, decl, __VA_ARGS__)
 
