@@ -6,6 +6,7 @@
 //   g.go(read_lines(std::move(tx)));  // co_await tx.send(std::move(line))
 //   while (auto line = co_await rx.recv()) use(*line);
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -218,7 +219,10 @@ class receiver {
     if (most == 0) throw std::invalid_argument("tandem: recv_many() of no values; ask for at least one");
     if (most > into.max_size() - into.size())
       throw std::length_error("tandem: recv_many() of more than a vector holds; ask for fewer");
-    into.reserve(into.size() + most);
+    if (into.capacity() - into.size() < most) {  // at least doubled, so that to gather in one vector stays linear
+      const std::size_t doubled = into.capacity() > into.max_size() / 2 ? into.max_size() : 2 * into.capacity();
+      into.reserve(std::max(into.size() + most, doubled));
+    }
     auto first = co_await recv();
     if (!first) co_return fail(std::move(first).error());
     into.push_back(std::move(*first));

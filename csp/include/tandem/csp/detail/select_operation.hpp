@@ -1,7 +1,7 @@
 // The awaiters behind `co_await select(…)`.
 #pragma once
+#include <algorithm>
 #include <array>
-#include <bit>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
@@ -115,26 +115,19 @@ class [[nodiscard]] select_operation
 
   template <std::size_t... I>
   int try_ready_arms(std::index_sequence<I...>) noexcept {
-    std::uint64_t ready = 0;
-    std::uint64_t count = 0;  // the bits of `ready`; std::popcount() is a call on processors of any age
-    (((arm<I>().may_be_ready()) && (ready |= std::uint64_t{1} << I, ++count)), ...);
+    // Positions, and a count without a branch: which arms are ready, and which is drawn, no processor foresees.
+    std::array<std::uint8_t, sizeof...(Arms)> ready;
+    std::size_t count = 0;
+    ((ready[count] = I, count += arm<I>().may_be_ready() ? 1 : 0), ...);
     for (; count != 0; --count) {
-      const std::uint64_t chosen = choose(ready, count);
+      const std::size_t drawn = Choice == choice::random && count > 1 ? draw_below(count) : 0;
+      const std::size_t chosen = ready[drawn];
       // A compare per arm, so that each call is direct.
-      const bool done = (((chosen == std::uint64_t{1} << I) && arm<I>().attempt()) || ...);
-      if (done) return std::countr_zero(chosen);
-      ready &= ~chosen;
+      const bool done = (((chosen == I) && arm<I>().attempt()) || ...);
+      if (done) return static_cast<int>(chosen);
+      std::copy(ready.begin() + drawn + 1, ready.begin() + count, ready.begin() + drawn);
     }
     return select_core::undecided;
-  }
-
-  /// One of the `count` bits of `ready`.
-  static std::uint64_t choose(std::uint64_t ready, std::uint64_t count) noexcept {
-    if constexpr (Choice == choice::random) {
-      if (count > 1)
-        for (auto skip = draw_below(count); skip > 0; --skip) ready &= ready - 1;
-    }
-    return ready & -ready;
   }
 
   static constexpr int otherwise_position() noexcept {
