@@ -175,7 +175,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// Drops a value if an equal one is among the last `remember` different ones that were passed on. With a `key`,
-  /// values are equal whose `key(const T&)` are. Keys need == and std::hash; copies of them are kept.
+  /// values are equal whose `key(const T&)` are. Keys need == and std::hash; copies of them are kept. What does not
+  /// equal itself, as a NaN, is always passed on, and never remembered.
   template <class Key = std::identity>
   pipeline distinct(std::size_t remember, Key key = {},
                     std::source_location where = std::source_location::current()) && {
