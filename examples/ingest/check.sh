@@ -81,6 +81,8 @@ post ''
 expect 400 'parse error'
 post $'"\xff"'
 expect 400 'ill-formed UTF-8'
+say 'POST /documents HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n1\0no'
+expect 400 'byte 2 is zero'
 say 'GET /documents HTTP/1.1\r\nHost: x\r\n\r\n'
 expect 405 'Allow: POST'
 say 'DELETE /stats HTTP/1.1\r\nHost: x\r\n\r\n'
@@ -121,6 +123,15 @@ connect
 say 'nonsense\r\n\r\n'
 expect 400
 disconnect
+# A coding it does not know hides where the request ends.
+for coding in gzip 'gzip, chunked'; do
+  connect
+  say "POST /documents HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: $coding\r\n\r\n1\r\n8\r\n0\r\n\r\n"
+  expect 501 'Connection: close'
+  hear
+  [[ $status == closed ]] || wrong "after 501: $status"
+  disconnect
+done
 connect
 say 'GET /healthz HTTP/1.0\r\n\r\n'
 expect 200 'Connection: close'
@@ -193,6 +204,24 @@ ends 0 slow_end wait "$server"
 says slow.err '^ingest: a document could not be stored: '
 printf '%s\n' "$large" "$large" '"small"' | cmp - "$dir/slow/documents-000001.jsonl" || wrong 'what a full disk left'
 
+# A file that is full is followed by another, as soon as there can be one.
+serve rotated --file-limit 4
+connect
+post '"first"'
+expect 202
+rm -r "$dir/rotated"
+post 2
+expect 500 'could not be stored'
+post 3
+expect 500 'could not be stored'
+mkdir "$dir/rotated"
+post 4
+expect 202
+disconnect
+kill -INT "$server"
+ends 0 rotated_end wait "$server"
+[[ $(cat "$dir"/rotated/*.jsonl) == 4 ]] || wrong 'what is stored once there is a folder again'
+
 # Another connection than the one it may have waits until that is gone.
 serve single --connections 1
 connect
@@ -216,7 +245,7 @@ ends 0 single_end wait "$server"
 
 # Files; a second run does not touch the files of the first.
 printf '{"a":\n 1}\n' >"$dir/a.json"
-printf '1\n\n[2\n"three"' >"$dir/b.jsonl"
+printf '\xef\xbb\xbf1\n\n[2\n"three"' >"$dir/b.jsonl"
 ends 2 files "$ingest" files --folder "$dir/files" "$dir/a.json" "$dir/b.jsonl" "$dir/missing.json"
 says files.out '^stored 3 documents$'
 says files.err "^ingest: $dir/b.jsonl:3: parse error"

@@ -89,6 +89,10 @@ task<result<http_incoming>> http_connection::read() {
       begin_ += incoming.put(boost::asio::buffer(buffer_.data() + begin_, end_ - begin_), failed);
       if (failed && failed != http::error::need_more) co_return refuse(failed, limits_);
     }
+    // Without "chunked" the parser sees no body, and would take what follows for the next request.
+    const auto coding = incoming.get()[http::field::transfer_encoding];
+    if (incoming.is_header_done() && !coding.empty() && !boost::beast::iequals(coding, "chunked"))
+      co_return refuse(501, "a transfer coding other than chunked");
     if (incoming.is_done()) break;
     if (incoming.is_header_done() && !told_to_go_on) {
       told_to_go_on = true;

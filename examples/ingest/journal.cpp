@@ -109,7 +109,7 @@ task<> journal::write() {
 }
 
 task<result<void>> journal::store(const std::string& text) {
-  if (size_ >= options_.file_bytes) {
+  if (file_ && size_ >= options_.file_bytes) {  // none, if the last attempt to go on to another failed
     file full = std::move(file_);
     co_await or_return(full.close());
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -36,6 +37,7 @@ struct checker : nlohmann::json_sax<json> {
 }  // namespace
 
 tandem::result<std::string> one_line_of_json(std::string text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);
   checker seen;
   if (!json::sax_parse(text, &seen)) {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: …"
@@ -43,6 +45,9 @@ tandem::result<std::string> one_line_of_json(std::string text) {
     if (prefix != std::string::npos) seen.problem.erase(0, prefix + 2);
     return tandem::fail(tandem::errc::invalid_argument, std::move(seen.problem));
   }
+  // The parser takes a zero byte for the end, whatever comes after it.
+  if (const std::size_t zero = text.find('\0'); zero != std::string::npos)
+    return tandem::fail(tandem::errc::invalid_argument, "parse error: byte " + std::to_string(zero + 1) + " is zero");
   std::ranges::replace_if(text, [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return text;
 }

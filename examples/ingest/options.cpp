@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <limits>
 #include <string>
 
@@ -45,6 +46,10 @@ void add_store_options(CLI::App& app, store_options& store) {
       ->transform(policies)
       ->default_str("never")
       ->type_name("never|batch");
+  app.add_option("--file-limit", store.journal.file_bytes, "A file that has grown to that is followed by another")
+      ->capture_default_str()
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40))
+      ->type_name("BYTES");
   app.add_option("--workers", store.workers, "Documents on their way to the disk at a time")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000))

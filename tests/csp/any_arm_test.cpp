@@ -10,7 +10,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <tandem/csp/broadcast.hpp>
 #include <tandem/csp/select.hpp>
+#include <tandem/csp/watch.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/runtime/spawn.hpp>
@@ -255,6 +257,44 @@ TEST(AnyArm, WhatHappensOnceIsSpentAndWhatRepeatsStays) {
     EXPECT_FALSE(worker);
   };
   EXPECT_TRUE(sim.run(body).has_value());
+}
+
+TEST(AnyArm, OfABroadcastOrAWatchStaysAndTellsOfItsEnd) {
+  sim_runtime sim;
+  auto [news, all_news] = make_broadcast<int>(4);
+  auto [settings, own_settings] = make_watch<int>(0);
+  std::vector<int> seen;
+  auto read = [&](broadcast_receiver<int> of_all, watch_receiver<int> of_latest) -> task<> {
+    std::vector<any_arm<std::variant<result<broadcast_value<int>>, result<void>>>> arms;
+    arms.emplace_back(on_recv(of_all));
+    arms.emplace_back(on_change(of_latest));
+    for (int open = 2; open > 0;) {
+      auto chosen = co_await select_biased(arms);
+      if (chosen->outcome.index() == 0) {
+        auto& next = std::get<0>(chosen->outcome);
+        if (next) seen.push_back(next->value);
+        if (next) continue;
+      } else if (std::get<1>(chosen->outcome)) {
+        seen.push_back(-of_latest.get());
+        continue;
+      }
+      arms[chosen->index] = {};
+      --open;
+    }
+  };
+  auto reading = sim.spawn(read(std::move(all_news), std::move(own_settings)));
+  sim.run_until_idle();  // it waits
+  (void)news.send(1);
+  sim.run_until_idle();
+  (void)settings.send(2);
+  sim.run_until_idle();
+  (void)news.send(4);
+  (void)settings.send(3);
+  (void)news.close();
+  (void)settings.close();
+  sim.run_until_idle();
+  EXPECT_TRUE(reading.done());
+  EXPECT_EQ(seen, (std::vector<int>{1, -2, 4, -3}));
 }
 
 TEST(AnyArm, OwnsAShareOfItsChannel) {

@@ -2,6 +2,8 @@
 #include <tandem/csp/pipeline.hpp>
 
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -156,6 +158,15 @@ TEST(PipelineDistinct, DropsWhatIsAmongTheLastRemembered) {
   EXPECT_EQ(run(sim, from(numbers{1, 1, 2, 2, 1, 3, 3, 2}).distinct(1)).values, (numbers{1, 2, 1, 3, 2}));
   EXPECT_EQ(run(sim, from(numbers{1, 2, 1, 2, 3, 1, 2}).distinct(2)).values, (numbers{1, 2, 3, 1, 2}));
   EXPECT_EQ(run(sim, from(numbers{1, 2, 1, 2, 3, 1, 2}).distinct(100)).values, (numbers{1, 2, 3}));
+}
+
+TEST(PipelineDistinct, PassesOnWhatDoesNotEqualItselfAndForgetsTheOthersInTurn) {
+  sim_runtime sim;
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto seen = run(sim, from(std::vector<double>{nan, 1, nan, 1, 2, nan, 2, 1}).distinct(1)).values;
+  ASSERT_EQ(seen.size(), 6U);
+  EXPECT_TRUE(std::isnan(seen[0]) && std::isnan(seen[2]) && std::isnan(seen[4]));
+  EXPECT_EQ((std::vector<double>{seen[1], seen[3], seen[5]}), (std::vector<double>{1, 2, 1}));
 }
 
 TEST(PipelineDistinct, ComparesByKey) {

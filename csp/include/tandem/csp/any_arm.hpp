@@ -27,12 +27,12 @@ namespace tandem::csp {
 /// takes receives of updates and timeouts.
 ///
 /// A vector may be waited for again and again. Arms of what happens once (a send that placed its value or found the
-/// channel closed, a join, a reply, a timeout, the end of a context) are empty after they were chosen. Receives and
-/// ticks stay, and a closed channel is chosen again and again until its arm is emptied.
+/// channel closed, a join, a reply, a timeout, the end of a context) are empty after they were chosen. Receives, changes
+/// and ticks stay, and a closed channel is chosen again and again until its arm is emptied.
 ///
 /// Owns:    the arm, and with it a share of the channel, the actor or the context it is about, and the value it sends.
 ///          The arm of a receive keeps its channel open as any receiver does, that of a send as any sender. Borrows the
-///          handle of a join, the timer and the ticker.
+///          handle of a join, the timer, the ticker, and the receiver of a broadcast or a watch.
 /// Threads: none of its members may be called while a select waits for it, from wherever.
 template <class Outcome>
 class any_arm {

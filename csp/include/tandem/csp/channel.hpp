@@ -26,7 +26,8 @@
 
 namespace tandem::csp {
 
-/// What goes through a channel: it is moved under the channel's lock, so its move must neither throw nor block.
+/// What goes through a channel: it is moved under the channel's lock, and what it was moved from is destroyed there. So
+/// neither may throw, block, or use a channel or anything of sync/: a moved-from value must have nothing left to tell.
 template <class T>
 concept channel_value = std::is_object_v<T> && std::is_nothrow_move_constructible_v<T> &&
                         std::is_nothrow_destructible_v<T> && tandem::detail::pool_aligned<T>;

@@ -175,7 +175,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// Drops a value if an equal one is among the last `remember` different ones that were passed on. With a `key`,
-  /// values are equal whose `key(const T&)` are. Keys need == and std::hash; copies of them are kept.
+  /// values are equal whose `key(const T&)` are. Keys need == and std::hash; copies of them are kept. What does not
+  /// equal itself, as a NaN, is always passed on, and never remembered.
   template <class Key = std::identity>
   pipeline distinct(std::size_t remember, Key key = {},
                     std::source_location where = std::source_location::current()) && {
@@ -334,7 +335,7 @@ class [[nodiscard]] pipeline {
   }
 
   /// Ends the pipeline: sends each value to `into`, which is closed at the end unless it has other senders. If somebody
-  /// else closes it, the pipeline ends without an error.
+  /// else closes it, the pipeline ends without an error, when there is a value to send.
   complete_pipeline sink(sender<T> into, std::source_location where = std::source_location::current()) && {
     return std::move(*this).finish(
         "sink", where, [into = std::move(into)](const detail::stage_start& stage, receiver<T> in) mutable {
@@ -343,7 +344,8 @@ class [[nodiscard]] pipeline {
   }
 
   /// Starts the stages in a group of the caller's and gives the channel the values come out of. Dropping the receiver
-  /// ends the stages; the group's wait() tells how they ended: when the last of them has, their errors fail the group.
+  /// ends the stages, each when it next has a value to send: to end those that wait for a source that is silent, cancel
+  /// the group. The group's wait() tells how they ended: when the last of them has, their errors fail the group.
   /// Each task of a stage needs a place in the group: with a limit below that the pipeline stands still.
   [[nodiscard]] receiver<T> start(group& g, on_error how = on_error::stop) && {
     pipeline self = take();

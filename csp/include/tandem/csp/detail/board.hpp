@@ -171,9 +171,10 @@ template <class Reader>
 class [[nodiscard]] read_arm final : public select_arm {
  public:
   using outcome = decltype(std::declval<Reader&>().take());
+  static constexpr bool repeats = true;
 
   explicit read_arm(Reader& reader) noexcept : reader_(reader) {}
-  read_arm(const read_arm&) = delete;
+  read_arm(read_arm&& other) noexcept : read_arm(other.reader_) {}
   read_arm& operator=(const read_arm&) = delete;
 
   [[nodiscard]] bool may_be_ready() const noexcept override {

@@ -154,7 +154,11 @@ task<result<void>> distinct_stage(receiver<T> in, sender<T> out, std::size_t rem
     if (told_to_end()) co_return as_told();
     const auto [at, is_new] = seen.insert(key(std::as_const(*item)));
     if (!is_new) continue;
-    oldest_first.push_back(std::addressof(*at));
+    if (seen.find(*at) == seen.end()) {  // not equal to itself, as a NaN: nobody could find it again, to forget it
+      seen.erase(at);
+    } else {
+      oldest_first.push_back(std::addressof(*at));
+    }
     if (oldest_first.size() > remember) {
       seen.erase(seen.find(*oldest_first.front()));
       oldest_first.pop_front();
