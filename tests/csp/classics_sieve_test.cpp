@@ -1,6 +1,7 @@
 // The chained prime sieve: each prime is a task that lets pass what it does not divide.
 #include <tandem/csp/channel.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <utility>
 #include <vector>
