@@ -73,7 +73,7 @@ struct pool_worker : pool_node {
 
   const std::shared_ptr<pool_state<Job>> pool;
   std::optional<queued_job<Job>> slot;      // written by who hands over a job, under the lock; then the worker's own
-  std::shared_ptr<job_source<Job>> source;  // of what is in the slot at first; constant from the launch on
+  std::shared_ptr<job_source<Job>> source;  // of what is in the slot at first; null once that runs
   bool counted = false;                     // among the workers; guarded by the lock, as the next
   bool busy = false;                        // its job is counted as running
   job_end last = job_end::running;          // the worker's own: how its job ended, and how long that took
@@ -315,6 +315,7 @@ class pool_state : public std::enable_shared_from_this<pool_state<Job>> {
   task<> run(worker& w) {
     queued_job<Job> own = std::move(*w.slot);
     w.slot.reset();
+    w.source.reset();  // what comes into the slot next has another submitter
     const time_point begun = now();
     const time_point deadline = deadline_after(own.submitted, options_.job_limit);
     w.waited = begun - own.submitted;

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -137,12 +136,13 @@ class [[nodiscard]] select_operation
     return position;
   }
 
-  outcome take(int winner) { return take_from(winner, indices()); }
-  template <std::size_t... I>
-  outcome take_from(int winner, std::index_sequence<I...>) {
-    std::optional<outcome> taken;
-    (void)((winner == int{I} && (taken.emplace(std::in_place_index<I>, arm<I>().take()), true)) || ...);
-    return std::move(*taken);
+  /// Recursive, so that the outcome is made where it is to be.
+  template <std::size_t I = 0>
+  outcome take(int winner) {
+    if constexpr (I + 1 < sizeof...(Arms)) {
+      if (winner != int{I}) return take<I + 1>(winner);
+    }
+    return outcome(std::in_place_index<I>, arm<I>().take());
   }
 
   std::array<select_arm*, sizeof...(Arms)> arms_;
