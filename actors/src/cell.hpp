@@ -49,6 +49,7 @@ class cell final : public caf::local_actor, public local_target {
   [[nodiscard]] std::uint64_t id() const noexcept override { return caf::abstract_actor::id(); }
   [[nodiscard]] std::string target_name() const override { return name_; }
   [[nodiscard]] const protocol_info& protocol() const noexcept override { return kind_.protocol(); }
+  [[nodiscard]] std::size_t depth() const noexcept override { return mailbox_.depth(); }
   [[nodiscard]] delivery try_deliver(envelope_ptr& message, error& why) noexcept override;
   [[nodiscard]] room_waiter::phase wait_for_room(room_waiter& w) noexcept override;
   [[nodiscard]] bool cancel_wait(room_waiter& w) noexcept override { return mailbox_.cancel(w); }

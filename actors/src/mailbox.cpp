@@ -45,9 +45,9 @@ mailbox::posted mailbox::queued_answer() noexcept {
 mailbox::posted mailbox::push(envelope_ptr& e, bool bounded) noexcept {
   const std::lock_guard hold(lock_);
   if (closed_) return posted::closed;
-  if (bounded && (held_ >= capacity_ || !waiters_.empty())) return posted::full;  // M3
+  if (bounded && (depth() >= capacity_ || !waiters_.empty())) return posted::full;  // M3
   queue_.push(std::move(e));
-  ++held_;
+  add_held(1);
   return queued_answer();
 }
 
@@ -59,9 +59,9 @@ mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now) noexcept 
     now = w.state = room_waiter::phase::failed;  // here, because of V1
     return posted::closed;
   }
-  if (held_ < capacity_ && waiters_.empty()) {
+  if (depth() < capacity_ && waiters_.empty()) {
     queue_.push(std::move(w.message));
-    ++held_;
+    add_held(1);
     now = w.state = room_waiter::phase::admitted;
     return queued_answer();
   }
@@ -100,11 +100,11 @@ mailbox::posted mailbox::nudge() noexcept {
 }
 
 void mailbox::admit(wake_list& woken) noexcept {
-  while (held_ < capacity_) {
+  while (depth() < capacity_) {
     room_waiter* const w = waiters_.pop(room_waiter::phase::admitted);
     if (!w) return;
     queue_.push(std::move(w->message));
-    ++held_;
+    add_held(1);
     woken.add(*w);
   }
 }
@@ -114,7 +114,7 @@ bool mailbox::refill(envelope_list& batch, std::size_t taken) noexcept {
   bool more;
   {
     const std::lock_guard hold(lock_);
-    held_ -= taken;
+    add_held(0 - taken);
     admit(woken);
     more = !queue_.empty() || exit_requested_.load(std::memory_order_relaxed);  // written under the lock
     batch = std::move(queue_);
@@ -128,7 +128,7 @@ void mailbox::report(std::size_t taken) noexcept {
   wake_list woken;
   {
     const std::lock_guard hold(lock_);
-    held_ -= taken;
+    add_held(0 - taken);
     admit(woken);
   }
   woken.wake_all();

@@ -69,6 +69,8 @@ class mailbox {
   [[nodiscard]] bool is_closed() noexcept;
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;
+  /// How many are held, of some moment (M2).
+  [[nodiscard]] std::size_t depth() const noexcept { return held_.load(std::memory_order_relaxed); }
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
 
@@ -89,6 +91,8 @@ class mailbox {
 
  private:
   posted queued_answer() noexcept;
+  // Under lock_, so no read-modify-write is needed.
+  void add_held(std::size_t n) noexcept { held_.store(depth() + n, std::memory_order_relaxed); }
   void admit(wake_list& woken) noexcept;
 
   tandem::detail::spin_lock lock_;
@@ -96,7 +100,7 @@ class mailbox {
   bool asleep_ = false;
   bool closed_ = false;
   std::atomic<bool> exit_requested_{false};
-  std::size_t held_ = 0;
+  std::atomic<std::size_t> held_{0};  // relaxed: guarded; depth() wants some moment's
   const std::size_t capacity_;
   envelope_list queue_;
   room_queue waiters_;

@@ -1,6 +1,7 @@
 // Where a message goes: an actor of this process, or a node's link to one elsewhere. Refs point to a target.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -10,6 +11,8 @@
 #include <tandem/runtime/detail/task_record.hpp>
 
 namespace tandem::actors::detail {
+
+class target;
 
 /// A message that waits for room, and perhaps its sender. Lives in the sender's awaiter.
 ///
@@ -32,6 +35,7 @@ struct room_waiter {
   envelope_ptr message;
   tandem::detail::task_record* sender = nullptr;  // whom to wake; null if nobody sleeps for the room itself
   error why;
+  target* at = nullptr;  // where it waits, if what was asked is a router: written by that, and read by it to cancel
   room_waiter* previous = nullptr;
   room_waiter* next = nullptr;
   phase state = phase::fresh;
@@ -97,6 +101,8 @@ class target {
   [[nodiscard]] virtual const protocol_info& protocol() const noexcept = 0;
   /// True if it is on another node. For reports: then senders wait for the link's credit, not for room in a mailbox.
   [[nodiscard]] virtual bool is_remote() const noexcept { return false; }
+  /// Messages accepted and not handled yet, of some moment; 0 if that is not known here.
+  [[nodiscard]] virtual std::size_t depth() const noexcept { return 0; }
 
   enum class delivery : std::uint8_t { delivered, full, failed };
   /// Takes `message` over if there is room (then it is null afterwards); failed: `why` says why.
