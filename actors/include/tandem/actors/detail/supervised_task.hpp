@@ -58,6 +58,11 @@ concept group_life = requires(F& f, csp::group& g) {
   { f(g) } -> life_outcome;
 };
 
+// GCC warns of the coroutines' frames when the function is a lambda of a file, where they are as they should be.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsubobject-linkage"
+#endif
 /// What came of `body`, whose frame is gone afterwards.
 template <class T>
 task<error> outcome_of(task<T> body) {
@@ -134,6 +139,10 @@ task<void> live_as_group(std::shared_ptr<F> function, child_life life, std::sour
   function.reset();
   life.ended(std::move(reason));
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 /// A child that is a task: it is asked to end by the end of its context.
 class task_like_child : public child {
