@@ -203,7 +203,8 @@ supervisor start_supervisor(system& home, supervisor_options options, std::vecto
 
 supervisor_spec<supervisor> supervisor_child(child_options options, supervisor_options own,
                                              std::vector<child_spec> children, std::source_location where) {
-  return supervisor_spec<supervisor>(std::move(options), detail::make_core(std::move(own), std::move(children), where));
+  return supervisor_spec<supervisor>(std::move(options),
+                                     supervisor(detail::make_core(std::move(own), std::move(children), where)));
 }
 
 }  // namespace tandem::actors

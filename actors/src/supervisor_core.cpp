@@ -40,6 +40,8 @@ error find_fault(const supervisor_options& options, const std::vector<child_spec
   result<void> fine = check_options(options);
   if (fine) fine = check_child_specs(children, options.shut_down_on);
   if (fine && one_by_one) fine = check_spec(one_by_one->options(), options.shut_down_on);
+  if (fine && one_by_one && options.strategy != supervision_strategy::one_for_one)
+    fine = fail(errc::invalid_argument, "a supervisor with a template restarts one for one");
   return fine ? error() : wrap(fine.error(), fmt::format("supervisor {} cannot begin", options.name));
 }
 

@@ -36,6 +36,13 @@ struct part {
 /// stopped, "!a" it ended by itself, "xa" it failed to start.
 struct stage {
   explicit stage(std::uint32_t seed = 1) : sim(seed), sys(sim) {}
+  stage(const stage&) = delete;
+  stage& operator=(const stage&) = delete;
+  /// Also lets what was left behind come to its end.
+  ~stage() {
+    (void)sys.shutdown(duration::max());
+    sim.run_to_end();
+  }
 
   testing::sim_runtime sim;
   std::map<std::string, part> parts;
@@ -98,6 +105,13 @@ struct stage {
     supervisor made = start_supervisor(sys, std::move(o), std::forward<Specs>(specs)...);
     sim.run_until_idle();
     return made;
+  }
+
+  /// For children that use the handle.
+  template <class... Specs>
+  void begin_as(supervisor& made, supervisor_options o, Specs&&... specs) {
+    made = start_supervisor(sys, std::move(o), std::forward<Specs>(specs)...);
+    sim.run_until_idle();
   }
 
   template <class T>

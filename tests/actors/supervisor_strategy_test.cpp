@@ -174,8 +174,8 @@ TEST(SupervisorRestartType, TransientIsRestartedIfTheShutdownIsOnlyTheCauseOfIts
 }
 
 TEST(SupervisorRestartType, AnExceptionIsAnAbnormalEnd) {
-  stage s;
   int lives = 0;
+  stage s;
   auto o = s.options();
   auto tree = s.begin(o, task_child({"a", restart_type::transient}, [&lives]() -> task<> {
     if (++lives == 1) throw std::out_of_range("no such thing");

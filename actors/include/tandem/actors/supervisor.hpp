@@ -254,8 +254,8 @@ class [[nodiscard]] supervisor_spec : public child_spec {
   [[nodiscard]] const Handle& handle() const noexcept { return handle_; }
 
   /// Not for users.
-  supervisor_spec(child_options options, const detail::core_ptr& core)
-      : child_spec(detail::child_of_core(std::move(options), core)), handle_(core) {}
+  supervisor_spec(child_options options, Handle handle)
+      : child_spec(detail::child_of_core(std::move(options), handle.core())), handle_(std::move(handle)) {}
 
  private:
   Handle handle_;
