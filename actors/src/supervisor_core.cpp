@@ -45,19 +45,20 @@ error find_fault(const supervisor_options& options, const std::vector<child_spec
   return fine ? error() : wrap(fine.error(), fmt::format("supervisor {} cannot begin", options.name));
 }
 
-// A share of the system: it waits for this to end.
+// A place among the system's actors: it waits for this to end.
 class stay {
  public:
   stay() = default;
-  explicit stay(system_impl& home) noexcept : home_(home.one_more() ? &home : nullptr) {}
-  stay(stay&& other) noexcept : home_(std::exchange(other.home_, nullptr)) {}
+  explicit stay(system_impl& home) : home_(&home), id_(home.table.reserve()) {}
+  stay(stay&& other) noexcept : home_(other.home_), id_(std::exchange(other.id_, 0)) {}
   ~stay() {
-    if (home_) home_->one_less();
+    if (id_ != 0) home_->one_less(id_);
   }
-  [[nodiscard]] bool granted() const noexcept { return home_ != nullptr; }
+  [[nodiscard]] bool granted() const noexcept { return id_ != 0; }
 
  private:
   system_impl* home_ = nullptr;
+  std::uint64_t id_ = 0;
 };
 
 }  // namespace
@@ -122,7 +123,9 @@ void supervisor_core::begin_root(system_impl& home) {
   start with{std::move(rx), std::move(record), without_cancel(watched), watched, {}, home.simulated ? 0U : std::random_device()(),
              stay(home)};
   if (with.in_system.granted()) return launch(std::move(with), home.core);
-  with.record->close(make_error(errc::unavailable, "the actor system has been shut down"));
+  const error closed = make_error(errc::unavailable, "the actor system has been shut down");
+  with.record->close(closed);
+  retire(closed);
   const std::lock_guard hold(lock_);
   record_ = std::move(with.record);
 }

@@ -205,8 +205,9 @@ task<void> supervisor_life::finish() {
     co_await end(std::move(all), reason);
   }
   for (auto& [number, s] : slots_)
-    if (is_root_ || !s.is_static) s.what->retire(reason);
+    if (!s.is_static) s.what->retire(reason);
   slots_.clear();
+  if (is_root_) core_.retire(reason);
   record_->left = fmt::format("{}", fmt::join(left_, ", "));
 }
 

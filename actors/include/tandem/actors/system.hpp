@@ -7,31 +7,21 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tandem/actors/actor_context.hpp>
+#include <tandem/actors/actor_info.hpp>
 #include <tandem/actors/actor_ref.hpp>
 #include <tandem/actors/dead_letter.hpp>
 #include <tandem/actors/detail/body.hpp>
+#include <tandem/actors/detail/function_body.hpp>
 #include <tandem/actors/fwd.hpp>
+#include <tandem/actors/spawn_options.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/time.hpp>
 
 namespace tandem::actors {
-
-/// How one actor is spawned.
-struct spawn_actor_options {
-  spawn_actor_options() = default;
-  /*implicit*/ spawn_actor_options(std::string n, std::size_t capacity = default_capacity)
-      : name(std::move(n)), mailbox_capacity(capacity) {}
-
-  static constexpr std::size_t default_capacity = 1024;
-
-  std::string name;  ///< For reports; names need not be unique, see system::register_name() for those.
-  /// Messages accepted and not yet taken; senders wait when it is reached. At least 1. Messages from CAF actors and
-  /// from other nodes do not count and are not held up.
-  std::size_t mailbox_capacity = default_capacity;
-};
 
 struct system_options {
   /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: they are counted.
@@ -49,7 +39,8 @@ struct system_access;
 /// been.
 class nascent_actor {
  public:
-  nascent_actor(system_impl& home, spawn_actor_options options, const actor_kind& kind);
+  /// `parent` may be null.
+  nascent_actor(system& home, spawn_actor_options options, const actor_kind& kind, local_target* parent);
   ~nascent_actor();
   nascent_actor(const nascent_actor&) = delete;
   nascent_actor& operator=(const nascent_actor&) = delete;
@@ -61,9 +52,36 @@ class nascent_actor {
   [[nodiscard]] target_ptr launch(std::unique_ptr<actor_body> body) noexcept;
 
  private:
+  void reject() noexcept;
+
   system_impl& home_;
   cell* cell_ = nullptr;
 };
+
+template <class A, class... Args>
+typename A::protocol::ref spawn_actor(system& home, local_target* parent, spawn_actor_options options, Args&&... args) {
+  static_assert(has_all_handlers<A, typename A::protocol>,
+                "the actor needs a member on(Message) for each signature Reply(Message) of its protocol, returning "
+                "Reply, result<Reply>, task<Reply> or task<result<Reply>>; or on(Message, reply_to<Reply>)");
+  if constexpr (has_all_handlers<A, typename A::protocol>) {
+    using body = typed_body<A, typename A::protocol>;
+    nascent_actor made(home, std::move(options), body::kind(), parent);
+    if (!made) return {};
+    auto object = std::make_unique<body>(made.context(), std::forward<Args>(args)...);
+    return typename A::protocol::ref(made.launch(std::move(object)));
+  }
+  return {};
+}
+
+template <class F, class... Args>
+auto spawn_function(system& home, local_target* parent, spawn_actor_options options, F&& f, Args&&... args) {
+  using body = function_body<std::decay_t<F>, inbox_of<F>, std::decay_t<Args>...>;
+  using ref = typename inbox_of<F>::protocol::ref;
+  nascent_actor made(home, std::move(options), body::kind(), parent);
+  if (!made) return ref();
+  auto object = std::make_unique<body>(made.context(), std::forward<F>(f), std::forward<Args>(args)...);
+  return ref(made.launch(std::move(object)));
+}
 
 template <class R>
 concept simulation = requires(R& r) {
@@ -94,7 +112,7 @@ class system {
   /// Starts an actor: constructs A from `args`, or from an actor_context& and `args`, on the calling thread.
   ///
   /// A::protocol lists its messages; for each there is a member `on(Message)` that returns R, result<R>, task<R> or
-  /// task<result<R>>. One message is handled at a time; a handler that is a coroutine may wait for anything, and no
+  /// task<result<R>>, or one that answers later: see reply_to. One message is handled at a time; a handler that is a coroutine may wait for anything, and no
   /// other message is handled meanwhile. The first error returned by a tell's handler, or exception escaping any
   /// handler, ends the actor with that error; an error returned by an ask's handler is its answer.
   ///
@@ -105,22 +123,26 @@ class system {
   /// Errors: throws what A's constructor throws, and std::bad_alloc. After shutdown() the ref is empty.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args) {
-    static_assert(detail::has_all_handlers<A, typename A::protocol>,
-                  "the actor needs a member on(Message) for each signature Reply(Message) of its protocol, returning "
-                  "Reply, result<Reply>, task<Reply> or task<result<Reply>>");
-    if constexpr (detail::has_all_handlers<A, typename A::protocol>) {
-      using body = detail::typed_body<A, typename A::protocol>;
-      detail::nascent_actor made(*impl_, std::move(options), body::kind());
-      if (!made) return {};
-      auto object = std::make_unique<body>(made.context(), std::forward<Args>(args)...);
-      return typename A::protocol::ref(made.launch(std::move(object)));
-    }
-    return {};
+    return detail::spawn_actor<A>(*this, nullptr, std::move(options), std::forward<Args>(args)...);
   }
   template <class A, class... Args>
     requires(std::constructible_from<A, Args...> || std::constructible_from<A, actor_context&, Args...>)
   typename A::protocol::ref spawn(Args&&... args) {
     return spawn<A>(spawn_actor_options(), std::forward<Args>(args)...);
+  }
+
+  /// Starts an actor that is one coroutine, `f(inbox, args…)`; inbox.hpp has an example. Its end is the end of the
+  /// actor, an error or exception being the reason. `f` and `args` live as long as it runs. Besides, it lives until it is
+  /// told to end: when nobody can reach it any more, its receive() says so.
+  template <class F, class... Args>
+    requires detail::actor_function<F, Args...>
+  typename detail::inbox_of<F>::protocol::ref spawn(spawn_actor_options options, F&& f, Args&&... args) {
+    return detail::spawn_function(*this, nullptr, std::move(options), std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+    requires detail::actor_function<F, Args...>
+  typename detail::inbox_of<F>::protocol::ref spawn(F&& f, Args&&... args) {
+    return spawn(spawn_actor_options(), std::forward<F>(f), std::forward<Args>(args)...);
   }
 
   /// Makes an actor known under a name; the name keeps a ref until it is unregistered or the actor ends.
@@ -151,6 +173,8 @@ class system {
   /// Actors spawned with spawn() that have not ended.
   [[nodiscard]] std::size_t live_actors() const noexcept;
   [[nodiscard]] std::size_t dead_letters() const noexcept;
+  /// What they are doing. Takes time in proportion to their number; they go on meanwhile.
+  [[nodiscard]] std::vector<actor_info> list_actors() const;
 
  private:
   friend struct detail::system_access;
@@ -180,4 +204,14 @@ struct system_access {
 };
 
 }  // namespace detail
+
+template <class A, class... Args>
+typename A::protocol::ref actor_context::spawn(spawn_actor_options options, Args&&... args) {
+  return detail::spawn_actor<A>(system(), &self_, std::move(options), std::forward<Args>(args)...);
+}
+template <class F, class... Args>
+auto actor_context::spawn(spawn_actor_options options, F&& f, Args&&... args) {
+  return detail::spawn_function(system(), &self_, std::move(options), std::forward<F>(f), std::forward<Args>(args)...);
+}
+
 }  // namespace tandem::actors
