@@ -88,6 +88,12 @@ void cell::abandon() noexcept {
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
+void cell::run_under(context base) { more().base = std::move(base); }
+
+bool cell::is_supervised() const noexcept {
+  const extras* const e = extras_or_null();
+  return e && e->supervisor;
+}
 
 // References (C1).
 
@@ -402,7 +408,7 @@ bool cell::begin_handler(time_point deadline) noexcept {
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
   if (!contexts_) {
-    auto made = std::make_unique<contexts>(home_.context.context());
+    auto made = std::make_unique<contexts>(is_supervised() ? extras_or_null()->base : home_.context.context());
     bool late;
     {
       const std::lock_guard hold(context_lock_);
