@@ -36,6 +36,7 @@ struct part {
 /// stopped, "!a" it ended by itself, "xa" it failed to start.
 struct stage {
   explicit stage(std::uint32_t seed = 1) : sim(seed), sys(sim) {}
+  explicit stage(const testing::sim_options& options) : sim(options), sys(sim) {}
   stage(const stage&) = delete;
   stage& operator=(const stage&) = delete;
   /// Also lets what was left behind come to its end.
