@@ -116,7 +116,7 @@ class supervised_actor final : public child {
     }
     waits_.emplace(life.base_context());
     life.spawn(begin_later(now_, life, make_, options_), "supervised actor", waits_->context(),
-               std::source_location::current());
+               options_.where);
     return false;
   }
   void stop(const error& reason) noexcept override {
@@ -176,7 +176,7 @@ supervised_actor_options options_of(const actor_child_options& o) {
   using std::chrono::seconds;
   const child_shutdown limit = o.child.shutdown.value_or(child_shutdown(seconds(5)));
   return {spawn_actor_options(o.child.id, o.mailbox_capacity, o.when_full), o.on_restart == waiting_mail::keep,
-          limit.limit() > duration::zero() ? limit.limit() : seconds(5)};
+          limit.limit() > duration::zero() ? limit.limit() : seconds(5), o.child.where};
 }
 
 }  // namespace tandem::actors::detail

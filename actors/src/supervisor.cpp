@@ -194,17 +194,16 @@ task<result<child_description>> supervisor::get_child_spec(std::string id) const
                                          [id = std::move(id)](detail::supervisor_life& life) { return life.get_child_spec(id); });
 }
 
-supervisor start_supervisor(system& home, supervisor_options options, std::vector<child_spec> children,
-                            std::source_location where) {
-  auto core = detail::make_core(std::move(options), std::move(children), where);
-  detail::start_root(home, core);
+supervisor start_supervisor(detail::system_at home, supervisor_options options, std::vector<child_spec> children) {
+  auto core = detail::make_core(std::move(options), std::move(children), home.where);
+  detail::start_root(home.home, core);
   return supervisor(std::move(core));
 }
 
 supervisor_spec<supervisor> supervisor_child(child_options options, supervisor_options own,
-                                             std::vector<child_spec> children, std::source_location where) {
-  return supervisor_spec<supervisor>(std::move(options),
-                                     supervisor(detail::make_core(std::move(own), std::move(children), where)));
+                                             std::vector<child_spec> children) {
+  supervisor made(detail::make_core(std::move(own), std::move(children), options.where));
+  return supervisor_spec<supervisor>(std::move(options), std::move(made));
 }
 
 }  // namespace tandem::actors

@@ -6,6 +6,8 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
+#include <memory>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -26,9 +28,9 @@ enum class waiting_mail : std::uint8_t {
 };
 
 struct actor_child_options {
-  actor_child_options() = default;
   /*implicit*/ actor_child_options(child_options o) : child(std::move(o)) {}
-  /*implicit*/ actor_child_options(const char* id) : child(id) {}
+  /*implicit*/ actor_child_options(const char* id, std::source_location here = std::source_location::current())
+      : child(id, here) {}
 
   child_options child;  ///< The id is the actor's name in reports, too.
   std::size_t mailbox_capacity = spawn_actor_options::default_capacity;

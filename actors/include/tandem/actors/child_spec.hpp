@@ -1,5 +1,5 @@
-// child_spec: what a supervisor starts, and starts again. A child is a task, a group of tasks, or another supervisor
-// (supervisor.hpp).
+// child_spec: what a supervisor starts, and starts again. A child is a task, a group of tasks, an actor (actor_child.hpp)
+// or another supervisor (supervisor.hpp).
 //
 //   child_options feed("feed", restart_type::transient, 2s);
 //   auto tree = start_supervisor(sys, {.name = "prices"}, task_child(feed, &read_feed), task_child("store", &store));
@@ -63,17 +63,20 @@ class child_shutdown {
 
 /// What a supervisor is told about a child, whatever that is.
 struct child_options {
-  child_options() = default;
+  explicit child_options(std::source_location here = std::source_location::current()) noexcept : where(here) {}
   /*implicit*/ child_options(std::string name, restart_type when = restart_type::permanent,
-                             std::optional<child_shutdown> limit = {}, bool is_significant = false)
-      : id(std::move(name)), restart(when), shutdown(limit), significant(is_significant) {}
-  /*implicit*/ child_options(const char* name) : id(name) {}
+                             std::optional<child_shutdown> limit = {}, bool is_significant = false,
+                             std::source_location here = std::source_location::current())
+      : id(std::move(name)), restart(when), shutdown(limit), significant(is_significant), where(here) {}
+  /*implicit*/ child_options(const char* name, std::source_location here = std::source_location::current())
+      : id(name), where(here) {}
 
   std::string id;  ///< Unique among the children of a supervisor.
   restart_type restart = restart_type::permanent;
   std::optional<child_shutdown> shutdown;  ///< Default: 5 s; for a supervisor infinity(), which it should have.
   /// Its end may shut the supervisor down: see auto_shutdown. Not for a permanent child.
   bool significant = false;
+  std::source_location where;  ///< Shown with its tasks in reports: where the options were made.
 };
 
 /// A child to be: what it is, and how it is treated.
@@ -115,24 +118,22 @@ class [[nodiscard]] child_spec {
 /// task ends before, with an error, it failed to start; without one, there is nothing to run, and the child stays stopped
 /// (OTP's `ignore`). A task of the other form is up as soon as it is spawned.
 template <class F>
-[[nodiscard]] child_spec task_child(child_options options, F function,
-                                    std::source_location where = std::source_location::current()) {
+[[nodiscard]] child_spec task_child(child_options options, F function) {
   static_assert(detail::plain_life<F> != detail::starting_life<F>,
                 "the function is called as f() or f(child_start&), and gives a task<void> or a task<result<void>>");
-  return child_spec(std::move(options), child_type::worker,
-                    std::make_shared<detail::supervised_task<F>>(std::move(function), where));
+  auto what = std::make_shared<detail::supervised_task<F>>(std::move(function), options.where);
+  return child_spec(std::move(options), child_type::worker, std::move(what));
 }
 
 /// A child that is a group: `function(csp::group&)` starts its tasks, and gives nothing, a task<void> or a
 /// task<result<void>>. The child is up when the function has ended, failed to start if that failed, and ends when the
 /// group does: csp::group::wait() gives the reason.
 template <class F>
-[[nodiscard]] child_spec group_child(child_options options, F function,
-                                     std::source_location where = std::source_location::current()) {
+[[nodiscard]] child_spec group_child(child_options options, F function) {
   static_assert(detail::group_life<F>,
                 "the function is called as f(csp::group&), and gives void, a task<void> or a task<result<void>>");
-  return child_spec(std::move(options), child_type::worker,
-                    std::make_shared<detail::supervised_group<F>>(std::move(function), where));
+  auto what = std::make_shared<detail::supervised_group<F>>(std::move(function), options.where);
+  return child_spec(std::move(options), child_type::worker, std::move(what));
 }
 
 }  // namespace tandem::actors

@@ -81,13 +81,13 @@ class [[nodiscard]] child_template<Handle(Args...)> {
 /// for each life, with the same arguments, which stay where they are: it may take them by reference. Otherwise as
 /// task_child().
 template <class... Args, class F>
-[[nodiscard]] child_template<void(Args...)> task_template(child_options options, F function,
-                                                          std::source_location where = std::source_location::current()) {
+[[nodiscard]] child_template<void(Args...)> task_template(child_options options, F function) {
   using bound = detail::bound_life<F, Args...>;
   static_assert(detail::plain_life<bound> != detail::starting_life<bound>,
                 "the function is called as f(args...) or f(child_start&, args...), with lvalues, and gives a task<void> "
                 "or a task<result<void>>");
   auto shared = std::make_shared<F>(std::move(function));
+  const std::source_location where = options.where;
   return child_template<void(Args...)>(std::move(options), child_type::worker, [shared, where](Args... args) {
     return detail::made_child<void>{
         std::make_shared<detail::supervised_task<bound>>(bound(shared, std::move(args)...), where)};
@@ -142,21 +142,19 @@ template <class Signature>
 /// Starts a dynamic_supervisor at the root of a tree, without children. As the other start_supervisor(). Its strategy is
 /// one_for_one.
 template <class Signature>
-[[nodiscard]] dynamic_supervisor<Signature> start_supervisor(
-    system& home, supervisor_options options, child_template<Signature> children,
-    std::source_location where = std::source_location::current()) {
-  auto made = detail::make_dynamic(std::move(options), std::move(children), where);
-  detail::start_root(home, made.core());
+[[nodiscard]] dynamic_supervisor<Signature> start_supervisor(detail::system_at home, supervisor_options options,
+                                                             child_template<Signature> children) {
+  auto made = detail::make_dynamic(std::move(options), std::move(children), home.where);
+  detail::start_root(home.home, made.core());
   return made;
 }
 
 /// A child that is a dynamic_supervisor. As the other supervisor_child().
 template <class Signature>
 [[nodiscard]] supervisor_spec<dynamic_supervisor<Signature>> supervisor_child(
-    child_options options, supervisor_options own, child_template<Signature> children,
-    std::source_location where = std::source_location::current()) {
-  return supervisor_spec<dynamic_supervisor<Signature>>(
-      std::move(options), detail::make_dynamic(std::move(own), std::move(children), where));
+    child_options options, supervisor_options own, child_template<Signature> children) {
+  auto made = detail::make_dynamic(std::move(own), std::move(children), options.where);
+  return supervisor_spec<dynamic_supervisor<Signature>>(std::move(options), std::move(made));
 }
 
 }  // namespace tandem::actors

@@ -92,6 +92,14 @@ struct child_description {
 };
 
 namespace detail {
+/// A system, and where it is used.
+struct system_at {
+  /*implicit*/ system_at(system& s, std::source_location here = std::source_location::current()) noexcept
+      : home(s), where(here) {}
+  system& home;
+  std::source_location where;
+};
+
 class supervisor_core;
 using core_ptr = std::shared_ptr<supervisor_core>;
 
@@ -240,10 +248,10 @@ class supervisor : public any_supervisor {
 ///
 /// Threads: any; nothing needs to run yet. The system must outlive it.
 /// Errors:  throws std::bad_alloc.
-[[nodiscard]] supervisor start_supervisor(system& home, supervisor_options options, std::vector<child_spec> children,
-                                          std::source_location where = std::source_location::current());
+[[nodiscard]] supervisor start_supervisor(detail::system_at home, supervisor_options options,
+                                          std::vector<child_spec> children);
 template <detail::spec_of_child... Specs>
-[[nodiscard]] supervisor start_supervisor(system& home, supervisor_options options, Specs&&... children) {
+[[nodiscard]] supervisor start_supervisor(detail::system_at home, supervisor_options options, Specs&&... children) {
   return start_supervisor(home, std::move(options), detail::list_of(std::forward<Specs>(children)...));
 }
 
@@ -269,9 +277,8 @@ class [[nodiscard]] supervisor_spec : public child_spec {
 /// const supervisor reading = readers.handle();
 /// auto tree = start_supervisor(sys, {}, std::move(readers), task_child("sink", &store));
 /// ```
-[[nodiscard]] supervisor_spec<supervisor> supervisor_child(
-    child_options options, supervisor_options own, std::vector<child_spec> children,
-    std::source_location where = std::source_location::current());
+[[nodiscard]] supervisor_spec<supervisor> supervisor_child(child_options options, supervisor_options own,
+                                                           std::vector<child_spec> children);
 template <detail::spec_of_child... Specs>
 [[nodiscard]] supervisor_spec<supervisor> supervisor_child(child_options options, supervisor_options own,
                                                            Specs&&... children) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -25,7 +26,8 @@ using body_maker = std::function<std::unique_ptr<actor_body>(actor_context&)>;
 struct supervised_actor_options {
   spawn_actor_options spawn;
   bool keeps_mail = true;
-  duration patience{};  // with the object of a life that was given up, when the next is to begin
+  duration patience;  // with the object of a life that was given up, when the next is to begin
+  std::source_location where;
 };
 
 /// A child that is an actor, and where its refs point. `kind` is for ever.
