@@ -408,10 +408,28 @@ bool cell::begin_handler(time_point deadline) noexcept {
   return resume_handler();
 }
 
+cell::watched_contexts::watched_contexts(const context& parent, cell& c)
+    : contexts(parent),
+      context_watch([](context_watch& self) noexcept {
+        auto& mine = static_cast<watched_contexts&>(self);
+        mine.over.store(true, std::memory_order_release);  // pairs with the load in inbox_core::is_over()
+        mine.whose.look_whether_reached();
+      }),
+      whose(c) {
+  if (!watch_end(own.context(), *this)) over.store(true, std::memory_order_relaxed);  // nobody else knows it yet
+}
+
+cell::watched_contexts::~watched_contexts() { unwatch_end(own.context(), *this); }
+
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
   if (!contexts_) {
-    auto made = std::make_unique<contexts>(home_.context.context());
+    std::unique_ptr<contexts> made;
+    if (kind_.is_function) {
+      made = std::make_unique<watched_contexts>(home_.context.context(), *this);
+    } else {
+      made = std::make_unique<contexts>(home_.context.context());
+    }
     bool late;
     {
       const std::lock_guard hold(side_lock_);
@@ -499,9 +517,10 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
   body_ = std::move(body);
   record_.restore_context(0);
+  std::unique_ptr<contexts> old;  // goes outside of the lock
   {
     const std::lock_guard hold(side_lock_);
-    contexts_.reset();
+    old = std::move(contexts_);
   }
   extras& e = *extras_or_null();
   {

@@ -17,6 +17,7 @@
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/system.hpp>
 #include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/context_watch.hpp>
 #include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
@@ -174,6 +175,15 @@ class cell final : public local_target {
     cancel_source own;
     std::optional<cancel_source> of_message;
     tandem::detail::scope_link membership;  // of record_
+    virtual ~contexts() = default;
+  };
+  // The contexts of a body that is one coroutine. It is told of the end of its own, so that receiving under it needs no
+  // place in that context's list.
+  struct watched_contexts final : contexts, tandem::detail::context_watch {
+    watched_contexts(const context& parent, cell& c);
+    ~watched_contexts() override;
+    cell& whose;
+    std::atomic<bool> over{false};
   };
 
   cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t id, spawn_actor_options options,
