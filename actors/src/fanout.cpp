@@ -112,12 +112,13 @@ target::delivery fanout::spread(envelope_ptr& message, error& why) noexcept {
 
 // `failed`: the routee has ended, or cannot take the message, which is still here.
 target::delivery fanout::hand(const routee& to, envelope_ptr& message, error& why) noexcept {
+  if (to.subscriber && to.subscriber->over.load(std::memory_order_relaxed)) return delivery::delivered;
   delivery outcome = to.to->try_deliver(message, why);
   if (outcome == delivery::full) {
     switch (to.when_full) {
-      case copy_policy::wait: outcome = park(to, message, why); break;
-      case copy_policy::part: take_out(*to.to); [[fallthrough]];
-      case copy_policy::drop: missed(to); return delivery::delivered;
+      case subscriber_full::wait: outcome = park(to, message, why); break;
+      case subscriber_full::unsubscribe: take_out(*to.to); [[fallthrough]];
+      case subscriber_full::drop_newest: missed(to); return delivery::delivered;
     }
   }
   if (outcome == delivery::delivered) {
@@ -146,7 +147,7 @@ target::delivery fanout::park(const routee& to, envelope_ptr& message, error& wh
 
 void fanout::missed(const routee& by) noexcept {
   counters_.dropped.fetch_add(1, std::memory_order_relaxed);
-  if (by.missed) by.missed->fetch_add(1, std::memory_order_relaxed);
+  if (by.subscriber) by.subscriber->missed.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace tandem::actors::detail

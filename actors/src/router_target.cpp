@@ -21,7 +21,7 @@ std::uint64_t lowest_free_place(const routee_list& list) {
   return static_cast<std::uint64_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
 }
 
-bool has(const routee_list& list, const target& which) noexcept {
+bool contains(const routee_list& list, const target& which) noexcept {
   return std::any_of(list.begin(), list.end(), [&](const routee& r) { return r.to.get() == &which; });
 }
 
@@ -65,10 +65,10 @@ bool router_target::add(routee added) {
       throw std::logic_error(
           "tandem: a router was added to itself, or to one that it sends to; its messages would go round for ever");
   }
-  if (has(*routees(), *added.to)) return false;
+  if (contains(*routees(), *added.to)) return false;
   bool is_new = false;
   routees_.update([&](routee_list& list) {
-    is_new = !has(list, *added.to);
+    is_new = !contains(list, *added.to);
     if (!is_new) return;
     added.place = lowest_free_place(list);
     list.push_back(std::move(added));
@@ -77,7 +77,7 @@ bool router_target::add(routee added) {
 }
 
 bool router_target::remove(const target& gone) {
-  if (!has(*routees(), gone)) return false;
+  if (!contains(*routees(), gone)) return false;
   bool found = false;
   routees_.update([&](routee_list& list) {
     found = std::erase_if(list, [&](const routee& r) { return r.to.get() == &gone; }) != 0;
@@ -85,12 +85,19 @@ bool router_target::remove(const target& gone) {
   return found;
 }
 
-bool router_target::remove(const std::atomic<std::uint64_t>& missed) {
-  bool found = false;
-  routees_.update([&](routee_list& list) {
-    found = std::erase_if(list, [&](const routee& r) { return r.missed.get() == &missed; }) != 0;
-  });
-  return found;
+bool router_target::has(const subscriber_state& one) const {
+  const auto now = routees();
+  return std::any_of(now->begin(), now->end(), [&](const routee& r) { return r.subscriber.get() == &one; });
+}
+
+void router_target::forget(const subscriber_state& gone) noexcept {
+  try {
+    if (!has(gone)) return;
+    routees_.update([&](routee_list& list) {
+      std::erase_if(list, [&](const routee& r) { return r.subscriber.get() == &gone; });
+    });
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 void router_target::take_out(const target& gone) noexcept {

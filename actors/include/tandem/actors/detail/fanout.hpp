@@ -30,6 +30,7 @@ class fanout : public router_target {
   };
   [[nodiscard]] const counters& counted() const noexcept { return counters_; }
 
+  [[nodiscard]] bool accepts_alone() const noexcept { return alone_ == when_alone::accept; }
   /// A parked copy is gone.
   void unparked() noexcept;
 

@@ -9,24 +9,28 @@
 #include <vector>
 
 #include <tandem/actors/detail/target.hpp>
+#include <tandem/actors/topic_options.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/sync/snapshot.hpp>
 
 namespace tandem::actors::detail {
 
-/// What becomes of a copy for which a routee has no room.
-enum class copy_policy : std::uint8_t { wait, drop, part };
+/// Of a topic's subscriber. Relaxed: a counter, and a flag that only shortens what the list ends.
+struct subscriber_state {
+  std::atomic<std::uint64_t> missed{0};
+  std::atomic<bool> over{false};
+};
 
 struct routee {
-  explicit routee(target_ptr t, copy_policy full = copy_policy::wait,
-                  std::shared_ptr<std::atomic<std::uint64_t>> counter = nullptr) noexcept
-      : to(std::move(t)), when_full(full), missed(std::move(counter)) {}
+  explicit routee(target_ptr t, subscriber_full full = subscriber_full::wait,
+                  std::shared_ptr<subscriber_state> of = nullptr) noexcept
+      : to(std::move(t)), when_full(full), subscriber(std::move(of)) {}
 
   target_ptr to;
   std::uint64_t place = 0;  // the lowest that was free when it was added
-  // Of a topic's subscribers. `missed` is the subscription's, which tells one of the same actor from the next.
-  copy_policy when_full;
-  std::shared_ptr<std::atomic<std::uint64_t>> missed;
+  subscriber_full when_full;  // of copies
+  // Of topics: tells one subscription of an actor from its next.
+  std::shared_ptr<subscriber_state> subscriber;
 };
 using routee_list = std::vector<routee>;
 
@@ -47,8 +51,9 @@ class router_target : public target {
   bool add(routee added);
   /// True if it was one.   Errors: throws std::bad_alloc.
   bool remove(const target& gone);
-  /// The one with this counter.
-  bool remove(const std::atomic<std::uint64_t>& missed);
+  /// Removes that subscriber. If there is no memory for a new list, it stays in it, to no effect.
+  void forget(const subscriber_state& gone) noexcept;
+  [[nodiscard]] bool has(const subscriber_state& one) const;
 
  protected:
   router_target(const protocol_info& takes, std::string name);
