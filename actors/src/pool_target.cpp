@@ -15,14 +15,27 @@
 namespace tandem::actors::detail {
 namespace {
 
-struct grow {
+struct more_workers {
   target_ptr pool;
 };
-struct shrink {
+struct fewer_workers {
   std::shared_ptr<pool_target> pool;
 };
 
-// Its own function, as its frame must not have a share that counts as a ref.
+// What the keeper is told; if it cannot be, it has ended or is about to, and closes the pool: no dead letter.
+template <class M>
+class order final : public typed_envelope<M, void> {
+ public:
+  explicit order(M m) : typed_envelope<M, void>(std::move(m), false, no_deadline) {}
+  bool fail(error) noexcept override { return true; }
+};
+template <class M>
+void give_order(target& keeper, M m) noexcept {
+  envelope_ptr message(new order<M>(std::move(m)));
+  error why;
+  (void)keeper.try_deliver(message, why);
+}
+
 task<> let_go_of_idle(std::shared_ptr<pool_target> pool) {
   for (;;) {
     const time_point next = pool->shrink();
@@ -33,14 +46,14 @@ task<> let_go_of_idle(std::shared_ptr<pool_target> pool) {
 
 class keeper {
  public:
-  using protocol = actors::protocol<void(grow), void(shrink)>;
+  using protocol = actors::protocol<void(more_workers), void(fewer_workers)>;
   explicit keeper(std::shared_ptr<pool_target> pool) noexcept : pool_(std::move(pool)) {}
   ~keeper() { pool_->close(make_error(errc::unavailable, "the pool has ended with its system")); }
   keeper(const keeper&) = delete;
   keeper& operator=(const keeper&) = delete;
 
-  void on(const grow&) { pool_->grow(); }
-  void on(shrink m) {
+  void on(const more_workers&) { pool_->grow(); }
+  void on(fewer_workers m) {
     const spawn_options options("a pool's idle workers", pool_->while_open());
     spawn(let_go_of_idle(std::move(m.pool)), options).detach();
   }
@@ -385,12 +398,10 @@ pool_target::keeper_needed pool_target::look_after() noexcept {
   return needed;
 }
 
-// If the keeper cannot be told, it has ended or is about to, and closes the pool.
 void pool_target::tell(const keeper_needed& what) noexcept {
   if (!what.keeper) return;
-  const keeper::protocol::ref to{what.keeper};
-  if (what.grow) (void)to.try_tell(tandem::actors::detail::grow{target_ptr(this)});
-  if (what.shrink) (void)to.try_tell(tandem::actors::detail::shrink{shared_from_this()});
+  if (what.grow) give_order(*what.keeper, more_workers{target_ptr(this)});
+  if (what.shrink) give_order(*what.keeper, fewer_workers{shared_from_this()});
 }
 
 void pool_target::grow() noexcept {
