@@ -85,7 +85,7 @@ target::delivery fanout::spread(envelope_ptr& message, error& why) noexcept {
   }
   bool somebody = false;
   envelope_ptr left;
-  error last;
+  error last, refusal;
   for (const routee& to : *now) {
     envelope_ptr one;
     if (copies.empty()) {
@@ -98,11 +98,12 @@ target::delivery fanout::spread(envelope_ptr& message, error& why) noexcept {
       somebody = true;
     } else {
       left = std::move(one);
+      if (last.code() != errc::unavailable) refusal = last;
     }
   }
-  if (!somebody && (alone_ == when_alone::refuse || (last && last.code() != errc::unavailable))) {
+  if (!somebody && (refusal || alone_ == when_alone::refuse)) {
     if (left) message = std::move(left);
-    why = !last || last.code() == errc::unavailable ? no_routees(last) : std::move(last);
+    why = refusal ? std::move(refusal) : no_routees(last);
     return delivery::failed;
   }
   message.reset();
@@ -125,6 +126,8 @@ target::delivery fanout::hand(const routee& to, envelope_ptr& message, error& wh
     counters_.delivered.fetch_add(1, std::memory_order_relaxed);
   } else if (why.code() == errc::unavailable) {
     take_out(*to.to);
+  } else {
+    missed(to);
   }
   return outcome;
 }

@@ -68,7 +68,9 @@ class message_in_hand final : public reply_sink, public tandem::detail::pooled {
 class handed_message final : public envelope {
  public:
   explicit handed_message(std::unique_ptr<message_in_hand> hand) noexcept
-      : envelope(form::foreign, nullptr, hand->message().is_ask(), hand->message().deadline()), hand_(std::move(hand)) {}
+      : envelope(form::foreign, nullptr, hand->message().is_ask(), hand->message().deadline()), hand_(std::move(hand)) {
+    set_lane(hand_->message().lane());
+  }
 
   [[nodiscard]] std::string type_name() const override {
     return hand_ ? hand_->message().type_name() : "a message of a pool";

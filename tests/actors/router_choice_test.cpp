@@ -242,6 +242,31 @@ TEST(Router, TakesOutWhoHasEndedAndSendsToAnother) {
   }
 }
 
+TEST(Router, PassesOverWhoFailsItsSendersAndSaysSoIfAllDo) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  sink_state states[2];
+  std::vector<actor_ref<void(item)>> refs;
+  for (auto& state : states) {
+    const auto ref = sys.spawn<sink>(spawn_actor_options("strict", 1, overflow::fail), state);
+    ASSERT_TRUE(ref.try_tell(plug{}).has_value());
+    refs.emplace_back(ref);
+  }
+  sim.run_until_idle();
+  ASSERT_TRUE(refs[0].try_tell(item{0}).has_value());
+  const items one_of[] = {items(round_robin(), refs), items(least_loaded(), refs)};
+  const items all(broadcast(), refs);
+  ASSERT_TRUE(one_of[0].ref().try_tell(item{1}).has_value());
+  for (const items& r : one_of) {
+    EXPECT_EQ(r.ref().try_tell(item{2}).error().code(), errc::overloaded);
+    EXPECT_EQ(r.size(), 2u);
+  }
+  EXPECT_EQ(all.ref().try_tell(item{2}).error().code(), errc::overloaded);
+  for (auto& state : states) state.open = true;
+  sim.run_to_end();
+  EXPECT_EQ(states[1].seen, std::vector<int>{1});
+}
+
 TEST(Router, RefusesWhatCannotBeARoutee) {
   three t;
   const items r(round_robin(), as_items(t.s));

@@ -27,7 +27,7 @@ namespace tandem::actors {
 /// Owns:    a share of the pool, which has one of each worker. When handles and refs are gone, what is queued is still
 ///          handled; then workers without other refs end. The pool belongs to the system: with that, it ends.
 /// Threads: every member may be called from any thread at any time; copies are cheap, and of the same pool.
-/// Order:   messages are given out in the order they were accepted; senders that wait are served as they came. Two
+/// Order:   messages are given out in the order they were accepted, urgent ones too; senders that wait are served as they came. Two
 ///          workers may finish in any order.
 template <class... Signatures>
 class actor_pool {

@@ -6,6 +6,7 @@
 //
 // routing.hpp has the ways to choose; actor_pool.hpp is for workers that take from a common queue.
 #pragma once
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <type_traits>
@@ -42,6 +43,7 @@ class router {
   /// `how` is a choice of routing.hpp. Routees that are empty or repeated are not added.
   /// Errors: throws std::bad_alloc.
   template <class How>
+    requires(!std::same_as<How, router>)
   explicit router(How how, const std::vector<ref_type>& routees = {}) : target_(make(std::move(how))) {
     for (const ref_type& r : routees) (void)add(r);
   }

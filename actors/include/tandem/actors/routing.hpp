@@ -12,7 +12,8 @@
 //
 // "per routee only": two messages of one sender that go to the same routee are handled as sent; those that go to
 // different ones in any order, as they would if the sender had told these. If all routees are full, the sender waits at
-// one of them: these take turns.
+// one of them: these take turns. A routee that is full and fails its senders (overflow::fail) is passed over as well; if
+// all do, the sender gets errc::overloaded.
 #pragma once
 #include <concepts>
 #include <cstddef>
@@ -61,10 +62,10 @@ struct by_key : Functions... {
 /// All routees, a copy of the message each. Only for messages that are told: an ask has one answer, see first_success
 /// and ask_all(). For large messages, send std::shared_ptr<const Message>.
 ///
-/// A message is accepted as a whole: if some routee is full, its copy waits there, and the others have theirs; once
-/// the copies of `behind` messages wait or have not been handled since, senders wait, and try_tell() says would_block.
+/// A message is accepted by all or by nobody: if some routee is full, its copy waits there, and the others have theirs.
+/// Once `behind` copies wait, or have waited and are not handled yet, senders wait, and try_tell() says would_block.
 struct broadcast {
-  std::size_t behind = 16;
+  std::size_t behind = 16;  ///< At least 1.
 };
 
 /// Scatter and gather: asks all routees that have room, a copy each, and the first answer that is no error is the

@@ -102,12 +102,14 @@ class typed_fanout final : public fanout {
   static bool copy_as(const envelope& message, envelope_ptr& made) {
     if (!is<M>(message)) return false;
     made.reset(new told<M>(static_cast<const typed_envelope<M, void>&>(message).value));
+    made->set_lane(message.lane());
     return true;
   }
   template <class M>
   bool park_as(envelope& message, parked_copy& made) {
     if (!is<M>(message)) return false;
     auto* const copy = new parked<M>(std::move(static_cast<typed_envelope<M, void>&>(message).value), *this);
+    copy->set_lane(message.lane());
     made = {envelope_ptr(copy), &copy->waiter};
     return true;
   }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -74,6 +75,7 @@ class raced final : public typed_envelope<M, R> {
   raced(const M& v, std::shared_ptr<race<M, R>> in, time_point deadline)
       : typed_envelope<M, R>(v, true, deadline), in_(std::move(in)) {
     in_->enter();
+    this->set_lane(in_->origin().lane());
   }
   ~raced() override {
     if (in_) in_->leave(error_of(errc::unavailable));
@@ -86,19 +88,8 @@ class raced final : public typed_envelope<M, R> {
     if (const auto in = std::move(in_)) in->leave(std::move(why));
     return true;
   }
-  result<void> complete_from_bytes([[maybe_unused]] std::span<const std::byte> bytes) override {
-    if constexpr (wire_message<R>) {
-      R decoded;
-      if (decode_from(decoded, bytes)) {
-        reply(std::move(decoded));
-        return {};
-      }
-      const error why = make_error(errc::data_loss, "the reply is no " + type_of_message<R>().name);
-      fail(why);
-      return tandem::fail(why);
-    } else {
-      return envelope::complete_from_bytes(bytes);
-    }
+  result<void> complete_from_bytes(std::span<const std::byte> bytes) override {
+    return decode_reply<R>(*this, bytes);
   }
 
  private:

@@ -54,7 +54,7 @@ class scatter_router final : public choosing_router {
     }
     bool full = false;
     outcome = delivery::failed;
-    error last;
+    error last, refusal;
     for (std::size_t i = 0; i < copies.size(); ++i) {
       target& to = *(*now)[i].to;
       switch (to.try_deliver(copies[i], last)) {
@@ -65,7 +65,11 @@ class scatter_router final : public choosing_router {
           break;
         case delivery::failed:
           copies[i]->fail(last);
-          if (last.code() == errc::unavailable) take_out(to);
+          if (last.code() == errc::unavailable) {
+            take_out(to);
+          } else {
+            refusal = last;
+          }
           break;
       }
     }
@@ -78,7 +82,7 @@ class scatter_router final : public choosing_router {
     if (full) {
       outcome = delivery::full;
     } else {
-      why = !last || last.code() == errc::unavailable ? no_routees(last) : last;
+      why = refusal ? refusal : no_routees(last);
     }
     return true;
   }
