@@ -13,7 +13,8 @@ error all_failed(std::vector<error> whys) {
 }
 
 error had_no_room(const target& which) {
-  return make_error(errc::overloaded, fmt::format("the mailbox of actor {} ({}) is full", which.id(), which.target_name()));
+  return make_error(errc::overloaded,
+                    fmt::format("the mailbox of actor {} ({}) is full", which.id(), which.target_name()));
 }
 
 }  // namespace tandem::actors::detail

@@ -1,7 +1,7 @@
 // Actors that the tests of routers send to.
 #pragma once
 #include <cstddef>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,6 +36,7 @@ class sink {
  public:
   using protocol = actors::protocol<void(item), void(plug), int(who), void(stop)>;
   sink(actor_context& self, sink_state& s) : self_(self), state_(s) { s.self = &self; }
+  sink(actor_context& self, const std::shared_ptr<sink_state>& s) : sink(self, *s) { owned_ = s; }
   ~sink() { state_.destroyed = true; }
   sink(const sink&) = delete;
   sink& operator=(const sink&) = delete;
@@ -57,14 +58,17 @@ class sink {
 
  private:
   actor_context& self_;
+  std::shared_ptr<sink_state> owned_;
   sink_state& state_;
 };
 
 /// Some sinks with small mailboxes.
 struct sinks {
-  explicit sinks(system& sys, std::size_t n, std::size_t capacity = 1024) : states(n) {
+  explicit sinks(system& sys, std::size_t n, std::size_t capacity = 1024) {
+    states.resize(n);
     for (std::size_t i = 0; i < n; ++i)
-      refs.push_back(sys.spawn<sink>(spawn_actor_options("sink " + std::to_string(i), capacity), states[i]));
+      refs.push_back(sys.spawn<sink>(spawn_actor_options("sink " + std::to_string(i), capacity),
+                                     std::shared_ptr<sink_state>(shared, &states[i])));
   }
   /// Busy with a plug, and as many items waiting as the mailbox takes.
   template <class Sim>
@@ -85,7 +89,9 @@ struct sinks {
     return all;
   }
 
-  std::vector<sink_state> states;
+  // With the sinks, which may live longer than this.
+  std::shared_ptr<std::vector<sink_state>> shared = std::make_shared<std::vector<sink_state>>();
+  std::vector<sink_state>& states = *shared;
   std::vector<sink::protocol::ref> refs;
 };
 

@@ -244,8 +244,8 @@ TEST(Router, TakesOutWhoHasEndedAndSendsToAnother) {
 
 TEST(Router, PassesOverWhoFailsItsSendersAndSaysSoIfAllDo) {
   testing::sim_runtime sim;
-  system sys(sim);
   sink_state states[2];
+  system sys(sim);
   std::vector<actor_ref<void(item)>> refs;
   for (auto& state : states) {
     const auto ref = sys.spawn<sink>(spawn_actor_options("strict", 1, overflow::fail), state);
@@ -303,8 +303,8 @@ TEST(Router, CanBeRegisteredUnderAName) {
 
 TEST(Router, KeepsItsRouteesUntilItGoes) {
   testing::sim_runtime sim;
-  system sys(sim);
   sink_state state;
+  system sys(sim);
   {
     items r{round_robin()};
     ASSERT_TRUE(r.add(sys.spawn<sink>(state)).has_value());

@@ -20,15 +20,16 @@ namespace tandem::actors {
 /// another worker if it may. A worker is busy until it has answered (an ask) or its handler has ended (a tell); what
 /// others send to it directly comes in between, and does not count.
 ///
-/// A worker that ends loses the message in hand and no other: its asker gets errc::unavailable, a tell is a dead letter.
-/// Nothing is handled twice. One that refuses a message, because others have filled its mailbox, counts as ended. A pool that makes its workers replaces it, within limits; when the last has ended for good,
-/// all who queue and wait fail with errc::unavailable, and so do later senders until a worker is added.
+/// A worker that ends loses the message in hand and no other: its asker gets errc::unavailable, a tell is a dead
+/// letter. Nothing is handled twice. One that refuses a message, because others have filled its mailbox, counts as
+/// ended. A pool that makes its workers replaces it, within limits; when the last has ended for good, all who queue and
+/// wait fail with errc::unavailable, and so do later senders until a worker is added.
 ///
 /// Owns:    a share of the pool, which has one of each worker. When handles and refs are gone, what is queued is still
 ///          handled; then workers without other refs end. The pool belongs to the system: with that, it ends.
 /// Threads: every member may be called from any thread at any time; copies are cheap, and of the same pool.
-/// Order:   messages are given out in the order they were accepted, urgent ones too; senders that wait are served as they came. Two
-///          workers may finish in any order.
+/// Order:   messages are given out in the order they were accepted, urgent ones too; senders that wait are served as
+///          they came. Two workers may finish in any order.
 template <class... Signatures>
 class actor_pool {
  public:
@@ -42,7 +43,8 @@ class actor_pool {
   actor_pool(system& in, std::function<ref_type()> make_worker, actor_pool_options options = {})
       : target_(detail::make_pool(
             in, detail::pool_messages::of<Signatures...>(),
-            [make = std::move(make_worker)] { return make ? make().target() : detail::target_ptr(); }, std::move(options))) {}
+            [make = std::move(make_worker)] { return make ? make().target() : detail::target_ptr(); },
+            std::move(options))) {}
 
   /// A pool of the workers given, and those added later; it makes none.
   /// Errors: throws std::bad_alloc.

@@ -10,8 +10,8 @@
 
 namespace tandem::actors {
 
-/// Invalid: a queue_capacity or max_workers of 0, fewer max_workers than min_workers, a keep_alive or restart_period below
-/// zero.
+/// Invalid: a queue_capacity or max_workers of 0, fewer max_workers than min_workers, a keep_alive or restart_period
+/// below zero.
 struct actor_pool_options {
   std::string name = "pool";  ///< For reports.
   /// Messages that no worker has taken yet. At least 1.

@@ -18,8 +18,8 @@
 
 namespace tandem::actors {
 
-/// Asks all actors of a range of refs, a copy of the message each, and waits for all answers, at most `limit`. Gives one
-/// result per ref, in their order: what its ask() gives. The refs are copied; none at all gives no results.
+/// Asks all actors of a range of refs, a copy of the message each, and waits for all answers, at most `limit`. Gives
+/// one result per ref, in their order: what its ask() gives. The refs are copied; none at all gives no results.
 ///
 /// Suspends: until all have answered or failed. Messages that find no room wait, all at once, as ask() does.
 /// Cancel:   safe; as for ask(). Answers that were there stay in the results; the rest are errc::cancelled.

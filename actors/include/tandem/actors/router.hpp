@@ -1,4 +1,4 @@
-// router: one address for several actors. Its ref is a ref like any other; messages go to routees in the sender's thread.
+// router: one address for several actors. Its ref is like any other; messages go to routees in the sender's thread.
 //
 //   router<void(job), status(get_status)> workers(round_robin(), {a, b, c});
 //   co_await or_return(workers.ref().tell(job{17}));
@@ -89,15 +89,16 @@ class router {
   }
   static target_type* make(broadcast how) {
     constexpr bool fits = (detail::told_to_many<Signatures> && ...);
-    static_assert(fits, "a broadcast is for void(Message) only, where Message is copyable, and movable without throwing; "
-                        "to ask many, use first_success or ask_all(); if it cannot be copied, send "
+    static_assert(fits, "a broadcast is for void(Message) only, where Message is copyable, and movable without "
+                        "throwing; to ask many, use first_success or ask_all(); if it cannot be copied, send "
                         "std::shared_ptr<const Message>");
     if constexpr (fits)
       return new detail::typed_fanout<Signatures...>("router (broadcast)", how.behind, false);
   }
   static target_type* make(first_success) {
     constexpr bool fits = (detail::asked_of_many<Signatures> && ...);
-    static_assert(fits, "first_success is for Reply(Message) only, where Message is copyable; to tell all, use broadcast");
+    static_assert(fits, "first_success is for Reply(Message) only, where Message is copyable; to tell all, use "
+                        "broadcast");
     if constexpr (fits) return new detail::scatter_router<Signatures...>;
   }
 

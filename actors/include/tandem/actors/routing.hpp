@@ -1,19 +1,19 @@
 // How a router chooses among its routees: the first argument of a router (router.hpp).
 //
-// | choice        | a message goes to                                    | if that one is full          | order of one sender |
-// |---------------|------------------------------------------------------|------------------------------|---------------------|
-// | round_robin   | the next in turn                                     | the next that has room       | per routee only     |
-// | random_choice | any                                                  | the next that has room       | per routee only     |
-// | least_loaded  | the one with the fewest messages waiting             | the next that has room       | per routee only     |
-// | two_choices   | the less loaded of two drawn at random               | the next that has room       | per routee only     |
-// | by_key        | the one to which the message's key belongs           | waits for it                 | kept per key        |
-// | broadcast     | all of them, a copy each                             | see there                    | kept                |
-// | first_success | all that have room, a copy each; one answer counts   | does without it              | per routee only     |
+// | choice        | a message goes to                                 | if that one is full     | order of one sender |
+// |---------------|---------------------------------------------------|-------------------------|---------------------|
+// | round_robin   | the next in turn                                  | the next that has room  | per routee only     |
+// | random_choice | any                                               | the next that has room  | per routee only     |
+// | least_loaded  | the one with the fewest messages waiting          | the next that has room  | per routee only     |
+// | two_choices   | the less loaded of two drawn at random            | the next that has room  | per routee only     |
+// | by_key        | the one to which the message's key belongs        | waits for it            | kept per key        |
+// | broadcast     | all of them, a copy each                          | see there               | kept                |
+// | first_success | all that have room, a copy each; one answer counts| does without it         | per routee only     |
 //
 // "per routee only": two messages of one sender that go to the same routee are handled as sent; those that go to
-// different ones in any order, as they would if the sender had told these. If all routees are full, the sender waits at
-// one of them: these take turns. A routee that is full and fails its senders (overflow::fail) is passed over as well; if
-// all do, the sender gets errc::overloaded.
+// different ones in any order, as they would if the sender had told these. If all routees are full, the sender waits
+// at one of them: these take turns. A routee that is full and fails its senders (overflow::fail) is passed over as
+// well; if all do, the sender gets errc::overloaded.
 #pragma once
 #include <concepts>
 #include <cstddef>
@@ -34,8 +34,8 @@ struct random_choice {
 };
 
 /// Looks at the mailbox of every routee for each message; for more than a few, two_choices is nearly as even and looks
-/// at two (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). A routee on another node counts
-/// as idle: its mailbox cannot be seen from here.
+/// at two (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). A routee on another node
+/// counts as idle: its mailbox cannot be seen from here.
 struct least_loaded {};
 
 struct two_choices {

@@ -58,8 +58,8 @@ class topic {
   }
 
   /// From now on `subscriber` gets what is published. One that takes more than M will do.
-  /// Errors: errc::failed_precondition (empty ref), errc::already_exists (it has subscribed). Throws std::logic_error if
-  ///         it is this topic, or one that publishes here; std::bad_alloc.
+  /// Errors: errc::failed_precondition (empty ref), errc::already_exists (it has subscribed). Throws std::logic_error
+  ///         if it is this topic, or one that publishes here; std::bad_alloc.
   [[nodiscard]] result<subscription> subscribe(const ref_type& subscriber,
                                                subscriber_full when_full = subscriber_full::wait) const {
     if (!subscriber) return fail(detail::empty_ref());

@@ -16,8 +16,8 @@ namespace tandem::actors::detail {
 
 /// (F1) A copy for which its routee has no room is parked: it waits in that routee's own list, in a node inside the
 ///      copy. So nobody has to run for it, order is that of the list, and the node goes with the message.
-/// (F2) parked_ counts the copies that were parked and are not destroyed. While there are `behind` of them, senders wait
-///      here: a message is accepted by all or by nobody.
+/// (F2) parked_ counts the copies that were parked and are not destroyed. While there are `behind` of them, senders
+///      wait here: a message is accepted by all or by nobody.
 /// (F3) Copies are made before the first of them is delivered, and outside of the lock: they are the user's code.
 class fanout : public router_target {
  public:

@@ -10,8 +10,8 @@
 
 namespace tandem::actors::detail {
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014): a bijection
-/// in which each bit of the input changes half of the output's. With a counter as input it is that generator.
+/// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014): a
+/// bijection in which each bit of the input changes half of the output's. With a counter as input it is that generator.
 [[nodiscard]] constexpr std::uint64_t mix(std::uint64_t x) noexcept {
   x += 0x9e3779b97f4a7c15ULL;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
