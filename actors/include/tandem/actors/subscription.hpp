@@ -27,20 +27,13 @@ class [[nodiscard]] subscription {
   ~subscription() { end(); }
 
   /// Messages published from now on are not delivered; those accepted before still are.
-  void end() noexcept {
-    if (!of_) return;
-    state_->over.store(true, std::memory_order_relaxed);  // the list follows, and orders what matters
-    of_->forget(*state_);
-    of_ = {};
-  }
+  void end() noexcept;
 
   /// How many messages were not delivered because the subscriber had no room.
-  [[nodiscard]] std::uint64_t missed() const noexcept {
-    return state_ ? state_->missed.load(std::memory_order_relaxed) : 0;  // a counter
-  }
+  [[nodiscard]] std::uint64_t missed() const noexcept;
 
   /// False once it has ended; that its actor has ended is noticed by the first message after that.
-  [[nodiscard]] bool active() const { return of_ && of_->has(*state_); }
+  [[nodiscard]] bool active() const;
 
   /// Not for users.
   subscription(detail::router_target& of, std::shared_ptr<detail::subscriber_state> state) noexcept
