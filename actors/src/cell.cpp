@@ -48,9 +48,16 @@ cell::extras& cell::more() {
   if (extras* const there = extras_or_null()) return *there;
   auto made = std::make_unique<extras>();
   extras* there = nullptr;
-  // Acquire and release: whoever finds it sees it constructed.
-  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) there = made.release();
+  // Whoever finds it sees it constructed. In the one order of the stores of C7.
+  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_seq_cst)) there = made.release();
   return *there;
+}
+
+// C7
+cell::extras* cell::extras_unless_late(std::atomic<bool>& late) noexcept {
+  if (extras* const there = extras_or_null()) return there;
+  late.store(true, std::memory_order_seq_cst);
+  return extras_.load(std::memory_order_seq_cst);
 }
 
 std::string_view cell::given_name() const noexcept {
@@ -84,7 +91,7 @@ void cell::abandon() noexcept {
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
   drop(std::move(queued), ended_error());
-  if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
@@ -247,7 +254,10 @@ void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcep
 }
 
 bool cell::watch(watcher& w) noexcept {
-  if (!more().watchers.add(w)) w.told({id_, target_name(), reason_});
+  watcher_list& all = more().watchers;
+  const bool added = all.add(w);
+  if (!added || (too_late_to_watch_.load(std::memory_order_seq_cst) && all.remove(w)))  // C7
+    w.told({id_, target_name(), reason_});
   return true;
 }
 
@@ -505,6 +515,7 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
     const std::lock_guard hold(e.lock);
     e.childless_for_good = false;
   }
+  too_late_for_children_.store(false, std::memory_order_relaxed);  // a child needs the object that comes now
   e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   if (!keep_mail) {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
@@ -544,7 +555,7 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
     drop(std::move(queued), why);
   }
   if (cell_face* const f = face()) f->ended(reason, unreachable);
-  if (extras* const e = extras_or_null()) {
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) {
     e->watchers.tell_all({id_, e->name, reason});
     if (e->supervisor) e->supervisor->stopped(reason, true);
     forget_watched();
@@ -559,7 +570,7 @@ bool cell::add_child(cell& child) noexcept {
   extras& mine = more();
   extras& its = child.more();
   const std::lock_guard hold_lock(mine.lock);
-  if (mine.childless_for_good) return false;
+  if (mine.childless_for_good || too_late_for_children_.load(std::memory_order_seq_cst)) return false;  // C7
   ++mine.children;
   hold();
   its.parent = this;
@@ -572,7 +583,7 @@ bool cell::add_child(cell& child) noexcept {
 
 // True if there are some: the last will start a turn.
 bool cell::stop_children() noexcept {
-  extras* const e = extras_or_null();
+  extras* const e = extras_unless_late(too_late_for_children_);
   if (!e) return false;
   std::vector<cell*> children;
   {

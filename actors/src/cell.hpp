@@ -61,6 +61,9 @@ class cell_face {
 ///      by start() or restart(), and scheduling needs none. It receives messages itself: see inbox_core.
 /// (C5) A life ends in steps: children are told to end, and when the last has ended the object is destroyed; then the
 ///      actor ends, or pauses for its supervisor.
+/// (C7) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too late,
+///      and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
+///      All four are seq_cst, so one of the two sees the other.
 class cell final : public local_target, public tandem::detail::pooled {
  public:
   /// `id`: of the system's table.
@@ -194,6 +197,7 @@ class cell final : public local_target, public tandem::detail::pooled {
   void refused(envelope& message) noexcept;
   [[nodiscard]] error ended_error() const noexcept;
   [[nodiscard]] extras& more();
+  [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
@@ -236,6 +240,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
   std::atomic<bool> named_{false};
+  std::atomic<bool> too_late_to_watch_{false};      // C7
+  std::atomic<bool> too_late_for_children_{false};  // C7
 
   // The turn's (C2).
   bool launched_ = false;
