@@ -36,7 +36,7 @@ cell::cell(system_impl& home, std::uint64_t id, spawn_actor_options options, con
       kind_(kind),
       id_(id),
       record_(new record(*this)),
-      mailbox_(options.mailbox_capacity, options.when_full),
+      mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
       context_object_(*this) {
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
@@ -160,9 +160,22 @@ void cell::begin_turn() noexcept {
   submit(home_.core, item_of(*record_));
 }
 
-void cell::schedule() noexcept {
+void cell::schedule() noexcept { schedule(home_.coarse_now()); }
+
+void cell::schedule(coarse_time at) noexcept {
+  since_.store(at, std::memory_order_relaxed);
   if (!kind_.is_function) hold();  // C6
   submit(home_.core, item_of(*record_));
+}
+
+inline void cell::tell_gate(envelope& message) noexcept {
+  if (home_.options.gate) [[unlikely]] home_.options.gate->queued(*this, message);
+}
+
+bool cell::let_in(const envelope* message) noexcept {
+  const mailbox::posted now = mailbox_.let_in(message);
+  if (now == mailbox::posted::wake) schedule();
+  return now != mailbox::posted::closed;
 }
 
 // Senders' side.
@@ -173,14 +186,19 @@ error cell::ended_error() const noexcept {
 }
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
-  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.coarse_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.coarse_now();
+  switch (mailbox_.push(message, mailbox::admission::by_policy, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return delivery::delivered;
     case mailbox::posted::queued:
+      tell_gate(*sent);
+      return delivery::delivered;
     case mailbox::posted::revive:
       return delivery::delivered;
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       message.reset();
       return delivery::delivered;
@@ -197,6 +215,7 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
+  envelope* const sent = w.message.get();
   switch (mailbox_.wait(w, now, home_.coarse_now())) {
     case mailbox::posted::closed:
       w.why = ended_error();
@@ -205,6 +224,7 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
       schedule();
       return now;
     default:
+      if (now != room_waiter::phase::cancelled) tell_gate(*sent);
       return now;
   }
 }
@@ -212,15 +232,20 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
 void cell::refused(envelope& message) noexcept { undeliverable(*this, message, mailbox_is_full(label())); }
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
-  switch (mailbox_.push(message, how, home_.coarse_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.coarse_now();
+  switch (mailbox_.push(message, how, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return;
     case mailbox::posted::queued:
+      tell_gate(*sent);
+      return;
     case mailbox::posted::revive:
       return;
     case mailbox::posted::full:
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       return;
     case mailbox::posted::closed:
@@ -267,7 +292,15 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report({why, id_, target_name(), message.type_name()});
+  home_.report_made([&] {
+    const bool arrived = message.arrived != coarse_time{};
+    return dead_letter{.reason = why,
+                       .target_id = id_,
+                       .target_name = target_name(),
+                       .message_type = message.type_name(),
+                       .target_class = kind_.class_name(),
+                       .waited = arrived ? between(message.arrived, home_.coarse_now()) : std::chrono::milliseconds(0)};
+  });
 }
 
 actors::system& cell::home() const noexcept { return home_.self; }
@@ -334,7 +367,10 @@ void cell::turn() noexcept {
 cell::turn_end cell::run_turn() noexcept {
   if (stopping_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
-  if (handling_ && !resume_handler()) return turn_end::suspended;
+  if (handling_) {
+    if (!resume_handler()) return turn_end::suspended;
+    since_.store(home_.coarse_now(), std::memory_order_relaxed);
+  }
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
     if (mailbox_.wanted() && mailbox_.look(mail_) != stop::none) return stop_life();
@@ -347,6 +383,7 @@ cell::turn_end cell::run_turn() noexcept {
       continue;
     }
     if (!tandem::detail::spend_slice()) {
+      since_.store(home_.coarse_now(), std::memory_order_relaxed);
       yield_to_others(*record_);
       return turn_end::yielded;
     }

@@ -119,6 +119,11 @@ class cell final : public local_target, public tandem::detail::pooled {
   void post_from_stranger(envelope_ptr message) noexcept { deliver(std::move(message), mailbox::admission::or_refuse); }
   [[nodiscard]] std::string_view given_name() const noexcept;
 
+  // See delivery_gate.hpp.
+  [[nodiscard]] held_at find_held(const envelope* message) noexcept { return mailbox_.find_held(message); }
+  bool let_in(const envelope* message) noexcept;
+  [[nodiscard]] envelope_ptr take_out(const envelope* message) noexcept { return mailbox_.take_from_gate(message); }
+
   // Supervision. The supervisor has a ref.
   /// Before start().
   void supervise(std::shared_ptr<overseer> by);
@@ -190,6 +195,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   void last_ref_gone() noexcept override;
   void destroy() noexcept;
   void schedule() noexcept;
+  void schedule(coarse_time at) noexcept;
+  void tell_gate(envelope& message) noexcept;
   void begin_turn() noexcept;
   void begin_life() noexcept;
   [[nodiscard]] bool is_out_of_reach() const noexcept;

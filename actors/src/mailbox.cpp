@@ -45,9 +45,18 @@ mailbox::posted mailbox::queued_answer() noexcept {
 void mailbox::place(envelope_ptr e, coarse_time at) noexcept {
   const lane where = e->lane();
   e->arrived = at;
+  if (where != lane::control) add_held(1);
+  if (at_gate_) [[unlikely]] {
+    (*at_gate_)[where].push(std::move(e));
+    return;
+  }
+  enter(std::move(e));
+}
+
+inline void mailbox::enter(envelope_ptr e) noexcept {
+  const lane where = e->lane();
   if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
   queue_[where].push(std::move(e));
-  if (where != lane::control) add_held(1);
   if (where != lane::normal) wanted_.store(true, std::memory_order_release);
   new_.store(true, std::memory_order_release);  // pairs with has_new()
 }
@@ -73,8 +82,8 @@ mailbox::posted mailbox::push(envelope_ptr& e, admission how, coarse_time at) no
     if (!waits) {
       count_overflow();
       if (when_full_ == overflow::fail) return posted::full;
-      envelope_list& mine = queue_[e->lane()];
-      envelope_list& oldest = mine.empty() ? queue_[lane::normal] : mine;
+      envelope_list& mine = newest()[e->lane()];
+      envelope_list& oldest = mine.empty() ? newest()[lane::normal] : mine;
       if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
       envelope_ptr victim = oldest.pop();
       add_held(0 - std::size_t{1});
@@ -89,7 +98,7 @@ mailbox::posted mailbox::push(envelope_ptr& e, admission how, coarse_time at) no
     }
   }
   place(std::move(e), at);
-  return queued_answer();
+  return arrival_answer();
 }
 
 mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept {
@@ -104,7 +113,7 @@ mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_ti
   if (depth() < capacity_ && waiters_.empty()) {
     place(std::move(w.message), at);
     now = w.state = room_waiter::phase::admitted;
-    return queued_answer();
+    return arrival_answer();
   }
   (void)waiters_.push(w);
   now = room_waiter::phase::waiting;
@@ -147,11 +156,43 @@ bool mailbox::is_paused() noexcept {
 bool mailbox::oldest(coarse_time& arrived) noexcept {
   const std::lock_guard hold(lock_);
   bool found = false;
-  for (const envelope_list& l : queue_.of) {
-    if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
-    arrived = l.front().arrived;
-    found = true;
+  for (const mail* const m : {&queue_, &newest()}) {
+    for (const envelope_list& l : m->of) {
+      if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
+      arrived = l.front().arrived;
+      found = true;
+    }
   }
+  return found;
+}
+
+held_at mailbox::find_held(const envelope* which) noexcept {
+  const std::lock_guard hold(lock_);
+  if (at_gate_->has(which)) return held_at::gate;
+  for (const room_waiter* w = waiters_.front(); w; w = w->next)
+    if (w->message.get() == which) return held_at::room;
+  return held_at::nowhere;
+}
+
+mailbox::posted mailbox::let_in(const envelope* which) noexcept {
+  const std::lock_guard hold(lock_);
+  envelope_ptr found = at_gate_->pop(which);
+  if (!found) return posted::closed;
+  enter(std::move(found));
+  return queued_answer();
+}
+
+envelope_ptr mailbox::take_from_gate(const envelope* which) noexcept {
+  wake_list woken;
+  envelope_ptr found;
+  {
+    const std::lock_guard hold(lock_);
+    found = at_gate_->pop(which);
+    if (!found) return nullptr;
+    if (found->lane() != lane::control) add_held(0 - std::size_t{1});
+    admit(woken);
+  }
+  woken.wake_all();
   return found;
 }
 
@@ -284,9 +325,11 @@ envelope_list mailbox::flush() noexcept {
   {
     const std::lock_guard hold(lock_);
     for (const lane l : {lane::urgent, lane::normal}) {
-      while (!queue_[l].empty()) {
-        left.push(queue_[l].pop());
-        add_held(0 - std::size_t{1});
+      for (mail* const m : {&queue_, &newest()}) {
+        while (!(*m)[l].empty()) {
+          left.push((*m)[l].pop());
+          add_held(0 - std::size_t{1});
+        }
       }
     }
     admit(woken);
@@ -300,6 +343,7 @@ envelope_list mailbox::close(wake_list& waiting) noexcept {
   const std::lock_guard hold(lock_);
   closed_ = true;
   left = queue_.take_all();
+  if (at_gate_) left.append(at_gate_->take_all());
   while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
     if (w->sender) {
       waiting.add(*w);

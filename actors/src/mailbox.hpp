@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
+#include <tandem/actors/detail/delivery_gate.hpp>
 #include <tandem/actors/detail/envelope.hpp>
 #include <tandem/actors/detail/inbox_core.hpp>
 #include <tandem/actors/detail/target.hpp>
@@ -57,7 +59,25 @@ class envelope_list {
     return taken;
   }
   /// The oldest that is wanted; null if there is none.
-  [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept {
+  [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept { return pop_if(wanted); }
+  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
+    for (const envelope* e = first_; e; e = e->next)
+      if (wanted(*e)) return true;
+    return false;
+  }
+  /// Null if it is not in the list.
+  [[nodiscard]] envelope_ptr pop(const envelope* which) noexcept {
+    return pop_if([which](const envelope& e) { return &e == which; });
+  }
+  [[nodiscard]] bool has(const envelope* which) const noexcept {
+    for (const envelope* e = first_; e; e = e->next)
+      if (e == which) return true;
+    return false;
+  }
+
+ private:
+  template <class Predicate>
+  envelope_ptr pop_if(const Predicate& wanted) noexcept {
     envelope* before = nullptr;
     for (envelope* e = first_; e; before = std::exchange(e, e->next)) {
       if (!wanted(*e)) continue;
@@ -67,13 +87,7 @@ class envelope_list {
     }
     return nullptr;
   }
-  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
-    for (const envelope* e = first_; e; e = e->next)
-      if (wanted(*e)) return true;
-    return false;
-  }
 
- private:
   envelope* first_ = nullptr;
   envelope* last_ = nullptr;  // meaningless while empty
 };
@@ -102,6 +116,15 @@ struct mail {
     for (envelope_list& l : of)
       if (envelope_ptr found = l.pop(wanted)) return found;
     return nullptr;
+  }
+  /// Null if it is not there.
+  [[nodiscard]] envelope_ptr pop(const envelope* which) noexcept {
+    for (envelope_list& l : of)
+      if (envelope_ptr found = l.pop(which)) return found;
+    return nullptr;
+  }
+  [[nodiscard]] bool has(const envelope* which) const noexcept {
+    return of[0].has(which) || of[1].has(which) || of[2].has(which);
   }
   [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
     return of[0].has(wanted) || of[1].has(wanted) || of[2].has(wanted);
@@ -132,10 +155,12 @@ enum class stop : std::uint8_t {
 ///      select, which wakes the consumer if it sleeps.
 /// (M5) While paused_, there is no consumer. Messages come, and nobody is woken for them; a request to end turns it
 ///      false and is answered `wake`.
+/// (M7) Of a gated mailbox, what comes stays at the gate, where it counts but is not there for the consumer, until
+///      let_in(). See delivery_gate.hpp.
 class mailbox {
  public:
-  mailbox(std::size_t capacity, overflow when_full) noexcept
-      : when_full_(when_full), capacity_(capacity == 0 ? 1 : capacity) {}
+  mailbox(std::size_t capacity, overflow when_full, bool gated)
+      : when_full_(when_full), capacity_(capacity == 0 ? 1 : capacity), at_gate_(gated ? new mail : nullptr) {}
 
   enum class posted : std::uint8_t {
     queued,
@@ -180,6 +205,13 @@ class mailbox {
   /// The same, and a consumer that is awake does not fall asleep the next time it wants to.
   posted poke() noexcept;
 
+  // Of a gated mailbox (M7).
+  [[nodiscard]] held_at find_held(const envelope* which) noexcept;
+  /// queued, wake, or closed: it is not there.
+  posted let_in(const envelope* which) noexcept;
+  /// Null if it is not there.
+  [[nodiscard]] envelope_ptr take_from_gate(const envelope* which) noexcept;
+
   /// Consumer: reports `taken` messages as gone, lets waiters in, and moves what is there into `into`, behind what it
   /// has. False, and the consumer sleeps, if there is nothing and no request to stop.
   /// `or_new`: what `into` has already is no reason to stay awake.
@@ -223,7 +255,12 @@ class mailbox {
   static constexpr std::size_t spare_for_strangers = 16384;
 
   posted queued_answer() noexcept;
+  // After place().
+  posted arrival_answer() noexcept { return at_gate_ ? posted::queued : queued_answer(); }  // M7
   void place(envelope_ptr e, coarse_time at) noexcept;
+  void enter(envelope_ptr e) noexcept;
+  // What the consumer has not been shown.
+  [[nodiscard]] mail& newest() noexcept { return at_gate_ ? *at_gate_ : queue_; }
   void move_to(mail& into) noexcept;
   void decide(const envelope* message) noexcept;
   void admit(wake_list& woken) noexcept;
@@ -247,6 +284,7 @@ class mailbox {
   const std::size_t capacity_;
   std::atomic<std::uint64_t> overflows_{0};  // likewise
   mail queue_;
+  const std::unique_ptr<mail> at_gate_;  // M7; null unless gated
   room_queue waiters_;
   receive_slot* slots_ = nullptr;
   error stop_reason_;
