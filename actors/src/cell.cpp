@@ -340,7 +340,7 @@ actor_info cell::describe() {
     info.handling = what->message().name;
     info.handling_for = between(since_.load(std::memory_order_relaxed), now);
   }
-  if (mailbox_.is_closed()) {
+  if (mailbox_.is_closed() || stopping_.load(std::memory_order_relaxed)) {
     info.state = actor_state::ending;
   } else if (mailbox_.is_paused()) {
     info.state = actor_state::stopped;
@@ -365,7 +365,7 @@ void cell::turn() noexcept {
 }
 
 cell::turn_end cell::run_turn() noexcept {
-  if (stopping_) [[unlikely]] return stop_life();
+  if (stopping_.load(std::memory_order_relaxed)) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
   if (handling_) {
     if (!resume_handler()) return turn_end::suspended;
@@ -432,6 +432,8 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     return true;
   }
   if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
+  const envelope_list& next = mail_[lane::normal];
+  oldest_taken_.store(next.empty() ? coarse_time{} : next.front().arrived, std::memory_order_relaxed);
   return begin_handler(deadline);
 }
 
@@ -501,8 +503,8 @@ error cell::reason_to_stop() noexcept {
 }
 
 cell::turn_end cell::stop_life() noexcept {
-  if (!stopping_) {
-    stopping_ = true;
+  if (!stopping_.load(std::memory_order_relaxed)) {
+    stopping_.store(true, std::memory_order_relaxed);
     failure_ = reason_to_stop();
     set_live(false);
     // The turn's hold waits with it. From here on the last child may start the next turn.
@@ -513,7 +515,7 @@ cell::turn_end cell::stop_life() noexcept {
 }
 
 void cell::end_life() noexcept {
-  stopping_ = false;
+  stopping_.store(false, std::memory_order_relaxed);
   const error reason = std::exchange(failure_, {});
   extras* const e = extras_or_null();
   if (e && e->supervisor && !home_.stopping.load()) {

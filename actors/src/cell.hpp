@@ -247,13 +247,13 @@ class cell final : public local_target, public tandem::detail::pooled {
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
   std::atomic<bool> named_{false};
+  std::atomic<bool> stopping_{false};  // the children are ending; written by the turn
   std::atomic<bool> too_late_to_watch_{false};      // C7
   std::atomic<bool> too_late_for_children_{false};  // C7
 
   // The turn's (C2).
   bool launched_ = false;
   bool handling_ = false;
-  bool stopping_ = false;  // the children are ending
   bool ended_ = false;
   bool interrupted_ = false;           // C4
   std::uint32_t taken_ = 0;

@@ -55,7 +55,7 @@ class nascent_actor {
   nascent_actor(const nascent_actor&) = delete;
   nascent_actor& operator=(const nascent_actor&) = delete;
 
-  /// False if the system has been shut down: there is no actor.
+  /// False if the system is shutting down: there is no actor.
   [[nodiscard]] explicit operator bool() const noexcept { return cell_ != nullptr; }
   [[nodiscard]] actor_context& context() noexcept;
   /// Gives it its body and lets it run.
@@ -130,7 +130,7 @@ class system {
   /// nothing left to handle), or the system shuts down. Its object is then destroyed, on a worker unless the last
   /// handle was CAF's.
   ///
-  /// Errors: throws what A's constructor throws, and std::bad_alloc. After shutdown() the ref is empty.
+  /// Errors: throws what A's constructor throws, and std::bad_alloc. Once shutdown() has begun the ref is empty.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args) {
     return detail::spawn_actor<A>(*this, nullptr, std::move(options), std::forward<Args>(args)...);
