@@ -3,8 +3,10 @@
 #include <chrono>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include <tandem/runtime/detail/simulation.hpp>
+#include <tandem/runtime/detail/sync.hpp>
 #include <tandem/runtime/runtime.hpp>
 
 namespace tandem::actors::detail {
@@ -49,7 +51,11 @@ void run_until_done(tandem::detail::scheduler& core, bool simulated, tandem::det
 }
 
 host::host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated)
-    : abstract_coordinator(system), core_(core), simulated_(simulated), clock_(core) {
+    : abstract_coordinator(system),
+      core_(core),
+      simulated_(simulated),
+      clock_(core),
+      balances_(worker_count(core)) {
   for (unsigned i = 0; i < worker_count(core); ++i) units_.push_back(std::make_unique<unit>(*this));
   const std::lock_guard hold(install_lock);
   set_foreign_host(core, {&run_foreign, &discard_foreign, nullptr});
@@ -70,23 +76,73 @@ void host::start() {
 }
 
 void host::stop() {
+  if (std::exchange(stopped_, true)) return;
   caf::anon_send_exit(utility_actors_[printer_id], caf::exit_reason::user_shutdown);
   utility_actors_[printer_id] = nullptr;
   clock_.cancel_all();
+  close_balances();
   one_less();
   run_until_done(core_, simulated_, *drained_);
   clock_.cancel_all();
 }
 
-void host::enqueue(caf::resumable* what) {
-  std::size_t seen = pending_.load(std::memory_order_relaxed);  // the CAS decides
+// How many are pending (H1, H3).
+
+// False if pending_ counts.
+bool host::count_here(std::int64_t change) noexcept {
+  const tandem::detail::worker_base* const here = tandem::detail::tls_worker;
+  if (!here || here->owner != &core_) return false;
+  balance& mine = balances_[here->index];
+  mine.being_changed.store(true, std::memory_order_relaxed);  // before the fence
+  tandem::detail::sync::light_fence();                        // H3
+  const bool open = !closing_.load(std::memory_order_acquire);  // pairs with the release in close_balances()
+  if (open) {
+    const std::int64_t before = mine.count.load(std::memory_order_relaxed);  // own variable
+    mine.count.store(before + change, std::memory_order_relaxed);            // published by the next line
+  }
+  mine.being_changed.store(false, std::memory_order_release);  // pairs with the acquire in close_balances()
+  return open;
+}
+
+bool host::one_more() noexcept {
+  if (count_here(1)) [[likely]]
+    return true;
+  std::int64_t seen = pending_.load(std::memory_order_relaxed);  // the CAS decides
   do {
-    if (seen == 0) {  // H1
-      cleanup_and_release(what);
-      return;
-    }
+    if (seen == 0) return false;  // H1
   } while (!pending_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed));
-  submit(core_, reinterpret_cast<tandem::detail::queue_item>(what));
+  return true;
+}
+
+void host::one_less() noexcept {
+  if (count_here(-1)) [[likely]]
+    return;
+  auto* const drained = drained_;
+  // Release and acquire: what the actors did comes before what stop() does next.
+  if (pending_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  drained->complete({});
+  drained->release();
+}
+
+void host::close_balances() noexcept {
+  constexpr std::int64_t far_from_zero = std::int64_t{1} << 40;  // until all that was counted is in pending_
+  pending_.fetch_add(far_from_zero, std::memory_order_relaxed);  // before closing_
+  closing_.store(true, std::memory_order_release);               // whoever sees it finds pending_ far from zero
+  tandem::detail::sync::heavy_fence();                           // H3
+  std::int64_t counted = 0;
+  for (balance& b : balances_) {
+    while (b.being_changed.load(std::memory_order_acquire)) tandem::detail::sync::spin_pause();
+    counted += b.count.load(std::memory_order_relaxed);  // ordered by the line above, or by the fence
+  }
+  pending_.fetch_add(counted - far_from_zero, std::memory_order_acq_rel);
+}
+
+void host::enqueue(caf::resumable* what) {
+  if (one_more()) {
+    submit(core_, reinterpret_cast<tandem::detail::queue_item>(what));
+  } else {
+    cleanup_and_release(what);
+  }
 }
 
 host* host::home_of(caf::resumable& what) noexcept {
@@ -111,29 +167,22 @@ void host::discard_foreign(void*, tandem::detail::queue_item item) noexcept {
   home.one_less();
 }
 
+// An actor that was asleep mostly has one message. If it may take one only, CAF does not look through its five queues
+// again before it goes to sleep; if there are more, it goes on at once.
 bool host::run(caf::resumable& what, unsigned worker_index) noexcept {
-  switch (what.resume(units_[worker_index].get(), max_throughput_)) {
-    case caf::resumable::resume_later:
-      forget_logger();
-      return true;
-    default:
-      forget_logger();
-      at_rest(what);
-      return false;
-  }
+  clock::begin_turn();
+  caf::execution_unit* const here = units_[worker_index].get();
+  auto outcome = what.resume(here, 1);
+  if (outcome == caf::resumable::resume_later && max_throughput_ > 1) outcome = what.resume(here, max_throughput_ - 1);
+  forget_logger();
+  if (outcome == caf::resumable::resume_later) return true;
+  at_rest(what);
+  return false;
 }
 
 void host::at_rest(caf::resumable& what) noexcept {
   caf::intrusive_ptr_release(&what);  // H2; may destroy the actor, which still needs the system
   one_less();
-}
-
-void host::one_less() noexcept {
-  auto* const drained = drained_;
-  // Release and acquire: what the actors did comes before what stop() does next.
-  if (pending_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  drained->complete({});
-  drained->release();
 }
 
 hosted_caf::hosted_caf(tandem::detail::scheduler& core, bool simulated)

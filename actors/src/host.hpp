@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,9 +26,14 @@ void run_until_done(tandem::detail::scheduler& core, bool simulated, tandem::det
 
 /// The module CAF takes for its scheduler: runs CAF's resumables as foreign items of the tandem scheduler.
 ///
-/// (H1) pending_ counts the resumables that were enqueued and have not come to rest, and until stop() one more. It
-///      never leaves zero: whoever reaches it completes drained_. What is enqueued later is cleaned up at once.
+/// (H1) The resumables that were enqueued and have not come to rest are counted, and until stop() one more. From zero
+///      the count never leaves: whoever reaches it completes drained_. What is enqueued later is cleaned up at once.
 /// (H2) CAF adds a reference before enqueue(); it is released when the resumable comes to rest.
+/// (H3) Until stop() each worker keeps a balance of its own, the other threads count in pending_, and nobody looks for
+///      zero. Then stop() says so in closing_, waits until no worker is in the middle of its balance, and adds all of
+///      them to pending_, which alone counts from then on. A worker says that it is in the middle, then looks at
+///      closing_; stop() sets that, then looks who is in the middle: with a fence each in between, which for the
+///      workers costs nothing, one of the two sees the other.
 class host final : public caf::scheduler::abstract_coordinator {
  public:
   host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated);
@@ -58,13 +64,24 @@ class host final : public caf::scheduler::abstract_coordinator {
   static host* home_of(caf::resumable& what) noexcept;
   bool run(caf::resumable& what, unsigned worker_index) noexcept;
   void at_rest(caf::resumable& what) noexcept;
+
+  struct alignas(64) balance {
+    std::atomic<std::int64_t> count{0};  // written by the worker: what it enqueued, less what came to rest with it
+    std::atomic<bool> being_changed{false};
+  };
+  [[nodiscard]] bool count_here(std::int64_t change) noexcept;
+  [[nodiscard]] bool one_more() noexcept;
   void one_less() noexcept;
+  void close_balances() noexcept;
 
   tandem::detail::scheduler& core_;
   const bool simulated_;
   detail::clock clock_;
   std::vector<std::unique_ptr<unit>> units_;  // one per worker; constant after construction
-  std::atomic<std::size_t> pending_{1};       // H1
+  std::vector<balance> balances_;             // likewise
+  std::atomic<bool> closing_{false};          // H3
+  std::atomic<std::int64_t> pending_{1};      // H1, H3
+  bool stopped_ = false;                      // stop() was called
   tandem::detail::completion<void>* const drained_ = new tandem::detail::completion<void>;
 };
 
