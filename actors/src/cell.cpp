@@ -1,16 +1,15 @@
 #include "cell.hpp"
 
+#include <algorithm>
 #include <exception>
+#include <mutex>
 
-#include <caf/detail/sync_request_bouncer.hpp>
-
-#include "caf_bridge.hpp"
 #include "system_impl.hpp"
 
 namespace tandem::actors::detail {
 namespace {
 
-using tandem::detail::promise;
+using tandem::detail::promise_base;
 
 struct handler_end {
   bool finished = false;
@@ -21,12 +20,9 @@ struct handler_end {
 // thread; the cell itself may by then have been resumed, and have ended, elsewhere.
 constinit thread_local handler_end* resuming = nullptr;
 
-error describe_end(const std::string& name, const error& reason) {
-  const std::string text = "actor " + name + " has ended";
-  return reason ? wrap(reason, errc::unavailable, text) : make_error(errc::unavailable, text);
-}
-
 }  // namespace
+
+// The record.
 
 cell::record::record(cell& c)
     : task_record(c.home_.core, tandem::detail::id_of_origin("actor", std::source_location::current())), self(c) {}
@@ -35,101 +31,148 @@ void cell::record::run() noexcept {
   if (goes_on()) [[likely]] self.turn();
 }
 
-const char* cell::record::name() const noexcept {
-  return self.name_.empty() ? self.kind_.class_name().c_str() : self.name_.c_str();
-}
-
-tandem::detail::after_end cell::record::ended(tandem::detail::promise_base& handler) noexcept {
-  const auto frame = std::coroutine_handle<promise<error>>::from_promise(static_cast<promise<error>&>(handler));
-  try {
-    resuming->failure = frame.promise().take();
-  } catch (...) {
-    resuming->failure = handler_threw(std::current_exception(), "a message");
-  }
-  frame.destroy();
-  resuming->finished = true;
-  return tandem::detail::after_end::nothing;
-}
-
-cell::cell(caf::actor_config& config, system_impl& home, spawn_actor_options options, const actor_kind& kind)
-    : caf::local_actor(config),
-      home_(home),
+cell::cell(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind)
+    : home_(home),
       kind_(kind),
-      name_(std::move(options.name)),
+      id_(id),
       record_(new record(*this)),
-      mailbox_(options.mailbox_capacity),
-      context_object_(*this, name_) {
+      mailbox_(options.mailbox_capacity, options.when_full),
+      context_object_(*this) {
   (void)kind.class_name();  // made at the first use, and list() must not allocate
-  if (kind.may_suspend) own_context_.emplace(home.context.context());
+  if (!options.name.empty()) more().name = std::move(options.name);
 }
 
-cell::~cell() = default;
+cell::~cell() { delete extras_.load(std::memory_order_relaxed); }  // nobody else refers to the cell
+
+cell::extras& cell::more() {
+  if (extras* const there = extras_or_null()) return *there;
+  auto made = std::make_unique<extras>();
+  extras* there = nullptr;
+  // Acquire and release: whoever finds it sees it constructed.
+  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) there = made.release();
+  return *there;
+}
+
+std::string_view cell::given_name() const noexcept {
+  const extras* const e = extras_or_null();
+  return e ? std::string_view(e->name) : std::string_view();
+}
+
+const char* cell::label() const noexcept {
+  const extras* const e = extras_or_null();
+  return e && !e->name.empty() ? e->name.c_str() : kind_.class_name().c_str();
+}
 
 void cell::start(std::unique_ptr<actor_body> body) noexcept {
   body_ = std::move(body);
   launched_ = true;
-  if (own_context_) record_->set_context(own_context_->context().state(), membership_);
-  register_at_system();
-  home_.add(*this);
-  if (home_.stopping.load()) (void)mailbox_.request_exit(home_.stop_reason);
-  if (mailbox_.refill(batch_, 0)) schedule();
+  home_.table.publish(*this);
+  if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
+  if (mailbox_.refill(mail_, 0)) schedule();
 }
 
 // Others may have got a ref from the constructor that failed, and sent to it.
 void cell::abandon() noexcept {
-  ended_ = make_error(errc::unavailable,
-                      std::string("actor ") + record_->name() + " was never started: its constructor threw");
-  envelope_list queued = mailbox_.close(ended_);
-  while (!queued.empty()) undeliverable(*this, *queued.pop(), ended_);
-  cleanup(caf::make_error(caf::exit_reason::unreachable), nullptr);  // a ref may outlive the system
+  if (extras_or_null()) leave_parent();
+  reason_ = make_error(errc::unavailable, "it was never started: its constructor threw");
+  ended_ = true;
+  wake_list waiting;
+  envelope_list queued = mailbox_.close(waiting);
+  waiting.fail_all(ended_error());
+  drop(std::move(queued), ended_error());
+  if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
 }
 
-void cell::launch(caf::execution_unit*, bool, bool) {}  // CAF's spawn is not used: see nascent_actor
+void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
 
 // References (C1).
 
-void cell::first_ref() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
+void cell::hold() noexcept {
+  // Relaxed: whoever adds a hold has one, a ref, or the face; and the first to pin it has the face.
+  if (holds_.fetch_add(1, std::memory_order_relaxed) != 0) return;
+  if (cell_face* const f = face()) f->pin();
+}
+
+bool cell::try_hold() noexcept {
+  std::uint32_t seen = holds_.load(std::memory_order_relaxed);  // the CAS decides
+  while (seen != 0)
+    if (holds_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) return true;
+  cell_face* const f = face();
+  if (!f || !f->try_pin()) return false;
+  hold();  // has a pin of its own if it is the first
+  f->unpin();
+  return true;
+}
+
+void cell::unhold() noexcept {
+  // Release orders this party's accesses before the end; acquire lets whoever ends the cell see them all, and a face.
+  if (holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (cell_face* const f = face()) {
+    f->unpin();  // the cell may be gone
+  } else {
+    destroy();
+  }
+}
+
+void cell::last_handle_gone() noexcept { destroy(); }
+
+void cell::destroy() noexcept {
+  if (launched_ && !ended_) finish({}, true);
+  delete this;
+}
+
+cell_face* cell::adopt_face(cell_face* made) noexcept {
+  cell_face* there = nullptr;
+  return face_.compare_exchange_strong(there, made, std::memory_order_acq_rel) ? made : there;
+}
 
 void cell::last_ref_gone() noexcept {
   if (mailbox_.nudge() == mailbox::posted::wake) {
-    submit(home_.core, item_of(*record_));  // the refs' reference becomes the turn's
+    submit(home_.core, item_of(*record_));  // the refs' hold becomes the turn's
   } else {
-    caf::intrusive_ptr_release(ctrl());
+    unhold();
   }
 }
 
 void cell::schedule() noexcept {
-  caf::intrusive_ptr_add_ref(ctrl());
+  hold();
   submit(home_.core, item_of(*record_));
-}
-
-void cell::on_destroy() {
-  if (launched_ && !ended_once_) finish({}, caf::make_error(caf::exit_reason::unreachable));
-  caf::local_actor::on_destroy();
 }
 
 // Senders' side.
 
+error cell::ended_error() const noexcept {
+  const std::string text = std::string("actor ") + label() + " has ended";
+  return reason_ ? wrap(reason_, errc::unavailable, text) : make_error(errc::unavailable, text);
+}
+
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
-  switch (mailbox_.push(message, true)) {
+  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.coarse_now())) {
     case mailbox::posted::wake:
       schedule();
       return delivery::delivered;
     case mailbox::posted::queued:
       return delivery::delivered;
+    case mailbox::posted::dropped:
+      refused(*message);
+      message.reset();
+      return delivery::delivered;
     case mailbox::posted::full:
-      return delivery::full;
-    default:
-      why = ended_;
+      if (mailbox_.waits()) return delivery::full;
+      why = mailbox_is_full(label());
       return delivery::failed;
+    case mailbox::posted::closed:
+      break;
   }
+  why = ended_error();
+  return delivery::failed;
 }
 
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
-  switch (mailbox_.wait(w, now)) {
+  switch (mailbox_.wait(w, now, home_.coarse_now())) {
     case mailbox::posted::closed:
-      w.why = ended_;
+      w.why = ended_error();
       return now;
     case mailbox::posted::wake:
       schedule();
@@ -139,47 +182,65 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   }
 }
 
-void cell::post_unbounded(envelope_ptr message) noexcept {
-  switch (mailbox_.push(message, false)) {
+void cell::refused(envelope& message) noexcept { undeliverable(*this, message, mailbox_is_full(label())); }
+
+void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
+  switch (mailbox_.push(message, how, home_.coarse_now())) {
     case mailbox::posted::wake:
       schedule();
       return;
-    case mailbox::posted::closed:
-      undeliverable(*this, *message, ended_);
+    case mailbox::posted::queued:
       return;
-    default:
+    case mailbox::posted::full:
+    case mailbox::posted::dropped:
+      refused(*message);
+      return;
+    case mailbox::posted::closed:
+      if (message->lane() != lane::control) undeliverable(*this, *message, ended_error());
       return;
   }
 }
 
 void cell::deliver_bytes(incoming message) noexcept {
-  post_unbounded(envelope_ptr(new incoming_envelope(std::move(message))));
+  deliver(envelope_ptr(new incoming_envelope(std::move(message))), mailbox::admission::in_any_case);
 }
 
-void cell::request_exit(error reason, bool interrupt) noexcept {
-  if (interrupt && own_context_)
-    own_context_->cancel(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
-  if (mailbox_.request_exit(std::move(reason)) == mailbox::posted::wake) schedule();
-}
-
-void cell::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
-  if (what->mid.is_response()) return;  // nothing here sends CAF requests
-  auto& content = what->content();
-  if (content.match_elements<caf::exit_msg>()) {
-    const auto& exit = content.get_as<caf::exit_msg>(0);
-    unlink_from(exit.source);
-    if (exit.reason) request_exit(from_caf(exit.reason), true);
-    return;
+void cell::interrupt(const error& reason) noexcept {
+  std::optional<cancel_source> running;
+  {
+    const std::lock_guard hold(context_lock_);
+    interrupted_ = true;
+    if (contexts_) running = contexts_->own;
   }
-  if (handle_system_message(*what, nullptr, true)) return;
-  post_unbounded(envelope_ptr(new caf_envelope(std::move(what), caf::strong_actor_ptr(ctrl()), *home_.caf)));
+  if (running) running->cancel(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
+}
+
+void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcept {
+  const extras* const e = extras_or_null();
+  const bool supervised = e && e->supervisor;
+  const stop what = supervised && !for_good ? stop::halt : stop::end;
+  const mailbox::posted now = mailbox_.request(what, reason);
+  if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
+  if (now == mailbox::posted::wake) schedule();
+}
+
+bool cell::watch(watcher& w) noexcept {
+  if (!more().watchers.add(w)) w.told({id_, target_name(), reason_});
+  return true;
+}
+
+bool cell::unwatch(watcher& w) noexcept {
+  extras* const e = extras_or_null();
+  return e && e->watchers.remove(w);
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report({why, id(), name_, message.type_name()});
+  home_.report({why, id_, target_name(), message.type_name()});
 }
 
 actors::system& cell::home() const noexcept { return home_.self; }
+
+// Reports.
 
 void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept {
   static constexpr tandem::detail::wait_kind idle{"a message", nullptr};
@@ -193,6 +254,40 @@ void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of who
   add_task(out, *record_, waits_for, kind_.class_name().c_str());
 }
 
+actor_info cell::describe() {
+  actor_info info;
+  info.id = id_;
+  info.name = target_name();
+  info.class_name = kind_.class_name();
+  const coarse_time now = home_.coarse_now();
+  if (extras* const e = extras_or_null()) {
+    info.restarts = e->restarts.load(std::memory_order_relaxed);
+    info.parent = e->parent_id;
+  }
+  info.depth = mailbox_.depth();
+  info.overflows = mailbox_.overflows();
+  coarse_time oldest = oldest_taken_.load(std::memory_order_relaxed);
+  const bool taken = oldest != coarse_time{};
+  coarse_time waiting{};
+  if (mailbox_.oldest(waiting) && !taken) oldest = waiting;
+  if (info.depth != 0 && oldest != coarse_time{}) info.oldest_age = between(oldest, now);
+  if (const signature_info* const what = handling_what_.load(std::memory_order_relaxed)) {
+    info.handling = what->message().name;
+    info.handling_for = between(since_.load(std::memory_order_relaxed), now);
+  }
+  if (mailbox_.is_closed()) {
+    info.state = actor_state::ending;
+  } else if (mailbox_.is_paused()) {
+    info.state = actor_state::stopped;
+  } else if (mailbox_.is_asleep()) {
+    info.state = actor_state::idle;
+  } else {
+    const bool waits = live_.load(std::memory_order_relaxed) && record_->waits_for.load(std::memory_order_relaxed);
+    info.state = waits ? actor_state::waiting : actor_state::busy;
+  }
+  return info;
+}
+
 // The turn.
 
 void cell::turn() noexcept {
@@ -200,69 +295,101 @@ void cell::turn() noexcept {
   set_running(worker, record_.get());
   const turn_end how = run_turn();
   set_running(worker, nullptr);
-  // The turn's reference goes with it; for an actor that fell idle this may be the last (C1).
-  if (how == turn_end::idle || how == turn_end::ended) caf::intrusive_ptr_release(ctrl());
+  // The turn's hold goes with it; of an actor that fell idle this may be the last (C1).
+  if (how == turn_end::idle || how == turn_end::over) unhold();
 }
 
 cell::turn_end cell::run_turn() noexcept {
+  if (stopping_) [[unlikely]] return stop_life();
   if (handling_ && !resume_handler()) return turn_end::suspended;
   for (;;) {
-    if (failure_ || mailbox_.exit_requested()) {
-      const error reason = end_reason();
-      finish(reason, to_caf(reason));
-      return turn_end::ended;
-    }
-    if (batch_.empty()) {
+    if (failure_) [[unlikely]] return stop_life();
+    if (mailbox_.wanted() && mailbox_.look(mail_) != stop::none) return stop_life();
+    if (mail_.empty()) {
       set_live(false);
-      if (!mailbox_.refill(batch_, std::exchange(taken_, 0))) return turn_end::idle;
+      oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
+      if (!mailbox_.refill(mail_, std::exchange(taken_, 0))) return turn_end::idle;
+      if (!mail_[lane::normal].empty())
+        oldest_taken_.store(mail_[lane::normal].front().arrived, std::memory_order_relaxed);
       continue;
     }
     if (!tandem::detail::spend_slice()) {
       yield_to_others(*record_);
       return turn_end::yielded;
     }
-    if (!handle_next()) return turn_end::suspended;
+    if (!handle_next(mail_.pop())) return turn_end::suspended;
   }
 }
 
+tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
+  running_handler& running = static_cast<record&>(*handler.record).self.running_;
+  resuming->failure = running.finish(handler, running.message.get());
+  running.message.reset();
+  resuming->finished = true;
+  return tandem::detail::after_end::nothing;
+}
+
 // False if a handler is suspended.
-TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next() noexcept {
-  envelope_ptr message = batch_.pop();
-  if (++taken_ >= mailbox_.report_every()) mailbox_.report(std::exchange(taken_, 0));
+TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
+  if (message->lane() != lane::control && ++taken_ >= mailbox_.report_every())
+    mailbox_.report(std::exchange(taken_, 0));
+  if (message->tag() == &signature_tag<void(down)> &&
+      !expects(static_cast<detail::told<down>&>(*message).value)) [[unlikely]]
+    return true;
   const time_point deadline = message->deadline();
   if (message->expired()) {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
     return true;
   }
-  handled outcome = body_->handle(std::move(message));
-  if (outcome.rejected) [[unlikely]]
-    undeliverable(*this, *outcome.rejected, outcome.rejection);
-  failure_ = std::move(outcome.failure);
-  if (!outcome.running) return true;
-
-  if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
-  set_live(true);
-  if (deadline != no_deadline) {
-    message_context_.emplace(own_context_->context(), deadline);
-    record_->set_context(message_context_->context().state(), membership_);
+  handling_what_.store(message->tag(), std::memory_order_relaxed);
+  const step outcome = body_->handle(std::move(message), {running_, failure_});
+  if (outcome != step::suspends) [[likely]] {
+    handling_what_.store(nullptr, std::memory_order_relaxed);
+    if (outcome == step::rejected) [[unlikely]] {
+      undeliverable(*this, *running_.message, std::exchange(failure_, {}));
+      running_.message.reset();
+    }
+    return true;
   }
-  static constexpr tandem::detail::end_hook hook{&record::ended, nullptr};
-  begin_with(*record_, outcome.running, hook);
+  if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
+  since_.store(home_.coarse_now(), std::memory_order_relaxed);
+  enter_context(deadline);
+  set_live(true);
+  static constexpr tandem::detail::end_hook hook{&handler_ended, nullptr};
+  begin_with(*record_, running_.frame, hook);
   handling_ = true;
   return resume_handler();
+}
+
+// Of the handler that is about to run.
+void cell::enter_context(time_point deadline) {
+  if (!contexts_) {
+    auto made = std::make_unique<contexts>(home_.context.context());
+    bool late;
+    {
+      const std::lock_guard hold(context_lock_);
+      contexts_ = std::move(made);
+      late = interrupted_;
+    }
+    if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
+    record_->set_context(contexts_->own.context().state(), contexts_->membership);
+  }
+  if (deadline == no_deadline) return;
+  contexts_->of_message.emplace(contexts_->own.context(), deadline);
+  record_->set_context(contexts_->of_message->context().state(), contexts_->membership);
 }
 
 TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  tandem::detail::resume_directly(
-      std::coroutine_handle<tandem::detail::promise_base>::from_promise(*record_->innermost));
+  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_->innermost));
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;
-  if (message_context_) {
-    record_->set_context(own_context_->context().state(), membership_);
-    message_context_.reset();
+  handling_what_.store(nullptr, std::memory_order_relaxed);
+  if (contexts_->of_message) {
+    record_->set_context(contexts_->own.context().state(), contexts_->membership);
+    contexts_->of_message.reset();
   }
   failure_ = std::move(end.failure);
   return true;
@@ -279,25 +406,249 @@ void cell::set_live(bool live) noexcept {
   }
 }
 
+// The end of a life (C5).
+
 // A handler that was interrupted fails because of the request to end, not the other way round.
-error cell::end_reason() noexcept {
-  if (!mailbox_.exit_requested()) return failure_;
+error cell::reason_to_stop() noexcept {
+  if (!mailbox_.wanted() || mailbox_.look(mail_) == stop::none) return failure_;
   if (failure_ && !is(failure_, errc::cancelled)) return failure_;
-  return mailbox_.exit_reason();
+  return mailbox_.stop_reason();
 }
 
-void cell::finish(const error& reason, caf::error caf_reason) noexcept {
-  ended_once_ = true;
+cell::turn_end cell::stop_life() noexcept {
+  if (!stopping_) {
+    stopping_ = true;
+    failure_ = reason_to_stop();
+    set_live(false);
+    // The turn's hold waits with it. From here on the last child may start the next turn.
+    if (stop_children()) return turn_end::suspended;
+  }
+  end_life();
+  return turn_end::over;
+}
+
+void cell::end_life() noexcept {
+  stopping_ = false;
+  const error reason = std::exchange(failure_, {});
+  extras* const e = extras_or_null();
+  if (e && e->supervisor && !home_.stopping.load()) {
+    body_.reset();
+    mailbox_.report(std::exchange(taken_, 0));
+    {
+      const std::lock_guard hold(context_lock_);
+      interrupted_ = false;
+    }
+    const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
+    if (mailbox_.pause()) {
+      supervisor->stopped(reason, false);
+      return;
+    }
+  }
+  finish(reason, false);
+}
+
+void cell::halt(error reason, bool interrupt_too) noexcept {
+  const mailbox::posted now = mailbox_.request(stop::halt, reason);
+  if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
+  if (now == mailbox::posted::wake) schedule();
+}
+
+bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
+  if (!mailbox_.resume()) return false;
+  // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
+  body_ = std::move(body);
+  record_->restore_context(0);
+  {
+    const std::lock_guard hold(context_lock_);
+    contexts_.reset();
+  }
+  extras& e = *extras_or_null();
+  {
+    const std::lock_guard hold(e.lock);
+    e.childless_for_good = false;
+  }
+  e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
+  if (!keep_mail) {
+    const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
+    drop(mail_.take_all(), why);
+    drop(mailbox_.flush(), why);
+  }
+  if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
+  if (mailbox_.refill(mail_, 0)) schedule();
+  return true;
+}
+
+void cell::end(error reason) noexcept {
+  if (mailbox_.request(stop::end, std::move(reason)) == mailbox::posted::wake) schedule();
+}
+
+void cell::drop(envelope_list&& messages, const error& why) noexcept {
+  while (!messages.empty()) {
+    const envelope_ptr message = messages.pop();
+    if (message->lane() != lane::control) undeliverable(*this, *message, why);
+  }
+}
+
+void cell::finish(const error& reason, bool unreachable) noexcept {
+  ended_ = true;
   set_live(false);
-  ended_ = describe_end(record_->name(), reason);
-  envelope_list queued = mailbox_.close(ended_);
+  reason_ = reason;
+  wake_list waiting;
+  envelope_list queued = mailbox_.close(waiting);
+  if (!waiting.empty()) waiting.fail_all(ended_error());
   // First, so that a link finds nobody and reports dead letters by itself: its threads must not run users' handlers.
-  home_.remove(*this);
+  home_.table.withdraw(*this);
+  if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // ordered by the mailbox's lock
   body_.reset();
-  for (envelope_list* list : {&batch_, &queued})
-    while (!list->empty()) undeliverable(*this, *list->pop(), ended_);
-  cleanup(std::move(caf_reason), nullptr);
-  home_.one_less();
+  if (!mail_.empty() || !queued.empty()) {
+    const error why = ended_error();
+    drop(mail_.take_all(), why);
+    drop(std::move(queued), why);
+  }
+  if (cell_face* const f = face()) f->ended(reason, unreachable);
+  if (extras* const e = extras_or_null()) {
+    e->watchers.tell_all({id_, e->name, reason});
+    if (e->supervisor) e->supervisor->stopped(reason, true);
+    forget_watched();
+    leave_parent();
+  }
+  home_.one_less(id_);
+}
+
+// Parents and children, watching.
+
+bool cell::add_child(cell& child) noexcept {
+  extras& mine = more();
+  extras& its = child.more();
+  const std::lock_guard hold_lock(mine.lock);
+  if (mine.childless_for_good) return false;
+  ++mine.children;
+  hold();
+  its.parent = this;
+  its.parent_id = id_;
+  its.next_sibling = mine.first_child;
+  if (mine.first_child) mine.first_child->extras_or_null()->previous_sibling = &child;
+  mine.first_child = &child;
+  return true;
+}
+
+// True if there are some: the last will start a turn.
+bool cell::stop_children() noexcept {
+  extras* const e = extras_or_null();
+  if (!e) return false;
+  std::vector<cell*> children;
+  {
+    const std::lock_guard hold_lock(e->lock);
+    e->childless_for_good = true;
+    if (e->children == 0) return false;
+    for (cell* c = e->first_child; c; c = c->extras_or_null()->next_sibling)
+      if (c->try_hold()) children.push_back(c);
+  }
+  const error why = make_error(errc::cancelled, "its parent has ended");
+  for (cell* const c : children) {  // nothing of this cell is touched any more (C2)
+    c->request_exit(why, true, true);
+    c->unhold();
+  }
+  return true;
+}
+
+void cell::leave_parent() noexcept {
+  extras& mine = *extras_or_null();
+  cell* const parent = mine.parent;
+  if (!parent) return;
+  extras& its = *parent->extras_or_null();
+  bool last;
+  {
+    const std::lock_guard hold_lock(its.lock);
+    (mine.previous_sibling ? mine.previous_sibling->extras_or_null()->next_sibling : its.first_child) =
+        mine.next_sibling;
+    if (mine.next_sibling) mine.next_sibling->extras_or_null()->previous_sibling = mine.previous_sibling;
+    mine.parent = nullptr;
+    last = --its.children == 0 && its.childless_for_good;
+  }
+  if (last) submit(parent->home_.core, item_of(*parent->record_));  // with the hold of the turn that waits (C5)
+  parent->unhold();
+}
+
+namespace {
+
+// Passes an end on to an actor. It knows that by its id only, so that watching keeps nobody alive.
+class actor_watcher final : public watcher {
+ public:
+  explicit actor_watcher(cell& whose) noexcept : home_(whose.impl()), whose_(whose.id()) {}
+  void told(const down& what) noexcept override {
+    const local_target_ptr to = home_.table.find(whose_);
+    if (!to) return;
+    envelope_ptr message(new detail::told<down>(what));
+    message->set_lane(lane::control);
+    to->post(std::move(message));
+  }
+
+ private:
+  system_impl& home_;
+  const std::uint64_t whose_;
+};
+
+}  // namespace
+
+result<void> cell::watch_from_here(target& whom) {
+  auto* const other = dynamic_cast<cell*>(&whom);
+  if (!other || &other->home_ != &home_)
+    return fail(errc::unimplemented, "only actors of the same system can be watched");
+  if (other == this) return fail(errc::invalid_argument, "an actor cannot watch itself: it would not be there to be told");
+  extras& mine = more();
+  auto* const by = new actor_watcher(*this);
+  bool added = false;
+  {
+    const std::lock_guard hold_lock(mine.lock);
+    if (std::ranges::none_of(mine.watching, [&](const watched& w) { return w.id == other->id_; })) {
+      mine.watching.push_back({other->id_, by});
+      by->retain();
+      added = true;
+    }
+  }
+  if (added) other->watch(*by);
+  by->release();
+  return {};
+}
+
+bool cell::unwatch_from_here(const target& whom) noexcept {
+  watcher* const by = take_watched(whom.id());
+  if (!by) return false;
+  if (const local_target_ptr other = home_.table.find(whom.id())) other->unwatch(*by);
+  by->release();
+  return true;
+}
+
+// True if this end was waited for, which it is no more.
+bool cell::expects(const down& what) noexcept {
+  watcher* const by = take_watched(what.id);
+  if (by) by->release();
+  return by != nullptr;
+}
+
+watcher* cell::take_watched(std::uint64_t id) noexcept {
+  extras* const e = extras_or_null();
+  if (!e) return nullptr;
+  const std::lock_guard hold_lock(e->lock);
+  const auto found = std::ranges::find(e->watching, id, &watched::id);
+  if (found == e->watching.end()) return nullptr;
+  watcher* const by = found->by;
+  e->watching.erase(found);
+  return by;
+}
+
+void cell::forget_watched() noexcept {
+  extras& e = *extras_or_null();
+  std::vector<watched> all;
+  {
+    const std::lock_guard hold_lock(e.lock);
+    all.swap(e.watching);
+  }
+  for (const watched& w : all) {
+    if (const local_target_ptr other = home_.table.find(w.id)) other->unwatch(*w.by);
+    w.by->release();
+  }
 }
 
 }  // namespace tandem::actors::detail

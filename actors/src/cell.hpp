@@ -1,124 +1,242 @@
-// cell: a tandem actor as a citizen of CAF. It is CAF's to address, monitor and link, and ours to run.
+// cell: an actor, whatever its class. It is where its refs point, and it runs its handlers.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
-
-#include <caf/all.hpp>
+#include <string_view>
+#include <vector>
 
 #include <tandem/actors/actor_context.hpp>
+#include <tandem/actors/actor_info.hpp>
 #include <tandem/actors/detail/body.hpp>
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/system.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/inspect.hpp>
+#include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/task.hpp>
 
 #include "mailbox.hpp"
+#include "overseer.hpp"
 
 namespace tandem::actors::detail {
 
+class cell;
+
+/// An actor as CAF sees it; see face.hpp. Made when somebody asks for it, and from then on a part of the actor.
+class cell_face {
+ public:
+  /// While the cell is held by anything but the face, it holds the face.
+  virtual void pin() noexcept = 0;
+  virtual void unpin() noexcept = 0;
+  /// A pin, unless CAF has begun to destroy the face. Threads: any, while the cell is in the system's table.
+  [[nodiscard]] virtual bool try_pin() noexcept = 0;
+  /// The actor has ended. No reason: by itself.
+  virtual void ended(const error& reason, bool unreachable) noexcept = 0;
+
+ protected:
+  ~cell_face() = default;
+};
+
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
-/// (C1) A turn holds a strong CAF reference; so do, all together, the refs (T1). An idle actor without either, and
-///      without CAF handles, is destroyed at once. The last ref going away starts a turn, so that this happens on a
-///      worker.
+/// (C1) holds_ counts who keeps the cell: its refs, all together, for one (T1); a turn; its children; a supervisor that
+///      has stopped it. The cell is destroyed with the last hold; if it has a face, that is unpinned then, and takes the
+///      cell along when CAF has let go of it too. The last ref going away starts a turn, so that an end of an actor
+///      happens on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
-///      after resume() says so, and after falling idle or yielding, the turn touches nothing of the cell.
-/// (C3) ended_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
-/// (C4) CAF is called without an execution unit: ours would be that of the worker a turn happened to start on.
-class cell final : public caf::local_actor, public local_target {
+///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
+/// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
+/// (C4) contexts_ is made by the turn, under context_lock_, and interrupted_ is written under it: so whoever wants to
+///      interrupt finds the context, or the turn finds that it is to be interrupted.
+/// (C5) A life ends in steps: children are told to end, and when the last has ended the object is destroyed; then the
+///      actor ends, or pauses for its supervisor.
+class cell final : public local_target, public tandem::detail::pooled {
  public:
-  cell(caf::actor_config& config, system_impl& home, spawn_actor_options options, const actor_kind& kind);
-  ~cell() override;
+  /// `id`: of the system's table.
+  cell(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind);
 
   [[nodiscard]] actor_context& context_object() noexcept { return context_object_; }
-  [[nodiscard]] bool launched() const noexcept { return launched_; }
+  [[nodiscard]] system_impl& impl() noexcept { return home_; }
   void start(std::unique_ptr<actor_body> body) noexcept;
   /// Instead of start(): there will be no body.
   void abandon() noexcept;
   /// True once nothing is taken any more.
   [[nodiscard]] bool has_ended() noexcept { return mailbox_.is_closed(); }
+  /// The reason of the end (C3). After has_ended().
+  [[nodiscard]] const error& end_reason() const noexcept { return reason_; }
   /// See task_source::list(). Threads: any that keeps the cell in the system's table meanwhile.
   void list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept;
+  /// Likewise.
+  [[nodiscard]] actor_info describe();
+  /// Its name, or else its class's.
+  [[nodiscard]] const char* label() const noexcept;
+
+  // C1
+  void hold() noexcept;
+  void unhold() noexcept;
+  /// A hold, unless the cell is being destroyed. Threads: any that keeps the cell in the system's table meanwhile.
+  [[nodiscard]] bool try_hold() noexcept;
+  /// Whoever has a hold or ref: the face there is, or `made`, which is then the cell's.
+  [[nodiscard]] cell_face* adopt_face(cell_face* made) noexcept;
+  [[nodiscard]] cell_face* face() const noexcept { return face_.load(std::memory_order_acquire); }
+  /// By the face, when CAF has let go of it and nothing else holds the cell, which ends now.
+  void last_handle_gone() noexcept;
 
   // target
-  [[nodiscard]] std::uint64_t id() const noexcept override { return caf::abstract_actor::id(); }
-  [[nodiscard]] std::string target_name() const override { return name_; }
+  [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
+  [[nodiscard]] std::string target_name() const override { return std::string(given_name()); }
   [[nodiscard]] const protocol_info& protocol() const noexcept override { return kind_.protocol(); }
   [[nodiscard]] std::size_t depth() const noexcept override { return mailbox_.depth(); }
   [[nodiscard]] delivery try_deliver(envelope_ptr& message, error& why) noexcept override;
   [[nodiscard]] room_waiter::phase wait_for_room(room_waiter& w) noexcept override;
   [[nodiscard]] bool cancel_wait(room_waiter& w) noexcept override { return mailbox_.cancel(w); }
+  bool watch(watcher& w) noexcept override;
+  bool unwatch(watcher& w) noexcept override;
   void report_dead_letter(const envelope& message, const error& why) noexcept override;
 
   // local_target
   [[nodiscard]] bool accepts(std::uint32_t type_hash) const noexcept override { return kind_.accepts(type_hash); }
   void deliver_bytes(incoming message) noexcept override;
-  void request_exit(error reason, bool interrupt) noexcept override;
+  void post(envelope_ptr message) noexcept override { deliver(std::move(message), mailbox::admission::in_any_case); }
+  void request_exit(error reason, bool interrupt, bool for_good) noexcept override;
   [[nodiscard]] actors::system& home() const noexcept override;
 
-  // caf::local_actor
-  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override;
-  void launch(caf::execution_unit*, bool lazy, bool hide) override;
-  void on_destroy() override;
-  const char* name() const override { return record_->name(); }
+  /// A message of one who cannot wait.
+  void post_from_stranger(envelope_ptr message) noexcept { deliver(std::move(message), mailbox::admission::or_refuse); }
+  [[nodiscard]] std::string_view given_name() const noexcept;
 
-  // Membership in the system's table; guarded by the bucket's lock.
-  cell* table_previous = nullptr;
-  cell* table_next = nullptr;
-  bool in_table = false;
+  // Supervision. The supervisor has a ref.
+  /// Before start().
+  void supervise(std::shared_ptr<overseer> by);
+  /// Ends this life: interrupts the handler if `interrupt`. The overseer is told when the object is gone.
+  void halt(error reason, bool interrupt) noexcept;
+  /// After stopped(), not for good: a new life with the same id, refs and watchers. `keep_mail`: messages that came
+  /// meanwhile, or were there before, are handled; otherwise they are dead letters, and askers get errc::unavailable.
+  /// False: it has been ended meanwhile, which the overseer is told.
+  [[nodiscard]] bool restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
+  /// Likewise: ends it for good.
+  void end(error reason) noexcept;
+
+  // For actor_context. Threads: any, while the actor's object lives.
+  result<void> watch_from_here(target& whom);
+  bool unwatch_from_here(const target& whom) noexcept;
+  /// A parent that is about to have a child: false if it is ending.
+  [[nodiscard]] bool add_child(cell& child) noexcept;
+
+  /// By the system, before it looks whether the actor has ended: names have to be taken out then.
+  void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
 
  private:
   struct record final : tandem::detail::task_record {
     explicit record(cell& c);
     ~record() override = default;
     void run() noexcept override;
-    [[nodiscard]] const char* name() const noexcept override;
+    [[nodiscard]] const char* name() const noexcept override { return self.label(); }
     [[nodiscard]] bool is_spawned() const noexcept override { return false; }
     [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
-    static tandem::detail::after_end ended(tandem::detail::promise_base& handler) noexcept;
     cell& self;
   };
-  enum class turn_end { suspended, yielded, idle, ended };
+  struct watched {
+    std::uint64_t id;
+    watcher* by;  // a share
+  };
+  // What few actors have.
+  struct extras {
+    std::string name;
+    watcher_list watchers;
+    std::shared_ptr<overseer> supervisor;  // constant after start()
+    std::mutex lock;
+    // Guarded by lock.
+    std::vector<watched> watching;
+    bool childless_for_good = false;
+    std::size_t children = 0;
+    cell* first_child = nullptr;
+    std::uint64_t parent_id = 0;  // constant after add_child()
+    // Guarded by the parent's lock. The parent is held (C1).
+    cell* parent = nullptr;
+    cell* previous_sibling = nullptr;
+    cell* next_sibling = nullptr;
+    std::atomic<std::uint32_t> restarts{0};  // for reports
+  };
+  // Of an actor with handlers that are coroutines.
+  struct contexts : tandem::detail::pooled {
+    explicit contexts(const context& parent) : own(parent) {}
+    cancel_source own;
+    std::optional<cancel_source> of_message;
+    tandem::detail::scope_link membership;  // of record_
+  };
+  enum class turn_end { suspended, yielded, idle, over };
 
-  void first_ref() noexcept override;
+  ~cell() override;
+  void first_ref() noexcept override { hold(); }
   void last_ref_gone() noexcept override;
+  void destroy() noexcept;
   void schedule() noexcept;
-  void post_unbounded(envelope_ptr message) noexcept;
+  void deliver(envelope_ptr message, mailbox::admission how) noexcept;
+  void refused(envelope& message) noexcept;
+  [[nodiscard]] error ended_error() const noexcept;
+  [[nodiscard]] extras& more();
+  [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
+  void interrupt(const error& reason) noexcept;
   void turn() noexcept;
   turn_end run_turn() noexcept;
-  bool handle_next() noexcept;
+  static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
+  bool handle_next(envelope_ptr message) noexcept;
   bool resume_handler() noexcept;
+  void enter_context(time_point deadline);
   void set_live(bool live) noexcept;
-  [[nodiscard]] error end_reason() noexcept;
-  void finish(const error& reason, caf::error caf_reason) noexcept;
+  [[nodiscard]] error reason_to_stop() noexcept;
+  turn_end stop_life() noexcept;
+  [[nodiscard]] bool stop_children() noexcept;
+  void child_gone() noexcept;
+  void leave_parent() noexcept;
+  void end_life() noexcept;
+  void drop(envelope_list&& messages, const error& why) noexcept;
+  [[nodiscard]] bool expects(const down& what) noexcept;
+  [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
+  void forget_watched() noexcept;
+  void finish(const error& reason, bool unreachable) noexcept;
 
   system_impl& home_;
   const actor_kind& kind_;
-  const std::string name_;
+  const std::uint64_t id_;
+  std::atomic<std::uint32_t> holds_{1};  // C1; the first is that of whoever makes it
   // Its own object, as it must be where all tasks are.
   const std::unique_ptr<record> record_;
-  tandem::detail::scope_link membership_;  // of record_, below own_context_ or message_context_
+  std::atomic<cell_face*> face_{nullptr};
+  std::atomic<extras*> extras_{nullptr};
   mailbox mailbox_;
-  std::optional<cancel_source> own_context_;  // set before the first turn if a handler may suspend
-  error ended_;                               // C3
+  error reason_;  // C3
   actor_context context_object_;
 
+  tandem::detail::spin_lock context_lock_;
+  // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment, as are
+  // the two below.
+  std::atomic<bool> live_{false};
+  std::atomic<const signature_info*> handling_what_{nullptr};
+  std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
+  std::atomic<coarse_time> oldest_taken_{};
+  std::atomic<bool> named_{false};
+
   // The turn's (C2).
-  std::unique_ptr<actor_body> body_;
-  envelope_list batch_;
-  std::size_t taken_ = 0;
   bool launched_ = false;
   bool handling_ = false;
-  // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment.
-  std::atomic<bool> live_{false};
-  bool ended_once_ = false;
+  bool stopping_ = false;  // the children are ending
+  bool ended_ = false;
+  bool interrupted_ = false;           // C4
+  std::uint32_t taken_ = 0;
+  std::unique_ptr<contexts> contexts_;  // C4
+  std::unique_ptr<actor_body> body_;
+  running_handler running_;
+  mail mail_;
   error failure_;
-  std::optional<cancel_source> message_context_;
 };
 
 }  // namespace tandem::actors::detail

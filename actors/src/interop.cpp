@@ -1,7 +1,7 @@
 #include <tandem/actors/caf.hpp>
 
 #include "caf_bridge.hpp"
-#include "cell.hpp"
+#include "face.hpp"
 #include "host.hpp"
 #include "system_impl.hpp"
 
@@ -38,9 +38,9 @@ class reply_port final : public caf::local_actor {
 
 }  // namespace
 
-caf::strong_actor_ptr strong_handle(const target_ptr& t) noexcept {
-  const auto* const local = dynamic_cast<const cell*>(t.get());
-  return local ? caf::strong_actor_ptr(local->ctrl()) : caf::strong_actor_ptr();
+caf::strong_actor_ptr strong_handle(const target_ptr& t) {
+  auto* const local = dynamic_cast<cell*>(t.get());
+  return local ? face_of(*local) : caf::strong_actor_ptr();
 }
 
 void expose(system& s, std::type_index type, caf::message (*wrap)(void* value)) {

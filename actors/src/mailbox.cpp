@@ -42,16 +42,42 @@ mailbox::posted mailbox::queued_answer() noexcept {
   return std::exchange(asleep_, false) ? posted::wake : posted::queued;  // M1
 }
 
-mailbox::posted mailbox::push(envelope_ptr& e, bool bounded) noexcept {
+void mailbox::place(envelope_ptr e, coarse_time at) noexcept {
+  const lane where = e->lane();
+  e->arrived = at;
+  queue_[where].push(std::move(e));
+  if (where != lane::control) add_held(1);
+  if (where != lane::normal) wanted_.store(true, std::memory_order_release);
+}
+
+mailbox::posted mailbox::push(envelope_ptr& e, admission how, coarse_time at) noexcept {
   const std::lock_guard hold(lock_);
   if (closed_) return posted::closed;
-  if (bounded && (depth() >= capacity_ || !waiters_.empty())) return posted::full;  // M3
-  queue_.push(std::move(e));
-  add_held(1);
+  if (how != admission::in_any_case && (depth() >= capacity_ || !waiters_.empty())) [[unlikely]] {  // M3
+    const bool waits = when_full_ == overflow::wait;
+    if (!waits) {
+      count_overflow();
+      if (when_full_ == overflow::fail) return posted::full;
+      envelope_list& mine = queue_[e->lane()];
+      envelope_list& oldest = mine.empty() ? queue_[lane::normal] : mine;
+      if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
+      envelope_ptr victim = oldest.pop();
+      add_held(0 - std::size_t{1});
+      place(std::move(e), at);
+      e = std::move(victim);
+      return posted::dropped;
+    }
+    if (how == admission::by_policy) return posted::full;
+    if (depth() >= capacity_ + spare_for_strangers) {
+      count_overflow();
+      return posted::full;
+    }
+  }
+  place(std::move(e), at);
   return queued_answer();
 }
 
-mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now) noexcept {
+mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept {
   const std::lock_guard hold(lock_);
   now = w.state;
   if (w.state == room_waiter::phase::cancelled) return posted::queued;
@@ -59,9 +85,9 @@ mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now) noexcept 
     now = w.state = room_waiter::phase::failed;  // here, because of V1
     return posted::closed;
   }
+  w.message->arrived = at;  // it is held up from now on
   if (depth() < capacity_ && waiters_.empty()) {
-    queue_.push(std::move(w.message));
-    add_held(1);
+    place(std::move(w.message), at);
     now = w.state = room_waiter::phase::admitted;
     return queued_answer();
   }
@@ -75,12 +101,14 @@ bool mailbox::cancel(room_waiter& w) noexcept {
   return waiters_.cancel(w);
 }
 
-mailbox::posted mailbox::request_exit(error why) noexcept {
+mailbox::posted mailbox::request(stop what, error why) noexcept {
   const std::lock_guard hold(lock_);
   if (closed_) return posted::closed;
-  if (exit_requested_.load(std::memory_order_relaxed)) return posted::full;  // written under the lock, as here
-  exit_reason_ = std::move(why);
-  exit_requested_.store(true, std::memory_order_release);
+  if (stop_ >= what) return posted::full;
+  if (stop_ == stop::none || !stop_reason_) stop_reason_ = std::move(why);
+  stop_ = what;
+  wanted_.store(true, std::memory_order_release);
+  if (what == stop::end && std::exchange(paused_, false)) return posted::wake;  // M5
   return queued_answer();
 }
 
@@ -94,6 +122,22 @@ bool mailbox::is_asleep() noexcept {
   return asleep_;
 }
 
+bool mailbox::is_paused() noexcept {
+  const std::lock_guard hold(lock_);
+  return paused_;
+}
+
+bool mailbox::oldest(coarse_time& arrived) noexcept {
+  const std::lock_guard hold(lock_);
+  bool found = false;
+  for (const envelope_list& l : queue_.of) {
+    if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
+    arrived = l.front().arrived;
+    found = true;
+  }
+  return found;
+}
+
 mailbox::posted mailbox::nudge() noexcept {
   const std::lock_guard hold(lock_);
   return closed_ ? posted::closed : queued_answer();
@@ -103,21 +147,28 @@ void mailbox::admit(wake_list& woken) noexcept {
   while (depth() < capacity_) {
     room_waiter* const w = waiters_.pop(room_waiter::phase::admitted);
     if (!w) return;
-    queue_.push(std::move(w->message));
-    add_held(1);
+    const coarse_time at = w->message->arrived;
+    place(std::move(w->message), at);
     woken.add(*w);
   }
 }
 
-bool mailbox::refill(envelope_list& batch, std::size_t taken) noexcept {
+bool mailbox::refill(mail& into, std::size_t taken) noexcept {
   wake_list woken;
   bool more;
   {
     const std::lock_guard hold(lock_);
     add_held(0 - taken);
     admit(woken);
-    more = !queue_.empty() || exit_requested_.load(std::memory_order_relaxed);  // written under the lock
-    batch = std::move(queue_);
+    if (when_full_ == overflow::drop_oldest) {  // what the consumer has taken cannot be dropped
+      into[lane::control].append(std::move(queue_[lane::control]));
+      envelope_list& next = queue_[queue_[lane::urgent].empty() ? lane::normal : lane::urgent];
+      if (!next.empty()) into[lane::normal].push(next.pop());
+    } else {
+      into.append(std::move(queue_));
+    }
+    more = !into.empty() || stop_ != stop::none;
+    if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);  // the consumer's own, under the lock
     asleep_ = !more;
   }
   woken.wake_all();
@@ -134,29 +185,65 @@ void mailbox::report(std::size_t taken) noexcept {
   woken.wake_all();
 }
 
-error mailbox::exit_reason() noexcept {
+stop mailbox::look(mail& into) noexcept {
   const std::lock_guard hold(lock_);
-  return exit_reason_;
+  into[lane::control].append(std::move(queue_[lane::control]));
+  if (when_full_ != overflow::drop_oldest) into[lane::urgent].append(std::move(queue_[lane::urgent]));
+  if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);
+  return stop_;
 }
 
-envelope_list mailbox::close(const error& why) noexcept {
+error mailbox::stop_reason() noexcept {
+  const std::lock_guard hold(lock_);
+  return stop_reason_;
+}
+
+bool mailbox::pause() noexcept {
+  const std::lock_guard hold(lock_);
+  if (stop_ == stop::end) return false;
+  paused_ = true;
+  return true;
+}
+
+bool mailbox::resume() noexcept {
+  const std::lock_guard hold(lock_);
+  if (!std::exchange(paused_, false)) return false;
+  stop_ = stop::none;
+  stop_reason_ = {};
+  wanted_.store(!queue_[lane::control].empty() || !queue_[lane::urgent].empty(), std::memory_order_relaxed);
+  return true;
+}
+
+envelope_list mailbox::flush() noexcept {
   wake_list woken;
   envelope_list left;
   {
     const std::lock_guard hold(lock_);
-    closed_ = true;
-    left = std::move(queue_);
-    while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
-      if (w->sender) {
-        w->why = why;
-        woken.add(*w);
-      } else {  // an asker waits for the answer, not for room: it is told through its message
-        w->state = room_waiter::phase::admitted;
-        left.push(std::move(w->message));
+    for (const lane l : {lane::urgent, lane::normal}) {
+      while (!queue_[l].empty()) {
+        left.push(queue_[l].pop());
+        add_held(0 - std::size_t{1});
       }
     }
+    admit(woken);
   }
   woken.wake_all();
+  return left;
+}
+
+envelope_list mailbox::close(wake_list& waiting) noexcept {
+  envelope_list left;
+  const std::lock_guard hold(lock_);
+  closed_ = true;
+  left = queue_.take_all();
+  while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
+    if (w->sender) {
+      waiting.add(*w);
+    } else {  // an asker waits for the answer, not for room: it is told through its message
+      w->state = room_waiter::phase::admitted;
+      left.push(std::move(w->message));
+    }
+  }
   return left;
 }
 

@@ -1,11 +1,14 @@
 // An actor's mailbox: any number of senders, one consumer that is woken when something arrives.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <tandem/actors/detail/envelope.hpp>
 #include <tandem/actors/detail/target.hpp>
+#include <tandem/actors/spawn_options.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 
 namespace tandem::actors::detail {
@@ -26,11 +29,25 @@ class envelope_list {
   }
 
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  /// The oldest; not of an empty list.
+  [[nodiscard]] const envelope& front() const noexcept { return *first_; }
   void push(envelope_ptr e) noexcept {
     envelope* const added = e.release();
     added->next = nullptr;
     (first_ ? last_->next : first_) = added;
     last_ = added;
+  }
+  void push_front(envelope_ptr e) noexcept {
+    envelope* const added = e.release();
+    added->next = first_;
+    if (!first_) last_ = added;
+    first_ = added;
+  }
+  /// `others` come behind.
+  void append(envelope_list&& others) noexcept {
+    if (others.empty()) return;
+    (first_ ? last_->next : first_) = std::exchange(others.first_, nullptr);
+    last_ = others.last_;
   }
   [[nodiscard]] envelope_ptr pop() noexcept {
     envelope_ptr taken(first_);
@@ -43,68 +60,150 @@ class envelope_list {
   envelope* last_ = nullptr;  // meaningless while empty
 };
 
-/// Bounded for senders that can wait, unbounded for the others.
+/// What the consumer has taken and not handled yet.
+struct mail {
+  std::array<envelope_list, lanes> of;
+
+  [[nodiscard]] bool empty() const noexcept {
+    for (const envelope_list& l : of)
+      if (!l.empty()) return false;
+    return true;
+  }
+  [[nodiscard]] envelope_list& operator[](lane l) noexcept { return of[static_cast<std::size_t>(l)]; }
+  [[nodiscard]] const envelope_list& operator[](lane l) const noexcept { return of[static_cast<std::size_t>(l)]; }
+  /// Of the first lane that has one; not if it is empty.
+  [[nodiscard]] envelope_ptr pop() noexcept {
+    if (!of[0].empty()) [[unlikely]] return of[0].pop();
+    return of[1].empty() ? of[2].pop() : of[1].pop();
+  }
+  void append(mail&& others) noexcept {
+    for (std::size_t i = 0; i < lanes; ++i) of[i].append(std::move(others.of[i]));
+  }
+  [[nodiscard]] envelope_list take_all() noexcept {
+    envelope_list all;
+    for (envelope_list& l : of) all.append(std::move(l));
+    return all;
+  }
+};
+
+/// What others want of the consumer, besides handling messages.
+enum class stop : std::uint8_t {
+  none,
+  halt,  // stop what runs, and wait for its supervisor
+  end    // for good
+};
+
+/// Bounded for senders that can wait, and for strangers that cannot; the control lane is not.
 ///
 /// (M1) asleep_ is true while nobody runs the consumer and nothing is there for it. Whoever turns it false has to
 ///      schedule the consumer: the answer `wake` says so. So the consumer is scheduled at most once at a time.
-/// (M2) held_ = messages in queue_, plus those the consumer took and has not reported. Unbounded ones count as well:
-///      a mailbox full of them holds up those who can wait.
+/// (M2) held_ = messages in the urgent and the normal lane, plus those the consumer took and has not reported. Ones from
+///      links count as well: a mailbox full of them holds up those who can wait.
 /// (M3) While waiters_ is not empty, bounded messages join its end: no sender overtakes another.
 /// (M4) After close() nothing is ever queued.
+/// (M5) While paused_, there is no consumer. Messages come, and nobody is woken for them; a request to end turns it
+///      false and is answered `wake`.
 class mailbox {
  public:
-  explicit mailbox(std::size_t capacity) noexcept : capacity_(capacity == 0 ? 1 : capacity) {}
+  mailbox(std::size_t capacity, overflow when_full) noexcept
+      : when_full_(when_full), capacity_(capacity == 0 ? 1 : capacity) {}
 
-  enum class posted : std::uint8_t { queued, wake, full, closed };
+  enum class posted : std::uint8_t {
+    queued,
+    wake,
+    full,    // and the message is the caller's still
+    closed,  // likewise
+    dropped  // the caller has to report what is in its place now: the message itself, or the oldest one
+  };
+  /// What the mailbox may do with a message there is no room for.
+  enum class admission : std::uint8_t {
+    by_policy,   // its sender can wait
+    or_refuse,   // it cannot, and is a stranger: `full` when a few thousand are there beyond the capacity
+    in_any_case  // control messages, and those a link has given credit for
+  };
 
-  /// Takes `e` over if queued or wake.   Threads: any, as all up to cancel().
-  posted push(envelope_ptr& e, bool bounded) noexcept;
+  /// Takes `e` over if queued or wake.   Threads: any, as all up to stop_for().
+  posted push(envelope_ptr& e, admission how, coarse_time at) noexcept;
   /// Queues the waiter (`now` is `waiting`), or its message if there is room by now (`admitted`), unless it was
   /// `cancelled` before; closed: `failed`. After the call a waiter that waits is touched under the lock only (V1).
-  posted wait(room_waiter& w, room_waiter::phase& now) noexcept;
+  posted wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept;
   /// See target::cancel_wait().
   bool cancel(room_waiter& w) noexcept;
-  /// Asks the consumer to end. queued, wake, or closed: it has ended; full: it was asked before.
-  posted request_exit(error why) noexcept;
+  /// Asks the consumer to stop; `end` outweighs `halt`, otherwise the first request counts. queued, wake, or closed: it
+  /// has ended; full: it was asked before.
+  posted request(stop what, error why) noexcept;
   [[nodiscard]] bool is_closed() noexcept;
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;
+  [[nodiscard]] bool is_paused() noexcept;
   /// How many are held, of some moment (M2).
   [[nodiscard]] std::size_t depth() const noexcept { return held_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  /// True if senders wait for room.
+  [[nodiscard]] bool waits() const noexcept { return when_full_ == overflow::wait; }
+  /// Messages that were refused or dropped because there was no room.
+  [[nodiscard]] std::uint64_t overflows() const noexcept { return overflows_.load(std::memory_order_relaxed); }
+  /// When the oldest message arrived that the consumer has not taken; false if there is none.
+  [[nodiscard]] bool oldest(coarse_time& arrived) noexcept;
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
 
-  /// Consumer: reports `taken` messages as gone, lets waiters in, and moves everything queued to `batch`. False, and
-  /// the consumer sleeps, if there is nothing and no request to end.
-  [[nodiscard]] bool refill(envelope_list& batch, std::size_t taken) noexcept;
+  /// Consumer: reports `taken` messages as gone, lets waiters in, and moves what is there into `into`, behind what it
+  /// has. False, and the consumer sleeps, if there is nothing and no request to stop.
+  [[nodiscard]] bool refill(mail& into, std::size_t taken) noexcept;
   /// Consumer: reports `taken` messages as gone and lets waiters in.
   void report(std::size_t taken) noexcept;
-  /// Consumer: true if it was asked to end. Acquire: pairs with the release in request_exit().
-  [[nodiscard]] bool exit_requested() const noexcept { return exit_requested_.load(std::memory_order_acquire); }
-  /// Consumer, after exit_requested(): why.
-  [[nodiscard]] error exit_reason() noexcept;
-  /// Consumer: closes, gives what was queued, and fails the waiters with `why`.
-  [[nodiscard]] envelope_list close(const error& why) noexcept;
+  /// Consumer: true if it was asked to stop, or something came into a lane before the normal one. Acquire: pairs with
+  /// the release stores under the lock.
+  [[nodiscard]] bool wanted() const noexcept { return wanted_.load(std::memory_order_acquire); }
+  /// Consumer, if wanted(): moves those lanes into `into`, and tells what it was asked for.
+  [[nodiscard]] stop look(mail& into) noexcept;
+  /// Consumer, asked to stop: why.
+  [[nodiscard]] error stop_reason() noexcept;
+
+  /// Consumer: it stops being one (M5). False if it was asked to end meanwhile.
+  [[nodiscard]] bool pause() noexcept;
+  /// Afterwards, by whoever becomes the consumer, together with the request to halt. False: it was asked to end, and
+  /// somebody else is the consumer.
+  [[nodiscard]] bool resume() noexcept;
+  /// Consumer, or nobody: takes what waits, in the order of the lanes; the senders that wait for room get it.
+  [[nodiscard]] envelope_list flush() noexcept;
+  /// Consumer: closes, gives what was queued, and in `waiting` the senders that waited for room.
+  [[nodiscard]] envelope_list close(wake_list& waiting) noexcept;
 
   /// How many messages the consumer may take before it reports.
-  [[nodiscard]] std::size_t report_every() const noexcept { return capacity_ < 256 ? capacity_ / 4 + 1 : 64; }
+  [[nodiscard]] std::size_t report_every() const noexcept {
+    if (when_full_ == overflow::drop_oldest) return 1;
+    return capacity_ < 256 ? capacity_ / 4 + 1 : 64;
+  }
 
  private:
+  // Beyond the capacity, for those who can neither wait nor be told to.
+  static constexpr std::size_t spare_for_strangers = 16384;
+
   posted queued_answer() noexcept;
-  // Under lock_, so no read-modify-write is needed.
-  void add_held(std::size_t n) noexcept { held_.store(depth() + n, std::memory_order_relaxed); }
+  void place(envelope_ptr e, coarse_time at) noexcept;
   void admit(wake_list& woken) noexcept;
+  void count_overflow() noexcept { overflows_.store(overflows() + 1, std::memory_order_relaxed); }
+  // Under lock_, so no read-modify-write is needed.
+  void add_held(std::size_t n) noexcept {
+    held_.store(static_cast<std::uint32_t>(depth() + n), std::memory_order_relaxed);
+  }
 
   tandem::detail::spin_lock lock_;
-  // Guarded by lock_, exit_requested_ for writing.
+  // Guarded by lock_, atomics for writing.
   bool asleep_ = false;
   bool closed_ = false;
-  std::atomic<bool> exit_requested_{false};
-  std::atomic<std::size_t> held_{0};  // relaxed: guarded; depth() wants some moment's
+  bool paused_ = false;
+  stop stop_ = stop::none;
+  std::atomic<bool> wanted_{false};
+  const overflow when_full_;
+  std::atomic<std::uint32_t> held_{0};  // relaxed: depth() wants some moment's
   const std::size_t capacity_;
-  envelope_list queue_;
+  std::atomic<std::uint64_t> overflows_{0};  // likewise
+  mail queue_;
   room_queue waiters_;
-  error exit_reason_;
+  error stop_reason_;
 };
 
 }  // namespace tandem::actors::detail

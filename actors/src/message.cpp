@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -80,6 +81,25 @@ error handler_threw(std::exception_ptr thrown, const std::string& message) {
 error not_in_protocol(const std::string& message, const protocol_info& protocol) {
   return make_error(errc::invalid_argument,
                     fmt::format("{} is not in the actor's protocol ({})", message, protocol.text));
+}
+
+error unhandled(const down& what) {
+  const std::string text = fmt::format("it watched actor {} (id {}), which has ended, and has no handler on(down)",
+                                       what.name.empty() ? "without a name" : what.name, what.id);
+  return what.reason ? wrap(what.reason, errc::unavailable, text) : make_error(errc::unavailable, text);
+}
+
+error mailbox_is_full(const char* whose) {
+  return make_error(errc::overloaded, fmt::format("the mailbox of actor {} is full", whose));
+}
+
+error never_answered() {
+  static const error shared = make_error(errc::unavailable, "the actor dropped the ask without an answer");
+  return shared;
+}
+
+void answered_before() {
+  throw std::logic_error("reply_to::answer(): there is no ask to answer: it was answered or forwarded before, or moved from");
 }
 
 error not_parsed(const std::string& message) {

@@ -1,5 +1,8 @@
 #include <tandem/actors/system.hpp>
 
+#include <ctime>
+
+#include <chrono>
 #include <cstdio>
 #include <mutex>
 #include <vector>
@@ -20,12 +23,6 @@ namespace {
 
 constexpr std::size_t named_in_report = 16;
 
-// Upgrades what the table has, which may be about to be destroyed; called under the bucket's lock.
-caf::strong_actor_ptr try_share(cell& c) noexcept {
-  caf::actor_control_block* const block = c.ctrl();
-  return caf::intrusive_ptr_upgrade_weak(block) ? caf::strong_actor_ptr(block, false) : caf::strong_actor_ptr();
-}
-
 }  // namespace
 
 system_impl::system_impl(system& facade, tandem::detail::scheduler& on, tandem::context root, bool is_simulated,
@@ -45,90 +42,40 @@ system_impl::~system_impl() {
 }
 
 void system_impl::list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept {
-  for (bucket& b : buckets_) {
-    const std::lock_guard hold(b.lock);
-    for (cell* c = b.first; c; c = c->table_next) c->list(out, whom);
-  }
+  table.visit([&](cell& c) { c.list(out, whom); });
 }
 
-bool system_impl::one_more() noexcept {
-  std::size_t seen = count_.load(std::memory_order_relaxed);  // the CAS decides
-  while (seen != 0)
-    if (count_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) return true;
-  return false;
+void system_impl::one_less(std::uint64_t id) noexcept {
+  if (table.release(id)) all_ended();
 }
 
-void system_impl::one_less() noexcept {
-  // Release and acquire: what each actor did comes before what happens after the end.
-  if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+void system_impl::all_ended() noexcept {
   auto* const ended = ended_;
   ended->complete({});
   ended->release();
 }
 
-std::size_t system_impl::live() const noexcept {
-  const std::size_t n = count_.load(std::memory_order_relaxed);  // a snapshot
-  return stopping.load(std::memory_order_relaxed) ? n : n - 1;
-}
-
-void system_impl::add(cell& c) noexcept {
-  bucket& b = bucket_of(c.id());
-  const std::lock_guard hold(b.lock);
-  c.in_table = true;
-  c.table_next = b.first;
-  if (b.first) b.first->table_previous = &c;
-  b.first = &c;
-}
-
-void system_impl::remove(cell& c) noexcept {
-  {
-    bucket& b = bucket_of(c.id());
-    const std::lock_guard hold(b.lock);
-    if (!c.in_table) return;
-    c.in_table = false;
-    (c.table_previous ? c.table_previous->table_next : b.first) = c.table_next;
-    if (c.table_next) c.table_next->table_previous = c.table_previous;
+coarse_time system_impl::coarse_now() const noexcept {
+  if (simulated) {
+    const auto since = clock_of(core).time_since_epoch();
+    return coarse_time{static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count())};
   }
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return coarse_time{static_cast<std::uint32_t>(t.tv_sec) * 1000U + static_cast<std::uint32_t>(t.tv_nsec / 1'000'000)};
+}
+
+void system_impl::forget_names(const target& of) noexcept {
   std::vector<target_ptr> dropped;  // outside of the lock
   const std::lock_guard hold(names_lock);
-  if (names.empty()) return;
   for (auto i = names.begin(); i != names.end();) {
-    if (i->second.get() == &c) {
+    if (i->second.get() == &of) {
       dropped.push_back(std::move(i->second));
       i = names.erase(i);
     } else {
       ++i;
     }
   }
-}
-
-local_target_ptr system_impl::find(std::uint64_t id) noexcept {
-  bucket& b = bucket_of(id);
-  caf::strong_actor_ptr share;
-  cell* found = nullptr;
-  {
-    const std::lock_guard hold(b.lock);
-    for (cell* c = b.first; c && !share; c = c->table_next) {
-      if (c->id() != id) continue;
-      share = try_share(*c);
-      found = c;
-    }
-  }
-  return share ? local_target_ptr(found) : local_target_ptr();
-}
-
-std::vector<local_target_ptr> system_impl::everybody() {
-  std::vector<local_target_ptr> all;
-  for (bucket& b : buckets_) {
-    std::vector<caf::strong_actor_ptr> shares;
-    {
-      const std::lock_guard hold(b.lock);
-      for (cell* c = b.first; c; c = c->table_next)
-        if (auto share = try_share(*c)) shares.push_back(std::move(share));
-    }
-    for (const auto& share : shares) all.emplace_back(static_cast<cell*>(share->get()));
-  }
-  return all;
 }
 
 void system_impl::report(const dead_letter& letter) noexcept {
@@ -152,10 +99,10 @@ task<result<void>> system_impl::wait_for_end(time_point until) {
 std::string system_impl::describe_left() {
   std::string text = "actors that have not ended: ";
   std::size_t listed = 0;
-  const auto left = everybody();
+  const auto left = table.everybody();
   for (const auto& actor : left) {
     if (listed == named_in_report) break;
-    text += fmt::format("{}{} (id {})", listed++ ? ", " : "", static_cast<cell&>(*actor).name(), actor->id());
+    text += fmt::format("{}{} (id {})", listed++ ? ", " : "", static_cast<cell&>(*actor).label(), actor->id());
   }
   if (left.empty()) text += "none of tandem's";
   if (left.size() > listed) text += fmt::format(" and {} more", left.size() - listed);
@@ -164,8 +111,8 @@ std::string system_impl::describe_left() {
 
 result<void> system_impl::shutdown(duration limit) {
   const std::lock_guard one_at_a_time(shutdown_lock_);
-  if (!guard_dropped_) {
-    guard_dropped_ = true;
+  if (!closed_) {
+    closed_ = true;
     stopping.store(true);
     std::map<std::string, target_ptr, std::less<>> dropped;
     {
@@ -173,8 +120,8 @@ result<void> system_impl::shutdown(duration limit) {
       dropped.swap(names);
     }
     context.cancel(stop_reason);
-    for (const auto& actor : everybody()) actor->request_exit(stop_reason, true);
-    one_less();
+    for (const auto& actor : table.everybody()) actor->request_exit(stop_reason, true, true);
+    if (table.close()) all_ended();
   }
   if (is_stopping(core))
     return fail(errc::failed_precondition, "the runtime was shut down before its actor system: " + describe_left());
@@ -191,26 +138,33 @@ result<void> system_impl::shutdown(duration limit) {
   return outcome;
 }
 
-nascent_actor::nascent_actor(system_impl& home, spawn_actor_options options, const actor_kind& kind) : home_(home) {
-  if (!home.one_more()) return;
+nascent_actor::nascent_actor(system& home, spawn_actor_options options, const actor_kind& kind, local_target* parent)
+    : home_(system_access::impl(home)) {
+  const std::uint64_t id = home_.table.reserve();
+  if (id == 0) return;
   try {
-    caf::actor_system& system = home.caf->system();
-    caf::actor_config config;
-    const auto made = caf::make_actor<cell, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system,
-                                                                   config, home, std::move(options), kind);
-    cell_ = static_cast<cell*>(made->get());
-    cell_->retain();  // ends with launch(), or the destructor
+    cell_ = new cell(home_, id, std::move(options), kind);
+    if (parent && !static_cast<cell&>(*parent).add_child(*cell_)) reject();
   } catch (...) {
-    home.one_less();
+    if (cell_) {
+      reject();
+    } else {
+      home_.one_less(id);
+    }
     throw;
   }
 }
 
 nascent_actor::~nascent_actor() {
-  if (!cell_) return;
-  cell_->abandon();
-  cell_->release();
-  home_.one_less();
+  if (cell_) reject();
+}
+
+void nascent_actor::reject() noexcept {
+  cell* const c = std::exchange(cell_, nullptr);
+  const std::uint64_t id = c->id();
+  c->abandon();
+  c->unhold();
+  home_.one_less(id);
 }
 
 actor_context& nascent_actor::context() noexcept { return cell_->context_object(); }
@@ -218,12 +172,11 @@ actor_context& nascent_actor::context() noexcept { return cell_->context_object(
 target_ptr nascent_actor::launch(std::unique_ptr<actor_body> body) noexcept {
   target_ptr ref(cell_);
   cell_->start(std::move(body));
-  cell_->release();
-  cell_ = nullptr;
+  std::exchange(cell_, nullptr)->unhold();
   return ref;
 }
 
-local_target_ptr system_access::find(system& s, std::uint64_t id) { return s.impl_->find(id); }
+local_target_ptr system_access::find(system& s, std::uint64_t id) { return s.impl_->table.find(id); }
 
 target_ptr system_access::find(system& s, std::string_view name) {
   const std::lock_guard hold(s.impl_->names_lock);
@@ -255,15 +208,35 @@ system::~system() {
 }
 
 result<void> system::shutdown(duration limit) { return impl_->shutdown(limit); }
-std::size_t system::live_actors() const noexcept { return impl_->live(); }
+std::size_t system::live_actors() const noexcept { return impl_->table.size(); }
+std::vector<actor_info> system::list_actors() const {
+  std::vector<actor_info> all;
+  for (const auto& actor : impl_->table.everybody()) all.push_back(static_cast<detail::cell&>(*actor).describe());
+  return all;
+}
+
+const char* to_string(actor_state s) noexcept {
+  switch (s) {
+    case actor_state::idle: return "idle";
+    case actor_state::busy: return "busy";
+    case actor_state::waiting: return "waiting";
+    case actor_state::stopped: return "stopped";
+    case actor_state::ending: return "ending";
+  }
+  return "unknown";
+}
+
 std::size_t system::dead_letters() const noexcept { return impl_->dead_letters.load(std::memory_order_relaxed); }
 
 result<void> system::register_target(std::string name, detail::target_ptr target) {
   if (!target) return fail(detail::empty_ref());
   const std::lock_guard hold(impl_->names_lock);
-  // An actor that ends after this look finds its name and takes it out.
-  if (auto* const local = dynamic_cast<detail::cell*>(target.get()); local && local->has_ended())
-    return fail(errc::unavailable, fmt::format("the actor to be registered as {} has ended", name));
+  if (auto* const local = dynamic_cast<detail::cell*>(target.get())) {
+    local->has_names();
+    // An actor that ends after this look finds its name and takes it out.
+    if (local->has_ended())
+      return fail(errc::unavailable, fmt::format("the actor to be registered as {} has ended", name));
+  }
   const auto [at, added] = impl_->names.try_emplace(std::move(name), std::move(target));
   if (!added) return fail(errc::already_exists, "an actor named " + at->first + " is registered already");
   return {};

@@ -18,7 +18,7 @@
 namespace tandem::actors {
 
 namespace detail {
-[[nodiscard]] caf::strong_actor_ptr strong_handle(const target_ptr& t) noexcept;
+[[nodiscard]] caf::strong_actor_ptr strong_handle(const target_ptr& t);
 void expose(system& s, std::type_index type, caf::message (*wrap)(void* value));
 inline constexpr tandem::detail::wait_kind caf_answer{"a CAF actor's answer", &tandem::detail::completion_wait::cancel};
 /// An actor that gives the answer to one request, or an error, to `answer`, adopting one of its shares.
@@ -35,7 +35,7 @@ inline constexpr tandem::detail::wait_kind caf_answer{"a CAF actor's answer", &t
 ///
 /// An ask's reply needs a type CAF can carry: the built-in ones, or one announced with expose_reply().
 template <class... Signatures>
-[[nodiscard]] caf::actor caf_handle(const actor_ref<Signatures...>& ref) noexcept {
+[[nodiscard]] caf::actor caf_handle(const actor_ref<Signatures...>& ref) {
   return caf::actor_cast<caf::actor>(detail::strong_handle(ref.target()));
 }
 

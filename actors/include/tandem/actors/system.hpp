@@ -7,31 +7,20 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <tandem/actors/actor_context.hpp>
+#include <tandem/actors/actor_info.hpp>
 #include <tandem/actors/actor_ref.hpp>
 #include <tandem/actors/dead_letter.hpp>
 #include <tandem/actors/detail/body.hpp>
 #include <tandem/actors/fwd.hpp>
+#include <tandem/actors/spawn_options.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/time.hpp>
 
 namespace tandem::actors {
-
-/// How one actor is spawned.
-struct spawn_actor_options {
-  spawn_actor_options() = default;
-  /*implicit*/ spawn_actor_options(std::string n, std::size_t capacity = default_capacity)
-      : name(std::move(n)), mailbox_capacity(capacity) {}
-
-  static constexpr std::size_t default_capacity = 1024;
-
-  std::string name;  ///< For reports; names need not be unique, see system::register_name() for those.
-  /// Messages accepted and not yet taken; senders wait when it is reached. At least 1. Messages from CAF actors and
-  /// from other nodes do not count and are not held up.
-  std::size_t mailbox_capacity = default_capacity;
-};
 
 struct system_options {
   /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: they are counted.
@@ -49,7 +38,8 @@ struct system_access;
 /// been.
 class nascent_actor {
  public:
-  nascent_actor(system_impl& home, spawn_actor_options options, const actor_kind& kind);
+  /// `parent` may be null.
+  nascent_actor(system& home, spawn_actor_options options, const actor_kind& kind, local_target* parent);
   ~nascent_actor();
   nascent_actor(const nascent_actor&) = delete;
   nascent_actor& operator=(const nascent_actor&) = delete;
@@ -61,9 +51,26 @@ class nascent_actor {
   [[nodiscard]] target_ptr launch(std::unique_ptr<actor_body> body) noexcept;
 
  private:
+  void reject() noexcept;
+
   system_impl& home_;
   cell* cell_ = nullptr;
 };
+
+template <class A, class... Args>
+typename A::protocol::ref spawn_actor(system& home, local_target* parent, spawn_actor_options options, Args&&... args) {
+  static_assert(has_all_handlers<A, typename A::protocol>,
+                "the actor needs a member on(Message) for each signature Reply(Message) of its protocol, returning "
+                "Reply, result<Reply>, task<Reply> or task<result<Reply>>; or on(Message, reply_to<Reply>)");
+  if constexpr (has_all_handlers<A, typename A::protocol>) {
+    using body = typed_body<A, typename A::protocol>;
+    nascent_actor made(home, std::move(options), body::kind(), parent);
+    if (!made) return {};
+    auto object = std::make_unique<body>(made.context(), std::forward<Args>(args)...);
+    return typename A::protocol::ref(made.launch(std::move(object)));
+  }
+  return {};
+}
 
 template <class R>
 concept simulation = requires(R& r) {
@@ -94,7 +101,7 @@ class system {
   /// Starts an actor: constructs A from `args`, or from an actor_context& and `args`, on the calling thread.
   ///
   /// A::protocol lists its messages; for each there is a member `on(Message)` that returns R, result<R>, task<R> or
-  /// task<result<R>>. One message is handled at a time; a handler that is a coroutine may wait for anything, and no
+  /// task<result<R>>, or one that answers later: see reply_to. One message is handled at a time; a handler that is a coroutine may wait for anything, and no
   /// other message is handled meanwhile. The first error returned by a tell's handler, or exception escaping any
   /// handler, ends the actor with that error; an error returned by an ask's handler is its answer.
   ///
@@ -105,17 +112,7 @@ class system {
   /// Errors: throws what A's constructor throws, and std::bad_alloc. After shutdown() the ref is empty.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args) {
-    static_assert(detail::has_all_handlers<A, typename A::protocol>,
-                  "the actor needs a member on(Message) for each signature Reply(Message) of its protocol, returning "
-                  "Reply, result<Reply>, task<Reply> or task<result<Reply>>");
-    if constexpr (detail::has_all_handlers<A, typename A::protocol>) {
-      using body = detail::typed_body<A, typename A::protocol>;
-      detail::nascent_actor made(*impl_, std::move(options), body::kind());
-      if (!made) return {};
-      auto object = std::make_unique<body>(made.context(), std::forward<Args>(args)...);
-      return typename A::protocol::ref(made.launch(std::move(object)));
-    }
-    return {};
+    return detail::spawn_actor<A>(*this, nullptr, std::move(options), std::forward<Args>(args)...);
   }
   template <class A, class... Args>
     requires(std::constructible_from<A, Args...> || std::constructible_from<A, actor_context&, Args...>)
@@ -151,6 +148,8 @@ class system {
   /// Actors spawned with spawn() that have not ended.
   [[nodiscard]] std::size_t live_actors() const noexcept;
   [[nodiscard]] std::size_t dead_letters() const noexcept;
+  /// What they are doing. Takes time in proportion to their number; they go on meanwhile.
+  [[nodiscard]] std::vector<actor_info> list_actors() const;
 
  private:
   friend struct detail::system_access;
@@ -180,4 +179,10 @@ struct system_access {
 };
 
 }  // namespace detail
+
+template <class A, class... Args>
+typename A::protocol::ref actor_context::spawn(spawn_actor_options options, Args&&... args) {
+  return detail::spawn_actor<A>(system(), &self_, std::move(options), std::forward<Args>(args)...);
+}
+
 }  // namespace tandem::actors

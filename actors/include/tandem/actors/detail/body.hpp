@@ -9,23 +9,31 @@
 
 #include <tandem/actors/actor_context.hpp>
 #include <tandem/actors/detail/message.hpp>
+#include <tandem/actors/down.hpp>
 #include <tandem/actors/protocol.hpp>
+#include <tandem/actors/reply_to.hpp>
 #include <tandem/runtime/task.hpp>
 
 namespace tandem::actors::detail {
 
-/// What came of giving a message to an actor.
-struct handled {
-  handled() = default;
-  /*implicit*/ handled(error f) noexcept : failure(std::move(f)) {}
-  /*implicit*/ handled(task<error> t) noexcept : running(t.release()) {}
+/// A handler that is a coroutine.
+struct running_handler {
+  std::coroutine_handle<tandem::detail::promise_base> frame;  // not started
+  // Takes the outcome of `ended`, answers `message` with it, and destroys the frame. Gives why the actor must end.
+  error (*finish)(tandem::detail::promise_base& ended, envelope* message) noexcept = nullptr;
+  envelope_ptr message;  // what is to be answered, with its value moved out; null if the handler sees to that itself
+};
 
-  error failure;  // why the actor must end; none: go on
-  // A message from outside that does not fit, and why: its sender's mistake, not the actor's.
-  envelope_ptr rejected;
-  error rejection;
-  // A handler that is a coroutine, not started; it yields `failure`. Null: the message was handled.
-  std::coroutine_handle<tandem::detail::promise<error>> running;
+/// What came of giving a message to an actor.
+enum class step : std::uint8_t {
+  handled,
+  suspends,  // a coroutine has to run: handling::running
+  failed,    // the actor must end: handling::failure
+  rejected   // its sender's mistake, not the actor's: handling::running.message is the message, and failure says why
+};
+struct handling {
+  running_handler& running;
+  error& failure;
 };
 
 class actor_body {
@@ -36,14 +44,13 @@ class actor_body {
   virtual ~actor_body() = default;
 
   /// Handles `message` or, if a coroutine does, prepares that. The body outlives the coroutine.
-  [[nodiscard]] virtual handled handle(envelope_ptr message) noexcept = 0;
+  [[nodiscard]] virtual step handle(envelope_ptr message, const handling& out) noexcept = 0;
 };
 
 /// What is known about an actor's class before there is an actor.
 struct actor_kind {
   const protocol_info& (*protocol)();
   bool (*accepts)(std::uint32_t type_hash);
-  bool may_suspend;  // some handler is a coroutine
   const std::string& (*class_name)();
 };
 
@@ -53,12 +60,21 @@ concept yields_reply =
 
 template <class A, class M>
 using handler_result = decltype(std::declval<A&>().on(std::declval<M>()));
+/// Of a handler that is given the answer's address instead of returning the answer.
+template <class A, class M, class R>
+using late_handler_result = decltype(std::declval<A&>().on(std::declval<M>(), std::declval<reply_to<R>>()));
 
 template <class A, class S>
-inline constexpr bool has_handler = false;
+inline constexpr bool answers_late = false;
+template <class A, class R, class M>
+  requires(!std::is_void_v<R>) && requires { typename late_handler_result<A, M, R>; }
+inline constexpr bool answers_late<A, R(M)> = yields_reply<late_handler_result<A, M, R>, void>;
+
+template <class A, class S>
+inline constexpr bool has_handler = answers_late<A, S>;
 template <class A, class R, class M>
   requires requires { typename handler_result<A, M>; }
-inline constexpr bool has_handler<A, R(M)> = yields_reply<handler_result<A, M>, R>;
+inline constexpr bool has_handler<A, R(M)> = yields_reply<handler_result<A, M>, R> || answers_late<A, R(M)>;
 
 template <class A, class P>
 inline constexpr bool has_all_handlers = false;
@@ -69,45 +85,42 @@ inline constexpr bool has_all_handlers<A, protocol<S...>> = (has_handler<A, S> &
 [[nodiscard]] error handler_threw(std::exception_ptr thrown, const std::string& message);
 [[nodiscard]] error not_in_protocol(const std::string& message, const protocol_info& protocol);
 [[nodiscard]] error not_parsed(const std::string& message);
+/// What an actor ends with that gets a signal and has no handler for it.
+[[nodiscard]] error unhandled(const down& what);
+
+template <class P>
+[[nodiscard]] std::coroutine_handle<tandem::detail::promise_base> frame_of(std::coroutine_handle<P> frame) noexcept {
+  return std::coroutine_handle<tandem::detail::promise_base>::from_address(frame.address());  // promise_base, P1
+}
 
 template <class M, class R>
 using typed_ptr = std::unique_ptr<typed_envelope<M, R>>;
 
-// GCC warns of the coroutine's frame when an actor's class is local to a file, where it is as it should be.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsubobject-linkage"
-#endif
-/// Runs a handler that is a coroutine and answers its message.
-template <class A, class M, class R>
-task<error> run_handler(A& actor, typed_ptr<M, R> message) {
-  std::exception_ptr thrown;
+/// running_handler::finish of a coroutine that yields a `Returned`, for a signature that yields an R.
+template <class Returned, class R>
+error finish_handler(tandem::detail::promise_base& ended, envelope* message) noexcept {
+  const auto frame = std::coroutine_handle<tandem::detail::promise<Returned>>::from_promise(
+      static_cast<tandem::detail::promise<Returned>&>(ended));
+  auto* const asked = static_cast<answerable<R>*>(message);
+  error failure;
   try {
-    using returned = typename handler_result<A, M>::value_type;
-    if constexpr (std::is_void_v<returned>) {
-      co_await actor.on(std::move(message->value));
-      message->reply({});
+    if constexpr (std::is_void_v<Returned>) {
+      frame.promise().take();
+      if (asked) asked->reply({});
     } else {
-      result<R> outcome = co_await actor.on(std::move(message->value));
+      result<R> outcome = frame.promise().take();
       if constexpr (std::is_void_v<R>) {
-        const error failure = outcome ? error() : outcome.error();
-        message->reply(std::move(outcome));
-        co_return failure;
-      } else {
-        message->reply(std::move(outcome));
+        if (!outcome) failure = outcome.error();
       }
+      if (asked) asked->reply(std::move(outcome));
     }
   } catch (...) {
-    thrown = std::current_exception();
+    failure = handler_threw(std::current_exception(), asked ? asked->type_name() : "a message");
+    if (asked) asked->fail(failure);
   }
-  if (!thrown) co_return error();
-  error failure = handler_threw(std::move(thrown), message->type_name());
-  message->fail(failure);
-  co_return failure;
+  frame.destroy();
+  return failure;
 }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 template <class A, class P>
 class typed_body;
@@ -128,7 +141,6 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
     static const actor_kind known{
         &protocol<Signatures...>::info,
         [](std::uint32_t hash) { return ((type_hash_of<Signatures>() == hash && hash != 0) || ...); },
-        (is_coroutine<Signatures> || ...),
         []() -> const std::string& {
           static const std::string text = readable_name(typeid(A));
           return text;
@@ -136,19 +148,16 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
     return known;
   }
 
-  [[nodiscard]] handled handle(envelope_ptr message) noexcept override {
-    handled outcome;
-    if ((try_handle(std::type_identity<Signatures>{}, message, outcome) || ...)) return outcome;
-    outcome.rejection = not_in_protocol(message->type_name(), *info_);
-    outcome.rejected = std::move(message);
-    return outcome;
+  [[nodiscard]] step handle(envelope_ptr message, const handling& out) noexcept override {
+    step outcome = step::handled;
+    if ((try_handle(std::type_identity<Signatures>{}, message, out, outcome) || ...)) return outcome;
+    if (try_signal<down>(message, out, outcome)) return outcome;
+    out.failure = not_in_protocol(message->type_name(), *info_);
+    out.running.message = std::move(message);
+    return step::rejected;
   }
 
  private:
-  template <class S>
-  static constexpr bool is_coroutine =
-      tandem::detail::is_task<handler_result<A, typename signature<S>::message>>::value;
-
   template <class S>
   static std::uint32_t type_hash_of() {
     using M = typename signature<S>::message;
@@ -160,11 +169,11 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
   }
 
   template <class R, class M>
-  bool try_handle(std::type_identity<R(M)>, envelope_ptr& message, handled& outcome) noexcept {
+  bool try_handle(std::type_identity<R(M)>, envelope_ptr& message, const handling& out, step& outcome) noexcept {
     switch (message->kind()) {
       case envelope::form::typed:
         if (message->tag() != &signature_tag<R(M)>) return false;
-        outcome = call<M, R>(typed_ptr<M, R>(static_cast<typed_envelope<M, R>*>(message.release())));
+        outcome = call<M, R>(typed_ptr<M, R>(static_cast<typed_envelope<M, R>*>(message.release())), out);
         return true;
       case envelope::form::bytes:
         if constexpr (wire_message<M>) {
@@ -172,11 +181,12 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
           const auto& raw = static_cast<const incoming_envelope&>(*message);
           M parsed;
           if (!decode_from(parsed, raw.bytes())) {
-            outcome.rejection = not_parsed(type_of_message<M>().name);
-            outcome.rejected = std::move(message);
+            out.failure = not_parsed(type_of_message<M>().name);
+            out.running.message = std::move(message);
+            outcome = step::rejected;
             return true;
           }
-          outcome = call<M, R>(convert<M, R>(std::move(parsed), message));
+          outcome = call<M, R>(convert<M, R>(std::move(parsed), message), out);
           return true;
         }
         return false;
@@ -185,15 +195,28 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
         if (!found.value) return false;
         M& value = *static_cast<M*>(found.value);
         if (found.exclusive) {
-          outcome = call<M, R>(convert<M, R>(std::move(value), message));
+          outcome = call<M, R>(convert<M, R>(std::move(value), message), out);
         } else if constexpr (std::copy_constructible<M>) {
-          outcome = call<M, R>(convert<M, R>(std::as_const(value), message));
+          outcome = call<M, R>(convert<M, R>(std::as_const(value), message), out);
         } else {
           return false;
         }
         return true;
       }
     }
+  }
+
+  // A message that the actor asked for by what it did, and that nobody else can send.
+  template <class S>
+  bool try_signal(envelope_ptr& message, const handling& out, step& outcome) noexcept {
+    if (message->tag() != &signature_tag<void(S)>) return false;
+    if constexpr (has_handler<A, void(S)>) {
+      outcome = call<S, void>(typed_ptr<S, void>(static_cast<typed_envelope<S, void>*>(message.release())), out);
+    } else {
+      out.failure = unhandled(static_cast<const typed_envelope<S, void>&>(*message).value);
+      outcome = step::failed;
+    }
+    return true;
   }
 
   // The bytes or CAF's element are freed before the handler runs.
@@ -206,30 +229,46 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
     return made;
   }
 
+  // The value goes into the handler's parameter; the rest of the message lives until it is answered.
   template <class M, class R>
-  handled call(typed_ptr<M, R> message) noexcept {
-    using returned = handler_result<A, M>;
-    if constexpr (tandem::detail::is_task<returned>::value) {
-      return run_handler<A, M, R>(actor_, std::move(message));
+  step call(typed_ptr<M, R> message, const handling& out) noexcept {
+    M& value = message->value;
+    if constexpr (answers_late<A, R(M)>) {
+      reply_to<R> answer(std::move(message));
+      return invoke<void>([&] { return actor_.on(std::move(value), std::move(answer)); }, nullptr, out);
     } else {
-      try {
-        if constexpr (std::is_void_v<returned>) {
-          actor_.on(std::move(message->value));
-          message->reply({});
-        } else if constexpr (std::is_void_v<R>) {
-          result<void> outcome = actor_.on(std::move(message->value));
-          error failure = outcome ? error() : outcome.error();
-          message->reply(std::move(outcome));
-          return failure;
-        } else {
-          message->reply(actor_.on(std::move(message->value)));
-        }
-        return {};
-      } catch (...) {
-        error failure = handler_threw(std::current_exception(), message->type_name());
-        message->fail(failure);
-        return failure;
+      return invoke<R>([&] { return actor_.on(std::move(value)); }, std::move(message), out);
+    }
+  }
+
+  // `message` is answered with what the handler returns; null: the handler sees to that.
+  template <class R, class F>
+  static step invoke(const F& handler, std::unique_ptr<answerable<R>> message, const handling& out) noexcept {
+    using returned = decltype(handler());
+    try {
+      if constexpr (tandem::detail::is_task<returned>::value) {
+        using value_type = typename returned::value_type;
+        returned coroutine = handler();
+        out.running.frame = frame_of(coroutine.release());
+        out.running.finish = &finish_handler<value_type, R>;
+        out.running.message = std::move(message);
+        return step::suspends;
+      } else if constexpr (std::is_void_v<returned>) {
+        handler();
+        if (message) message->reply({});
+      } else if constexpr (std::is_void_v<R>) {
+        result<void> outcome = handler();
+        if (!outcome) out.failure = outcome.error();
+        if (message) message->reply(std::move(outcome));
+        if (out.failure) return step::failed;
+      } else {
+        message->reply(handler());
       }
+      return step::handled;
+    } catch (...) {
+      out.failure = handler_threw(std::current_exception(), message ? message->type_name() : "a message");
+      if (message) message->fail(out.failure);
+      return step::failed;
     }
   }
 

@@ -1,5 +1,6 @@
 // A message on its way: what mailboxes and links know of it, without its type.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include <tandem/actors/detail/message_type.hpp>
 #include <tandem/errors/result.hpp>
 #include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/time.hpp>
@@ -28,6 +30,14 @@ class fill_ref {
   const void* object_;
   bool (*call_)(const void*, std::span<std::byte>);
 };
+
+/// Milliseconds, modulo 2^32: for ages of up to seven weeks. Differences only mean something.
+enum class coarse_time : std::uint32_t {};
+[[nodiscard]] inline std::chrono::milliseconds between(coarse_time earlier, coarse_time later) noexcept {
+  // Signed: clocks of different threads may be a tick apart.
+  const auto ms = static_cast<std::int32_t>(static_cast<std::uint32_t>(later) - static_cast<std::uint32_t>(earlier));
+  return std::chrono::milliseconds(ms < 0 ? 0 : ms);
+}
 
 /// Where the answer to a message from outside goes: a peer node, or a CAF actor. Answered once; whoever destroys one
 /// that was not answered fails it first (converted<> in message.hpp does).
@@ -59,6 +69,27 @@ struct incoming {
   std::shared_ptr<consumption_listener> link; // may be null
 };
 
+/// Which messages an actor takes first. Each lane is in the order of arrival.
+enum class lane : std::uint8_t {
+  control,  // signals of the actor's own: never refused, not counted against the capacity
+  urgent,
+  normal
+};
+inline constexpr std::size_t lanes = 3;
+
+/// What identifies a signature R(M) within the process, by its address. Not const, so that no linker folds two of them.
+struct signature_info {
+  const message_type& (*message)();
+};
+template <class Signature>
+struct message_of_signature;
+template <class R, class M>
+struct message_of_signature<R(M)> {
+  using type = M;
+};
+template <class Signature>
+inline signature_info signature_tag{&type_of_message<typename message_of_signature<Signature>::type>};
+
 /// A value inside a foreign message. Not exclusive: others see it too, it may only be copied.
 struct foreign_value {
   void* value = nullptr;
@@ -81,7 +112,12 @@ class envelope : public tandem::detail::pooled {
   virtual ~envelope() = default;
 
   [[nodiscard]] form kind() const noexcept { return form_; }
-  [[nodiscard]] const void* tag() const noexcept { return tag_; }
+  /// form::typed: its signature; otherwise null.
+  [[nodiscard]] const signature_info* tag() const noexcept { return tag_; }
+
+  [[nodiscard]] detail::lane lane() const noexcept { return lane_; }
+  /// Before it is delivered.
+  void set_lane(detail::lane which) noexcept { lane_ = which; }
 
   [[nodiscard]] virtual std::string type_name() const = 0;
   /// The hash of the type's name on the wire; 0 for a message that cannot cross one.
@@ -116,14 +152,18 @@ class envelope : public tandem::detail::pooled {
   envelope* next = nullptr;  // whoever owns the list it is in
 
  protected:
-  envelope(form f, const void* tag, bool ask, time_point deadline) noexcept
+  envelope(form f, const signature_info* tag, bool ask, time_point deadline) noexcept
       : tag_(tag), deadline_(deadline), form_(f), ask_(ask) {}
 
  private:
-  const void* const tag_;
+  const signature_info* const tag_;
   const time_point deadline_;
   const form form_;
   const bool ask_;
+  detail::lane lane_ = detail::lane::normal;
+
+ public:
+  coarse_time arrived{};  // when a mailbox took it; whoever owns it
 };
 
 using envelope_ptr = std::unique_ptr<envelope>;

@@ -20,9 +20,20 @@ template <class T>
   return in.size() <= INT_MAX && message.ParseFromArray(in.data(), static_cast<int>(in.size()));
 }
 
+/// A message that may be answered by an R, whatever the message is.
+template <class R>
+class answerable : public envelope {
+ public:
+  /// The answer, once; void signatures acknowledge.
+  virtual void reply(result<R>) noexcept {}
+
+ protected:
+  using envelope::envelope;
+};
+
 /// What a handler for R(M) is given.
 template <class M, class R>
-class typed_envelope : public envelope {
+class typed_envelope : public answerable<R> {
  public:
   [[nodiscard]] std::string type_name() const final { return type_of_message<M>().name; }
   [[nodiscard]] std::uint32_t type_hash() const noexcept final {
@@ -47,16 +58,30 @@ class typed_envelope : public envelope {
     }
   }
 
-  /// The handler's answer, once; void signatures acknowledge.
-  virtual void reply(result<R>) noexcept {}
-
   M value;
 
  protected:
   template <class T>
   typed_envelope(T&& v, bool ask, time_point deadline)
-      : envelope(form::typed, &signature_tag<R(M)>, ask, deadline), value(std::forward<T>(v)) {}
+      : answerable<R>(envelope::form::typed, &signature_tag<R(M)>, ask, deadline), value(std::forward<T>(v)) {}
 };
+
+/// complete_from_bytes() of an ask.
+template <class R>
+result<void> decode_reply(answerable<R>& ask, [[maybe_unused]] std::span<const std::byte> bytes) {
+  if constexpr (wire_message<R>) {
+    R decoded;
+    if (decode_from(decoded, bytes)) {
+      ask.reply(std::move(decoded));
+      return {};
+    }
+    const error why = make_error(errc::data_loss, "the reply is no " + type_of_message<R>().name);
+    ask.fail(why);
+    return tandem::fail(why);
+  } else {
+    return ask.envelope::complete_from_bytes(bytes);
+  }
+}
 
 template <class M>
 class told final : public typed_envelope<M, void> {
@@ -83,19 +108,8 @@ class asked final : public typed_envelope<M, R> {
     if (answer_) settle(tandem::fail(std::move(why)));
     return true;
   }
-  result<void> complete_from_bytes([[maybe_unused]] std::span<const std::byte> bytes) override {
-    if constexpr (wire_message<R>) {
-      R decoded;
-      if (decode_from(decoded, bytes)) {
-        reply(std::move(decoded));
-        return {};
-      }
-      const error why = make_error(errc::data_loss, "the reply is no " + type_of_message<R>().name);
-      fail(why);
-      return tandem::fail(why);
-    } else {
-      return envelope::complete_from_bytes(bytes);
-    }
+  result<void> complete_from_bytes(std::span<const std::byte> bytes) override {
+    return decode_reply<R>(*this, bytes);
   }
 
  private:
@@ -105,6 +119,29 @@ class asked final : public typed_envelope<M, R> {
   }
 
   tandem::detail::completion_ptr<R> answer_;
+};
+
+/// Passed on with the answer that another message waits for, which it owns.
+template <class M, class R>
+class forwarded final : public typed_envelope<M, R> {
+ public:
+  template <class T>
+  forwarded(T&& v, std::unique_ptr<answerable<R>> origin)
+      : typed_envelope<M, R>(std::forward<T>(v), true, origin->deadline()), origin_(std::move(origin)) {}
+
+  void reply(result<R> outcome) noexcept override {
+    if (const auto origin = std::move(origin_)) origin->reply(std::move(outcome));
+  }
+  bool fail(error why) noexcept override {
+    if (const auto origin = std::move(origin_)) origin->fail(std::move(why));
+    return true;
+  }
+  result<void> complete_from_bytes(std::span<const std::byte> bytes) override {
+    return decode_reply<R>(*this, bytes);
+  }
+
+ private:
+  std::unique_ptr<answerable<R>> origin_;  // fails its asker when it goes unanswered
 };
 
 /// A message that came as bytes or as a CAF message, after conversion. Its sink, if there is one, is answered once.

@@ -54,9 +54,5 @@ template <class T>
   return known;
 }
 
-/// Its address identifies a signature within the process. Not const, so that no linker folds two of them.
-template <class Signature>
-inline char signature_tag = 0;
-
 }  // namespace detail
 }  // namespace tandem::actors

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <tandem/actors/detail/envelope.hpp>
+#include <tandem/actors/detail/watcher.hpp>
 #include <tandem/actors/protocol.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
 
@@ -69,6 +70,12 @@ class wake_list {
     if (!w.sender) return;
     w.next = std::exchange(first_, &w);
   }
+  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  /// Wakes senders that have left their queue in phase `failed`; nobody else knows their waiters any more.
+  void fail_all(const error& why) noexcept {
+    for (room_waiter* w = first_; w; w = w->next) w->why = why;
+    wake_all();
+  }
   void wake_all() noexcept {
     while (room_waiter* w = first_) {
       first_ = w->next;
@@ -116,6 +123,12 @@ class target {
   /// has to be woken by the caller. Afterwards the target does not know the waiter.
   [[nodiscard]] virtual bool cancel_wait(room_waiter& w) noexcept = 0;
 
+  /// Tells `w` when the target has ended; at once, before the call returns, if it has. False: it cannot be watched from
+  /// here, and `w` is not told.
+  virtual bool watch(watcher&) noexcept { return false; }
+  /// False: `w` was told, or is being told.
+  virtual bool unwatch(watcher&) noexcept { return false; }
+
   /// A message that was accepted here cannot be handled, and nobody waits to be told.
   virtual void report_dead_letter(const envelope& message, const error& why) noexcept = 0;
 
@@ -128,6 +141,9 @@ class target {
  private:
   std::atomic<std::uint32_t> refs_{0};
 };
+
+/// What becomes of a message for which there is no room, if nobody waits.
+[[nodiscard]] error mailbox_is_full(const char* whose);
 
 /// Says why to an asker; a tell becomes a dead letter.
 inline void undeliverable(target& to, envelope& message, const error& why) noexcept {
@@ -170,9 +186,12 @@ class local_target : public target {
   /// parsed in the actor's turn; what does not parse, or is not in the protocol, fails with errc::invalid_argument.
   virtual void deliver_bytes(incoming message) noexcept = 0;
 
+  /// Queues a message in its lane, whatever the mailbox's capacity.
+  virtual void post(envelope_ptr message) noexcept = 0;
+
   /// Ends the actor after the handler that is running; `interrupt` also cancels that handler's context. No reason: a
-  /// normal end. The first request counts.
-  virtual void request_exit(error reason, bool interrupt) noexcept = 0;
+  /// normal end. The first request counts. If it has a supervisor, that decides what becomes of it, unless `for_good`.
+  virtual void request_exit(error reason, bool interrupt, bool for_good = false) noexcept = 0;
   [[nodiscard]] virtual actors::system& home() const noexcept = 0;
 };
 using local_target_ptr = basic_target_ptr<local_target>;
