@@ -174,6 +174,7 @@ void clock::arm(bell& b, time_point when) {
 
 // True if its job is on the way.
 bool clock::disarm(bell& b) noexcept {
+  if (b.armed_for == no_deadline) return false;  // the scheduler may have ended
   disarm_timer(b);
   if (!b.has_fired) b.armed_for = no_deadline;
   return b.has_fired;

@@ -1,9 +1,15 @@
 #include "host.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <iterator>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include <tandem/runtime/detail/simulation.hpp>
 #include <tandem/runtime/detail/sync.hpp>
@@ -14,6 +20,9 @@ namespace {
 
 // Messages an event-based actor may handle before others run; CAF's own default is no limit.
 constexpr std::size_t default_throughput = 256;
+
+// How long a system that ends waits for the threads of detached actors (H4).
+constexpr auto thread_end_limit = std::chrono::seconds(1);
 
 // A scheduler has one host for foreign items, and any number of systems may come and go on it: so the host is the same
 // for all of them, and finds the system by the actor. Installed once per scheduler; the lock orders the first install
@@ -77,13 +86,25 @@ void host::start() {
 
 void host::stop() {
   if (std::exchange(stopped_, true)) return;
-  caf::anon_send_exit(utility_actors_[printer_id], caf::exit_reason::user_shutdown);
-  utility_actors_[printer_id] = nullptr;
+  end_printer();
   clock_.cancel_all();
+  discarding_.store(true, std::memory_order_relaxed);  // who sees it late ends another turn before
   close_balances();
   one_less();
   run_until_done(core_, simulated_, *drained_);
   clock_.cancel_all();
+}
+
+void host::end_printer() {
+  auto* const printed = new tandem::detail::completion<void>;
+  utility_actors_[printer_id]->attach_functor([printed](const caf::error&) {
+    printed->complete({});
+    printed->release();
+  });
+  caf::anon_send(utility_actors_[printer_id], end_of_text());
+  utility_actors_[printer_id] = nullptr;
+  run_until_done(core_, simulated_, *printed);
+  printed->release();
 }
 
 // How many are pending (H1, H3).
@@ -162,14 +183,21 @@ bool host::run_foreign(void*, tandem::detail::queue_item item, unsigned worker_i
 
 void host::discard_foreign(void*, tandem::detail::queue_item item) noexcept {
   caf::resumable& what = resumable_of(item);
-  host& home = *home_of(what);
+  home_of(what)->discard(what);
+}
+
+void host::discard(caf::resumable& what) noexcept {
   cleanup_and_release(&what);
-  home.one_less();
+  one_less();
 }
 
 // An actor that was asleep mostly has one message. If it may take one only, CAF does not look through its five queues
 // again before it goes to sleep; if there are more, it goes on at once.
 bool host::run(caf::resumable& what, unsigned worker_index) noexcept {
+  if (discarding_.load(std::memory_order_relaxed)) [[unlikely]] {
+    discard(what);
+    return false;
+  }
   clock::begin_turn();
   caf::execution_unit* const here = units_[worker_index].get();
   auto outcome = what.resume(here, 1);
@@ -189,16 +217,66 @@ hosted_caf::hosted_caf(tandem::detail::scheduler& core, bool simulated)
     : wrappers_(common_wrappers<bool, char, signed char, unsigned char, short, unsigned short, int, unsigned, long,
                                 unsigned long, long long, unsigned long long, float, double, long double, std::string,
                                 std::vector<std::string>, caf::actor, caf::message>()) {
-  config_.module_factories.push_back(
+  end_kept();
+  world_->config.module_factories.push_back(
       [&core, simulated](caf::actor_system& s) -> caf::actor_system::module* { return new host(s, core, simulated); });
-  system_.emplace(config_);
-  system_->await_actors_before_shutdown(false);  // system::shutdown() waits, for a limited time
+  world_->system.emplace(world_->config);
+  system().await_actors_before_shutdown(false);  // system::shutdown() waits, for a limited time
   forget_logger();
 }
 
-hosted_caf::~hosted_caf() { system_.reset(); }
+hosted_caf::~hosted_caf() {
+  forget_logger();
+  // The thread of a detached actor that has ended takes some microseconds to follow.
+  const auto patience = std::chrono::steady_clock::now() + thread_end_limit;
+  while (system().detached_actors() != 0 && std::chrono::steady_clock::now() < patience)
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  static_cast<host&>(system().scheduler()).close();
+  if (!world_->can_end()) {
+    if (const std::size_t threads = system().detached_actors())
+      fmt::print(stderr,
+                 "tandem: {} of CAF's detached actors have ended, but not their threads: somebody has a handle still\n",
+                 threads);
+    keep(std::move(world_));
+  }
+  world_.reset();
+  end_kept();
+}
 
-std::size_t hosted_caf::running() noexcept { return system_->registry().running(); }
+// Systems that could not end (H4).
+
+struct hosted_caf::kept_worlds {
+  std::mutex lock;
+  std::vector<std::unique_ptr<world>> all;  // guarded by lock
+
+  // Never destroyed: the threads they wait for may outlive main().
+  static kept_worlds& get() {
+    static auto* const kept = new kept_worlds;
+    return *kept;
+  }
+};
+
+bool hosted_caf::world::can_end() noexcept {
+  return system->detached_actors() == 0 && system->logger().get_reference_count() == 1;
+}
+
+void hosted_caf::keep(std::unique_ptr<world> what) {
+  kept_worlds& kept = kept_worlds::get();
+  const std::lock_guard hold(kept.lock);
+  kept.all.push_back(std::move(what));
+}
+
+void hosted_caf::end_kept() {
+  forget_logger();
+  std::vector<std::unique_ptr<world>> ending;  // outside of the lock
+  kept_worlds& kept = kept_worlds::get();
+  const std::lock_guard hold(kept.lock);
+  const auto first = std::ranges::partition(kept.all, [](const auto& w) { return !w->can_end(); }).begin();
+  std::ranges::move(first, kept.all.end(), std::back_inserter(ending));
+  kept.all.erase(first, kept.all.end());
+}
+
+std::size_t hosted_caf::running() noexcept { return system().registry().running(); }
 
 hosted_caf::wrapper hosted_caf::wrapper_of(const std::type_info& type) const {
   const std::lock_guard hold(wrappers_lock_);

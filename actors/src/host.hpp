@@ -39,6 +39,9 @@ class host final : public caf::scheduler::abstract_coordinator {
   host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated);
   ~host() override;
 
+  /// What CAF does with stop(), but before its system waits for some of its own actors, which somebody must run then. What
+  /// is enqueued from now on is cleaned up on the spot, and the scheduler may end.
+  void close() { stop(); }
   void enqueue(caf::resumable* what) override;
   caf::actor_clock& clock() noexcept override { return clock_; }
 
@@ -64,6 +67,8 @@ class host final : public caf::scheduler::abstract_coordinator {
   static host* home_of(caf::resumable& what) noexcept;
   bool run(caf::resumable& what, unsigned worker_index) noexcept;
   void at_rest(caf::resumable& what) noexcept;
+  void discard(caf::resumable& what) noexcept;
+  void end_printer();
 
   struct alignas(64) balance {
     std::atomic<std::int64_t> count{0};  // written by the worker: what it enqueued, less what came to rest with it
@@ -81,17 +86,23 @@ class host final : public caf::scheduler::abstract_coordinator {
   std::vector<balance> balances_;             // likewise
   std::atomic<bool> closing_{false};          // H3
   std::atomic<std::int64_t> pending_{1};      // H1, H3
+  std::atomic<bool> discarding_{false};       // what is run is cleaned up instead
   bool stopped_ = false;                      // stop() was called
   tandem::detail::completion<void>* const drained_ = new tandem::detail::completion<void>;
 };
 
 /// The actor system and what it was configured with.
+///
+/// (H4) CAF's destructor waits until the logger is gone, which each thread keeps that spawned an actor, for itself and
+///      until it ends or runs actors of another system; and until the threads of detached actors have ended, which they
+///      do when the last handle goes. A system that would wait is closed and kept, until one that begins or ends later
+///      finds that it would not wait any more.
 class hosted_caf {
  public:
   hosted_caf(tandem::detail::scheduler& core, bool simulated);
   ~hosted_caf();
 
-  [[nodiscard]] caf::actor_system& system() noexcept { return *system_; }
+  [[nodiscard]] caf::actor_system& system() noexcept { return *world_->system; }
   /// Actors, ours included, that have not ended.
   [[nodiscard]] std::size_t running() noexcept;
 
@@ -101,13 +112,23 @@ class hosted_caf {
   void expose(std::type_index type, wrapper how);
 
  private:
-  caf::actor_system_config config_;
-  std::optional<caf::actor_system> system_;
+  struct world {
+    caf::actor_system_config config;
+    std::optional<caf::actor_system> system;
+    [[nodiscard]] bool can_end() noexcept;
+  };
+  struct kept_worlds;
+  static void keep(std::unique_ptr<world> what);
+  static void end_kept();
+
+  std::unique_ptr<world> world_ = std::make_unique<world>();
   mutable std::mutex wrappers_lock_;
   std::unordered_map<std::type_index, wrapper> wrappers_;  // guarded by wrappers_lock_
 };
 
-/// The actor behind aout(): writes whole lines, to stdout or where CAF's actor_ostream::redirect() says.
+/// The actor behind aout(): writes whole lines, to stdout or where CAF's actor_ostream::redirect() says. It ends when it
+/// is sent end_of_text(), which unlike an exit message overtakes no text.
 [[nodiscard]] caf::actor spawn_printer(caf::actor_system& system);
+[[nodiscard]] inline caf::close_atom end_of_text() { return caf::close_atom::value; }
 
 }  // namespace tandem::actors::detail
