@@ -269,6 +269,29 @@ void clock::cancel_timeouts(caf::abstract_actor* self) {
   if (alarms* const a = find(s, self->id())) dropped = withdraw(s, *a);
 }
 
+void clock::forget_answered() noexcept {
+  for (auto& s : shards_) {
+    std::vector<std::unique_ptr<alarms>> dropped;  // outside of the lock
+    const std::lock_guard hold(s->lock);
+    std::vector<alarms*> lonely;
+    for (const auto& [id, a] : s->waiting)
+      if (a->scheduled && a->self->strong_refs == 1 && !a->scheduled->getf(caf::abstract_actor::is_detached_flag))
+        lonely.push_back(a);
+    for (alarms* const a : lonely) {
+      // Whoever wakes an actor has it for himself, and does what CAF's resume() would until it sleeps again.
+      if (!a->scheduled->mailbox().try_unblock()) continue;
+      begin_turn();
+      a->prune();
+      if (a->empty()) {
+        dropped.push_back(withdraw(*s, *a));
+      } else if (!a->scheduled->mailbox().try_block()) {  // a weak handle was used to send to it
+        caf::intrusive_ptr_add_ref(a->self.get());
+        a->scheduled->home_system().scheduler().enqueue(a->scheduled);
+      }
+    }
+  }
+}
+
 void clock::look_at_alarms(job& j) noexcept {
   auto& a = static_cast<alarms&>(j);
   clock& self = a.owner;

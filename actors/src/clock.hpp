@@ -40,6 +40,9 @@ class clock final : public caf::actor_clock {
   void schedule_message(time_point when, caf::strong_actor_ptr receiver, caf::mailbox_element_ptr content) override;
   void schedule_message(time_point when, caf::group receiver, caf::strong_actor_ptr sender,
                         caf::message content) override;
+  /// Drops the time-outs of answered requests where only they keep an actor alive that sleeps: for when somebody waits
+  /// for actors to end.
+  void forget_answered() noexcept;
   /// Must not be called by what the clock delivers to.
   void cancel_all() override;
 

@@ -276,7 +276,11 @@ void hosted_caf::end_kept() {
   kept.all.erase(first, kept.all.end());
 }
 
-std::size_t hosted_caf::running() noexcept { return system().registry().running(); }
+std::size_t hosted_caf::running() noexcept {
+  const std::size_t running = system().registry().running();
+  if (running != 0) static_cast<clock&>(system().scheduler().clock()).forget_answered();
+  return running;
+}
 
 hosted_caf::wrapper hosted_caf::wrapper_of(const std::type_info& type) const {
   const std::lock_guard hold(wrappers_lock_);

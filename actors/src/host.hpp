@@ -103,7 +103,7 @@ class hosted_caf {
   ~hosted_caf();
 
   [[nodiscard]] caf::actor_system& system() noexcept { return *world_->system; }
-  /// Actors, ours included, that have not ended.
+  /// Actors, ours included, that have not ended. Those that nothing but an answered request keeps alive end now.
   [[nodiscard]] std::size_t running() noexcept;
 
   /// Makes a CAF message of a value that is moved from; null if the type was not exposed.
