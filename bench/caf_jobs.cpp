@@ -90,16 +90,15 @@ caf::behavior member(caf::event_based_actor* self, const caf::actor& next, done*
 
 void ring(unsigned threads) {
   const i64 hops = count(1'000'000);
-  measure("A4-caf", threads, 1, static_cast<double>(hops), "ns/hop",
-          [hops](caf::actor_system& system, done& finished) {
-            const caf::actor last = system.spawn(member, caf::actor(), &finished);
-            std::vector<caf::actor> all{last};
-            while (all.size() < 1000) all.push_back(system.spawn(member, all.back(), &finished));
-            caf::anon_send(last, all.back());
-            const auto begin = clock::now();
-            caf::anon_send(all.back(), hops);
-            return started{begin, all};
-          });
+  measure("A4-caf", threads, 1, static_cast<double>(hops), "ns/hop", [hops](caf::actor_system& system, done& finished) {
+    const caf::actor last = system.spawn(member, caf::actor(), &finished);
+    std::vector<caf::actor> all{last};
+    while (all.size() < 1000) all.push_back(system.spawn(member, all.back(), &finished));
+    caf::anon_send(last, all.back());
+    const auto begin = clock::now();
+    caf::anon_send(all.back(), hops);
+    return started{begin, all};
+  });
 }
 
 // A6: request and then, one outstanding at a time.
@@ -188,7 +187,8 @@ void add_caf_jobs(std::vector<job>& jobs) {
   jobs.push_back({"A1-caf", pingpong});
   jobs.push_back({"A4-caf", ring});
   jobs.push_back({"A6-caf", [](unsigned threads) { asks("A6-caf", threads, caf::infinite); }});
-  jobs.push_back({"A6-caf-limit", [](unsigned threads) { asks("A6-caf-limit", threads, caf::duration(std::chrono::seconds(1))); }});
+  jobs.push_back({"A6-caf-limit",
+                  [](unsigned threads) { asks("A6-caf-limit", threads, caf::duration(std::chrono::seconds(1))); }});
   jobs.push_back({"W1-wake-actor", wake_tandem_actor});
   jobs.push_back({"W1-wake-caf", wake_caf_actor});
 }

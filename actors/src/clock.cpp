@@ -18,7 +18,7 @@ namespace {
 using tandem::detail::job;
 using tandem::detail::timer_node;
 
-constexpr std::size_t few_requests = 32;      // not worth looking which of them are answered
+constexpr std::size_t few_requests = 32;       // not worth looking which of them are answered
 constexpr std::size_t delivered_at_once = 64;  // letters, between two looks at who else waits for the lock
 
 constinit thread_local std::uint64_t turns = 0;
@@ -103,8 +103,7 @@ struct clock::alarms final : tandem::detail::pooled, bell {
     if (scheduled) {
       const expected_responses expected(*scheduled);
       const std::uint64_t current = stamp();
-      std::erase_if(requests,
-                    [&](const request& r) { return r.made_in != current && !expected.contains(r.id); });
+      std::erase_if(requests, [&](const request& r) { return r.made_in != current && !expected.contains(r.id); });
       std::ranges::make_heap(requests, std::greater());
     }
     prune_at = std::max(few_requests, 2 * requests.size());
@@ -118,7 +117,7 @@ struct clock::alarms final : tandem::detail::pooled, bell {
     return first;
   }
 
-  const caf::strong_actor_ptr self;  // as in CAF, a time-out keeps its actor alive
+  const caf::strong_actor_ptr self;       // as in CAF, a time-out keeps its actor alive
   caf::scheduled_actor* const scheduled;  // the same, or null: a blocking actor does not tell what it expects
   std::vector<request> requests;          // a heap
   std::vector<timeout> timeouts;          // few
@@ -196,8 +195,8 @@ clock::alarms& clock::alarms_of(shard& s, caf::abstract_actor* self) {
   return *at->second;
 }
 
-// Gives what the caller is to destroy without the lock, as it may hold the actor's last reference: nothing if its job is
-// on the way (L3).
+// Gives what the caller is to destroy without the lock, as it may hold the actor's last reference: nothing if its job
+// is on the way (L3).
 std::unique_ptr<clock::alarms> clock::withdraw(shard& s, alarms& a) noexcept {
   s.waiting.erase(a.self->id());
   s.size.store(s.waiting.size(), std::memory_order_relaxed);

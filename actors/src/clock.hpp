@@ -20,10 +20,10 @@ namespace tandem::actors::detail {
 ///
 /// (L1) An actor's alarms are in the map of its shard until somebody takes them out under the shard's lock: the job of
 ///      their timer, which finds them empty, or a canceller.
-/// (L2) A bell's timer is armed for the earliest time its owner has, or earlier: its job looks for what is due, delivers
-///      that, and arms it again. Lock order: shard, then the timer's heap.
-/// (L3) A timer that has fired is followed by its job. Whoever takes alarms out in between leaves them to the job, which
-///      frees them; cancel_all() returns when no job is left.
+/// (L2) A bell's timer is armed for the earliest time its owner has, or earlier: its job looks for what is due,
+///      delivers that, and arms it again. Lock order: shard, then the timer's heap.
+/// (L3) A timer that has fired is followed by its job. Whoever takes alarms out in between leaves them to the job,
+///      which frees them; cancel_all() returns when no job is left.
 /// (L4) What is due at the same time is delivered in the order in which it was asked for, for each receiver.
 class clock final : public caf::actor_clock {
  public:

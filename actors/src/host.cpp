@@ -93,6 +93,7 @@ void host::stop() {
   one_less();
   run_until_done(core_, simulated_, *drained_);
   clock_.cancel_all();
+  utility_actors_[printer_id] = nullptr;  // not before: aout() does not look whether there is one
 }
 
 void host::end_printer() {
@@ -102,7 +103,6 @@ void host::end_printer() {
     printed->release();
   });
   caf::anon_send(utility_actors_[printer_id], end_of_text());
-  utility_actors_[printer_id] = nullptr;
   run_until_done(core_, simulated_, *printed);
   printed->release();
 }

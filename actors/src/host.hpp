@@ -39,8 +39,8 @@ class host final : public caf::scheduler::abstract_coordinator {
   host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated);
   ~host() override;
 
-  /// What CAF does with stop(), but before its system waits for some of its own actors, which somebody must run then. What
-  /// is enqueued from now on is cleaned up on the spot, and the scheduler may end.
+  /// What CAF does with stop(), but before its system waits for some of its own actors, which somebody must run then.
+  /// What is enqueued from now on is cleaned up on the spot, and the scheduler may end.
   void close() { stop(); }
   void enqueue(caf::resumable* what) override;
   caf::actor_clock& clock() noexcept override { return clock_; }
@@ -126,8 +126,8 @@ class hosted_caf {
   std::unordered_map<std::type_index, wrapper> wrappers_;  // guarded by wrappers_lock_
 };
 
-/// The actor behind aout(): writes whole lines, to stdout or where CAF's actor_ostream::redirect() says. It ends when it
-/// is sent end_of_text(), which unlike an exit message overtakes no text.
+/// The actor behind aout(): writes whole lines, to stdout or where CAF's actor_ostream::redirect() says. It ends when
+/// it is sent end_of_text(), which unlike an exit message overtakes no text.
 [[nodiscard]] caf::actor spawn_printer(caf::actor_system& system);
 [[nodiscard]] inline caf::close_atom end_of_text() { return caf::close_atom::value; }
 

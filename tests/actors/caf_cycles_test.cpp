@@ -72,9 +72,9 @@ void run_one(runtime& rt, int cycle) {
   caf::delayed_anon_send(server, 3600s, 1);
   if (detached) {
     caf::scoped_actor self{caf};
-    self->request(detached, caf::infinite, cycle).receive([&](int n) { EXPECT_EQ(n, cycle); }, [](const caf::error&) {
-      ADD_FAILURE() << "the detached actor failed";
-    });
+    self->request(detached, caf::infinite, cycle)
+        .receive([&](int n) { EXPECT_EQ(n, cycle); },
+                 [](const caf::error&) { ADD_FAILURE() << "the detached actor failed"; });
   }
   for (const caf::actor& a : {server, busy, idle, detached, lazy})
     if (a) caf::anon_send_exit(a, cycle % 2 == 0 ? caf::exit_reason::user_shutdown : caf::exit_reason::kill);

@@ -1,5 +1,5 @@
-// Where the tests of CAF's own actors run: on workers, and in simulated time. Past the making of a system they use CAF's
-// API alone.
+// Where the tests of CAF's own actors run: on workers, and in simulated time. Past the making of a system they use
+// CAF's API alone.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -74,6 +74,10 @@ class caf_test : public ::testing::Test {
 
 inline caf::behavior adder(caf::event_based_actor*) {
   return {[](int a, int b) { return a + b; }};
+}
+
+inline caf::behavior echo(caf::event_based_actor*) {
+  return {[](int n) { return n; }};
 }
 
 /// Never answers.

@@ -128,7 +128,10 @@ TEST(StockCafOutput, LinesOfSeveralActorsAreNotMixed) {
     on_workers place;
     for (int i = 0; i < 8; ++i)
       place.caf().spawn([](caf::event_based_actor* self) {
-        for (int line = 0; line < 100; ++line) caf::aout(self) << "one " << "whole " << "line" << std::endl;
+        for (int line = 0; line < 100; ++line)
+          caf::aout(self) << "one "
+                          << "whole "
+                          << "line" << std::endl;
       });
   }
   std::stringstream out(::testing::internal::GetCapturedStdout());

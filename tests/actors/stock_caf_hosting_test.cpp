@@ -27,10 +27,6 @@ constexpr int many = 1'000'000;
 // Bytes that are allocated and not freed. Nothing under sanitizers, whose allocators do not count here.
 std::size_t heap_in_use() { return mallinfo2().uordblks; }
 
-caf::behavior echo(caf::event_based_actor*) {
-  return {[](int n) { return n; }};
-}
-
 // Asks `whom` `left` times, one after the other, and then says so. It lives on for a message.
 caf::behavior asker(caf::event_based_actor* self, const caf::actor& whom, caf::duration limit, int left,
                     std::promise<bool>* asked) {
@@ -93,8 +89,7 @@ TEST(HostedCafClock, AMillionOutstandingRequestsAllTimeOut) {
     return {[self](int) { return self->make_response_promise(); }};
   });
   place.caf().spawn([&](caf::event_based_actor* self) {
-    for (int i = 0; i < n; ++i)
-      self->request(server, 1s, i).then([](int) {}, [&](const caf::error&) { ++failed; });
+    for (int i = 0; i < n; ++i) self->request(server, 1s, i).then([](int) {}, [&](const caf::error&) { ++failed; });
   });
   place.sim().run_until_idle();
   place.sim().advance(1s - 1ns);

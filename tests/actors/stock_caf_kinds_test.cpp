@@ -48,15 +48,23 @@ struct named_state {
 };
 
 caf::behavior stateful(caf::stateful_actor<named_state>* self) {
-  return {[self](int n) { return self->state.sum += n; }, [self](const std::string&) { return std::string(self->name()); }};
+  return {[self](int n) { return self->state.sum += n; },
+          [self](const std::string&) { return std::string(self->name()); }};
+}
+
+caf::behavior doubler(caf::event_based_actor*) {
+  return {[](int n) { return 2 * n; }};
+}
+caf::behavior incrementer(caf::event_based_actor*) {
+  return {[](int n) { return n + 1; }};
 }
 
 // Requests `args` of `to` and puts the answer into `box`.
 template <class To, class... Ts>
 void ask_for_int(caf::actor_system& system, const To& to, std::promise<int>& box, Ts... args) {
   system.spawn([=, &box](caf::event_based_actor* self) {
-    self->request(to, 10s, args...).then([&box](int n) { box.set_value(n); },
-                                         [&box](const caf::error&) { box.set_value(-1); });
+    self->request(to, 10s, args...)
+        .then([&box](int n) { box.set_value(n); }, [&box](const caf::error&) { box.set_value(-1); });
   });
 }
 
@@ -160,7 +168,8 @@ TYPED_TEST(StockCafKinds, AMonitoredChildIsReportedToItsParent) {
       box.set_value(m.reason);
       self->quit();
     });
-    self->template spawn<caf::monitored>([](caf::event_based_actor* child) { child->quit(caf::sec::bad_function_call); });
+    self->template spawn<caf::monitored>(
+        [](caf::event_based_actor* child) { child->quit(caf::sec::bad_function_call); });
     self->become([](int) {});
   });
   EXPECT_EQ(this->get(box), caf::sec::bad_function_call);
@@ -181,16 +190,16 @@ TYPED_TEST(StockCafKinds, GroupMembersAreSpawnedIntoTheirGroup) {
 
 TYPED_TEST(StockCafKinds, ComposedActorsAnswerOneAfterTheOther) {
   std::promise<int> box;
-  const auto twice = this->caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return 2 * n; }}; });
-  const auto next = this->caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return n + 1; }}; });
+  const auto twice = this->caf().spawn(doubler);
+  const auto next = this->caf().spawn(incrementer);
   ask_for_int(this->caf(), twice * next, box, 20);  // twice(next(20))
   EXPECT_EQ(this->get(box), 42);
 }
 
 TYPED_TEST(StockCafKinds, SplicedActorsAreAskedAtOnce) {
   std::promise<int> box;
-  const auto twice = this->caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return 2 * n; }}; });
-  const auto next = this->caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return n + 1; }}; });
+  const auto twice = this->caf().spawn(doubler);
+  const auto next = this->caf().spawn(incrementer);
   const auto both = caf::splice(twice, next);
   this->caf().spawn([&](caf::event_based_actor* self) {
     self->request(both, 10s, 10).then([&](int doubled, int following) { box.set_value(100 * doubled + following); });
@@ -201,11 +210,10 @@ TYPED_TEST(StockCafKinds, SplicedActorsAreAskedAtOnce) {
 TYPED_TEST(StockCafKinds, APoolSplitsAndJoins) {
   std::promise<int> box;
   caf::scoped_execution_unit context(&this->caf());
-  const auto worker = [&] {
-    return this->caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return n; }}; });
-  };
+  const auto worker = [&] { return this->caf().spawn(echo); };
   const auto pool = caf::actor_pool::make(
-      &context, 5, worker, caf::actor_pool::split_join<int>([](int& sum, caf::message& m) { sum += m.get_as<int>(0); }));
+      &context, 5, worker,
+      caf::actor_pool::split_join<int>([](int& sum, caf::message& m) { sum += m.get_as<int>(0); }));
   this->caf().spawn([&](caf::event_based_actor* self) {
     self->request(pool, 10s, 8).then([&, self](int sum) {
       self->send_exit(pool, caf::exit_reason::user_shutdown);
@@ -220,8 +228,8 @@ TYPED_TEST(StockCafKinds, ARoundRobinPoolServesInTurn) {
   caf::scoped_execution_unit context(&this->caf());
   int made = 0;
   const auto worker = [&] {
-    return this->caf().spawn([](caf::event_based_actor*, int id) -> caf::behavior { return {[id](int) { return id; }}; },
-                             made++);
+    return this->caf().spawn(
+        [](caf::event_based_actor*, int id) -> caf::behavior { return {[id](int) { return id; }}; }, made++);
   };
   const auto pool = caf::actor_pool::make(&context, 3, worker, caf::actor_pool::round_robin());
   this->caf().spawn([&](caf::event_based_actor* self) {
@@ -332,7 +340,8 @@ TEST(StockCafThreads, ABlockingActorAsksTypedAndPooledOnes) {
   std::promise<int> box;
   const auto a = place.caf().spawn(typed_calculator);
   place.caf().spawn([&, a](caf::blocking_actor* self) {
-    self->request(a, 10s, 40, 2).receive([&](int n) { box.set_value(n); }, [&](const caf::error&) { box.set_value(-1); });
+    self->request(a, 10s, 40, 2)
+        .receive([&](int n) { box.set_value(n); }, [&](const caf::error&) { box.set_value(-1); });
   });
   EXPECT_EQ(place.get(box), 42);
 }
@@ -340,9 +349,8 @@ TEST(StockCafThreads, ABlockingActorAsksTypedAndPooledOnes) {
 TEST(StockCafThreads, ABlockingActorGivesUpReceivingInTime) {
   on_workers place;
   std::promise<bool> box;
-  place.caf().spawn([&](caf::blocking_actor* self) {
-    self->receive([](int) {}, caf::after(1ms) >> [&] { box.set_value(true); });
-  });
+  place.caf().spawn(
+      [&](caf::blocking_actor* self) { self->receive([](int) {}, caf::after(1ms) >> [&] { box.set_value(true); }); });
   EXPECT_TRUE(place.get(box));
 }
 

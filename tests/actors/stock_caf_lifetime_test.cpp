@@ -165,9 +165,8 @@ TYPED_TEST(StockCafLifetime, AKillIsNotTrapped) {
 
 TYPED_TEST(StockCafLifetime, AnExceptionEndsTheActor) {
   std::promise<caf::error> box;
-  const auto a = this->caf().spawn([](caf::event_based_actor*) -> caf::behavior {
-    return {[](int) { throw std::runtime_error("on purpose"); }};
-  });
+  const auto a = this->caf().spawn(
+      [](caf::event_based_actor*) -> caf::behavior { return {[](int) { throw std::runtime_error("on purpose"); }}; });
   note_end(a, box);
   caf::anon_send(a, 1);
   EXPECT_EQ(this->get(box), caf::sec::runtime_error);
@@ -249,9 +248,8 @@ TYPED_TEST(StockCafLifetime, AnActorThatIsSentToWhileItDiesLosesNoRequest) {
 TEST(StockCafLifetimeThreads, AllActorsDoneMeansThatNoneRuns) {
   on_workers place;
   for (int i = 0; i < 100; ++i) {
-    const auto a = place.caf().spawn([](caf::event_based_actor* self) -> caf::behavior {
-      return {[self](int) { self->quit(); }};
-    });
+    const auto a = place.caf().spawn(
+        [](caf::event_based_actor* self) -> caf::behavior { return {[self](int) { self->quit(); }}; });
     caf::anon_send(a, 1);
   }
   place.caf().await_all_actors_done();

@@ -29,9 +29,7 @@ TYPED_TEST(StockCafMailbox, MessagesOfOneSenderComeInOrder) {
 TYPED_TEST(StockCafMailbox, BecomeReplacesTheBehavior) {
   std::promise<std::string> box;
   const auto a = this->caf().spawn([&](caf::event_based_actor* self) -> caf::behavior {
-    return {[&, self](int) {
-      self->become([&](int) { box.set_value("second"); });
-    }};
+    return {[&, self](int) { self->become([&](int) { box.set_value("second"); }); }};
   });
   caf::anon_send(a, 1);
   caf::anon_send(a, 1);
@@ -165,10 +163,11 @@ TYPED_TEST(StockCafMailbox, AReceiveTimeoutComesWhenNothingElseDoes) {
   this->caf().spawn([&](caf::event_based_actor* self) -> caf::behavior {
     auto handled = std::make_shared<int>(0);
     for (int i = 0; i < 3; ++i) self->send(self, i);
-    return {[handled](int) { ++*handled; }, caf::after(5ms) >> [&, self, handled] {
-              box.set_value(*handled);
-              self->quit();
-            }};
+    return {[handled](int) { ++*handled; }, caf::after(5ms) >>
+                                                [&, self, handled] {
+                                                  box.set_value(*handled);
+                                                  self->quit();
+                                                }};
   });
   EXPECT_EQ(this->get(box), 3);
 }
@@ -189,10 +188,11 @@ TEST(StockCafMailboxInTime, EachMessageMovesTheReceiveTimeout) {
   in_simulation place;
   bool idle = false;
   const auto a = place.caf().spawn([&](caf::event_based_actor* self) -> caf::behavior {
-    return {[](int) {}, caf::after(10ms) >> [&, self] {
-              idle = true;
-              self->quit();
-            }};
+    return {[](int) {}, caf::after(10ms) >>
+                            [&, self] {
+                              idle = true;
+                              self->quit();
+                            }};
   });
   place.sim().run_until_idle();
   for (int i = 0; i < 5; ++i) {

@@ -55,7 +55,7 @@ TYPED_TEST(StockCafRequests, AwaitKeepsOtherMessagesOut) {
 
 TYPED_TEST(StockCafRequests, AwaitedAnswersAreHandledLastAskedFirst) {
   std::promise<std::vector<int>> box;
-  const auto same = this->caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return n; }}; });
+  const auto same = this->caf().spawn(echo);
   this->caf().spawn([&](caf::event_based_actor* self) {
     auto order = std::make_shared<std::vector<int>>();
     for (int i = 0; i < 3; ++i)
@@ -170,9 +170,8 @@ TYPED_TEST(StockCafRequests, APromiseIsKeptLater) {
             },
             [open](caf::ok_atom) { open->deliver(42); }};
   });
-  this->caf().spawn([&](caf::event_based_actor* self) {
-    self->request(server, 10s, 1).then([&](int n) { box.set_value(n); });
-  });
+  this->caf().spawn(
+      [&](caf::event_based_actor* self) { self->request(server, 10s, 1).then([&](int n) { box.set_value(n); }); });
   EXPECT_EQ(this->get(box), 42);
 }
 
@@ -182,9 +181,8 @@ TYPED_TEST(StockCafRequests, ADelegateAnswersTheAsker) {
   const auto front = this->caf().spawn([=](caf::event_based_actor* self) -> caf::behavior {
     return {[=](int a, int b) { return self->delegate(worker, a, b); }};
   });
-  this->caf().spawn([&](caf::event_based_actor* self) {
-    self->request(front, 10s, 40, 2).then([&](int n) { box.set_value(n); });
-  });
+  this->caf().spawn(
+      [&](caf::event_based_actor* self) { self->request(front, 10s, 40, 2).then([&](int n) { box.set_value(n); }); });
   EXPECT_EQ(this->get(box), 42);
 }
 
@@ -198,9 +196,8 @@ TYPED_TEST(StockCafRequests, APromiseDelegatedIsAnsweredByTheDelegate) {
       return promise;
     }};
   });
-  this->caf().spawn([&](caf::event_based_actor* self) {
-    self->request(front, 10s, 21).then([&](int n) { box.set_value(n); });
-  });
+  this->caf().spawn(
+      [&](caf::event_based_actor* self) { self->request(front, 10s, 21).then([&](int n) { box.set_value(n); }); });
   EXPECT_EQ(this->get(box), 42);
 }
 
@@ -214,9 +211,8 @@ TYPED_TEST(StockCafRequests, ARequestInAHandlerAnswersThroughItsPromise) {
       return promise;
     }};
   });
-  this->caf().spawn([&](caf::event_based_actor* self) {
-    self->request(front, 10s, 20).then([&](int n) { box.set_value(n); });
-  });
+  this->caf().spawn(
+      [&](caf::event_based_actor* self) { self->request(front, 10s, 20).then([&](int n) { box.set_value(n); }); });
   EXPECT_EQ(this->get(box), 42);
 }
 
@@ -250,10 +246,11 @@ TYPED_TEST(StockCafRequests, OfManyRequestsOnlyTheUnansweredTimeOut) {
       if ((*counts)[0] + (*counts)[1] == 400) box.set_value(*counts);
     };
     for (int i = 0; i < 400; ++i)
-      self->request(even, 100ms, i).then([count](int) { count(0); },
-                                         [count](const caf::error& e) {
-                                           if (e == caf::sec::request_timeout) count(1);
-                                         });
+      self->request(even, 100ms, i)
+          .then([count](int) { count(0); },
+                [count](const caf::error& e) {
+                  if (e == caf::sec::request_timeout) count(1);
+                });
   });
   EXPECT_EQ(this->get(box), (std::vector<int>{200, 200}));
 }
@@ -271,8 +268,8 @@ TYPED_TEST(StockCafRequests, ALateAnswerIsDropped) {
   });
   const auto client = this->caf().spawn([&](caf::event_based_actor* self) -> caf::behavior {
     auto seen = std::make_shared<std::string>();
-    self->request(slow, 5ms, 1).then([seen](int) { *seen += "answer "; },
-                                     [seen](const caf::error&) { *seen += "timeout "; });
+    self->request(slow, 5ms, 1)
+        .then([seen](int) { *seen += "answer "; }, [seen](const caf::error&) { *seen += "timeout "; });
     self->delayed_send(self, 60ms, 1);
     return {[&, self, seen](int) {
       box.set_value(*seen);
@@ -314,7 +311,7 @@ TEST(StockCafRequestsInTime, AnAnswerThatAFewHundredOthersFollowDidNotLoseItsLim
   caf::error failure;
   int answered = 0;
   const auto nobody = place.caf().spawn(silent);
-  const auto same = place.caf().spawn([](caf::event_based_actor*) -> caf::behavior { return {[](int n) { return n; }}; });
+  const auto same = place.caf().spawn(echo);
   struct chain {
     static void next(caf::event_based_actor* self, caf::actor whom, int left, int* answered) {
       self->request(whom, 1s, left).then([=](int n) {
