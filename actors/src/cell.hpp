@@ -37,6 +37,8 @@ class cell_face {
   virtual void unpin() noexcept = 0;
   /// A pin, unless CAF has begun to destroy the face. Threads: any, while the cell is in the system's table.
   [[nodiscard]] virtual bool try_pin() noexcept = 0;
+  /// True if CAF has no handle, at some moment of the call.
+  [[nodiscard]] virtual bool only_pinned() noexcept = 0;
   /// The actor has ended. No reason: by itself.
   virtual void ended(const error& reason, bool unreachable) noexcept = 0;
 
@@ -55,6 +57,8 @@ class cell_face {
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under context_lock_, and interrupted_ is written under it: so whoever wants to
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
+/// (C6) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life: its hold is taken
+///      by start() or restart(), and scheduling needs none. It receives messages itself: see inbox_core.
 /// (C5) A life ends in steps: children are told to end, and when the last has ended the object is destroyed; then the
 ///      actor ends, or pauses for its supervisor.
 class cell final : public local_target, public tandem::detail::pooled {
@@ -127,6 +131,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   // For actor_context. Threads: any, while the actor's object lives.
   result<void> watch_from_here(target& whom);
   bool unwatch_from_here(const target& whom) noexcept;
+  /// True if this end was waited for, which it is no more.
+  [[nodiscard]] bool expects(const down& what) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
 
@@ -134,6 +140,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
 
  private:
+  friend class inbox_core;
+
   struct record final : tandem::detail::task_record {
     explicit record(cell& c);
     ~record() override = default;
@@ -179,6 +187,9 @@ class cell final : public local_target, public tandem::detail::pooled {
   void last_ref_gone() noexcept override;
   void destroy() noexcept;
   void schedule() noexcept;
+  void begin_turn() noexcept;
+  void begin_life() noexcept;
+  [[nodiscard]] bool is_out_of_reach() const noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
   void refused(envelope& message) noexcept;
   [[nodiscard]] error ended_error() const noexcept;
@@ -187,6 +198,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
   turn_end run_turn() noexcept;
+  turn_end run_function() noexcept;
+  bool begin_handler(time_point deadline) noexcept;
   static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
   bool handle_next(envelope_ptr message) noexcept;
   bool resume_handler() noexcept;
@@ -199,7 +212,6 @@ class cell final : public local_target, public tandem::detail::pooled {
   void leave_parent() noexcept;
   void end_life() noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
-  [[nodiscard]] bool expects(const down& what) noexcept;
   [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
   void forget_watched() noexcept;
   void finish(const error& reason, bool unreachable) noexcept;
