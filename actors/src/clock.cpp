@@ -187,12 +187,11 @@ clock::alarms* clock::find(shard& s, caf::actor_id id) noexcept {
 }
 
 clock::alarms& clock::alarms_of(shard& s, caf::abstract_actor* self) {
-  const auto [at, added] = s.waiting.try_emplace(self->id());
-  if (added) {
-    at->second = new alarms(*this, self);
-    s.size.store(s.waiting.size(), std::memory_order_relaxed);
-  }
-  return *at->second;
+  if (alarms* const known = find(s, self->id())) return *known;
+  auto made = std::make_unique<alarms>(*this, self);
+  s.waiting.emplace(self->id(), made.get());
+  s.size.store(s.waiting.size(), std::memory_order_relaxed);
+  return *made.release();
 }
 
 // Gives what the caller is to destroy without the lock, as it may hold the actor's last reference: nothing if its job
@@ -281,12 +280,11 @@ void clock::forget_answered() noexcept {
       if (!a->scheduled->mailbox().try_unblock()) continue;
       begin_turn();
       a->prune();
-      if (a->empty()) {
-        dropped.push_back(withdraw(*s, *a));
-      } else if (!a->scheduled->mailbox().try_block()) {  // a weak handle was used to send to it
+      if (!a->scheduled->mailbox().try_block()) {  // a weak handle was used to send to it
         caf::intrusive_ptr_add_ref(a->self.get());
         a->scheduled->home_system().scheduler().enqueue(a->scheduled);
       }
+      if (a->empty()) dropped.push_back(withdraw(*s, *a));
     }
   }
 }
