@@ -269,23 +269,27 @@ void clock::cancel_timeouts(caf::abstract_actor* self) {
 
 void clock::forget_answered() noexcept {
   for (auto& s : shards_) {
-    std::vector<std::unique_ptr<alarms>> dropped;  // outside of the lock
-    const std::lock_guard hold(s->lock);
-    std::vector<alarms*> lonely;
-    for (const auto& [id, a] : s->waiting)
-      if (a->scheduled && a->self->strong_refs == 1 && !a->scheduled->getf(caf::abstract_actor::is_detached_flag))
-        lonely.push_back(a);
-    for (alarms* const a : lonely) {
-      // Whoever wakes an actor has it for himself, and does what CAF's resume() would until it sleeps again.
-      if (!a->scheduled->mailbox().try_unblock()) continue;
-      begin_turn();
-      a->prune();
-      if (!a->scheduled->mailbox().try_block()) {  // a weak handle was used to send to it
-        caf::intrusive_ptr_add_ref(a->self.get());
-        a->scheduled->home_system().scheduler().enqueue(a->scheduled);
+    std::vector<std::unique_ptr<alarms>> dropped;  // outside of the lock, both
+    std::vector<caf::scheduled_actor*> woken;
+    {
+      const std::lock_guard hold(s->lock);
+      std::vector<alarms*> lonely;
+      for (const auto& [id, a] : s->waiting)
+        if (a->scheduled && a->self->strong_refs == 1 && !a->scheduled->getf(caf::abstract_actor::is_detached_flag))
+          lonely.push_back(a);
+      for (alarms* const a : lonely) {
+        // Whoever wakes an actor has it for himself, and does what CAF's resume() would until it sleeps again.
+        if (!a->scheduled->mailbox().try_unblock()) continue;
+        begin_turn();
+        a->prune();
+        if (!a->scheduled->mailbox().try_block()) {  // a weak handle was used to send to it
+          caf::intrusive_ptr_add_ref(a->self.get());
+          woken.push_back(a->scheduled);
+        }
+        if (a->empty()) dropped.push_back(withdraw(*s, *a));
       }
-      if (a->empty()) dropped.push_back(withdraw(*s, *a));
     }
+    for (caf::scheduled_actor* const a : woken) a->home_system().scheduler().enqueue(a);
   }
 }
 
