@@ -105,6 +105,12 @@ void cell::abandon() noexcept {
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
+void cell::run_under(context base) { more().base = std::move(base); }
+
+bool cell::is_supervised() const noexcept {
+  const extras* const e = extras_or_null();
+  return e && e->supervisor;
+}
 
 // References (C1).
 
@@ -424,11 +430,12 @@ cell::watched_contexts::~watched_contexts() { unwatch_end(own.context(), *this);
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
   if (!contexts_) {
+    const context& above = is_supervised() ? extras_or_null()->base : home_.context.context();
     std::unique_ptr<contexts> made;
     if (kind_.is_function) {
-      made = std::make_unique<watched_contexts>(home_.context.context(), *this);
+      made = std::make_unique<watched_contexts>(above, *this);
     } else {
-      made = std::make_unique<contexts>(home_.context.context());
+      made = std::make_unique<contexts>(above);
     }
     bool late;
     {

@@ -123,6 +123,11 @@ class cell final : public local_target {
   // Supervision. The supervisor has a ref.
   /// Before start().
   void supervise(std::shared_ptr<overseer> by);
+  /// Before start() and restart(), if it is supervised: what handlers run under instead of the system's context, whose
+  /// end is no concern of theirs then.
+  void run_under(context base);
+  /// True if the end of the system is brought to it by a supervisor.
+  [[nodiscard]] bool is_supervised() const noexcept;
   /// Ends this life: interrupts the handler if `interrupt`. The overseer is told when the object is gone.
   void halt(error reason, bool interrupt) noexcept;
   /// After stopped(), not for good: a new life with the same id, refs and watchers. `keep_mail`: messages that came
@@ -156,6 +161,7 @@ class cell final : public local_target {
     std::string name;
     watcher_list watchers;
     std::shared_ptr<overseer> supervisor;  // constant after start()
+    context base;                          // the turn's (C2), or the supervisor's while there is none
     std::mutex lock;
     // Guarded by lock.
     std::vector<watched> watching;

@@ -120,7 +120,8 @@ result<void> system_impl::shutdown(duration limit) {
       dropped.swap(names);
     }
     context.cancel(stop_reason);
-    for (const auto& actor : table.everybody()) actor->request_exit(stop_reason, true, true);
+    for (const auto& actor : table.everybody())  // supervisors saw the end of the context, and see to their own
+      if (!static_cast<cell&>(*actor).is_supervised()) actor->request_exit(stop_reason, true, true);
     if (table.close()) all_ended();
   }
   if (is_stopping(core))
