@@ -59,8 +59,8 @@ class cell_face {
 ///      actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
 ///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
-/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too late,
-///      and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
+/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too
+///      late, and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
 ///      All four are seq_cst, so one of the two sees the other.
 /// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
 ///      messages itself: see inbox_core.
