@@ -90,7 +90,9 @@ TEST(CafCycles, TenThousandSystemsStartAndStopUnderLoad) {
     run_one(rt, cycle);
   }
   EXPECT_EQ(rt.live_tasks(), 0u);
-  if (memory_tells) EXPECT_LT(resident_bytes(), before + allowed_growth);
+  if (memory_tells) {
+    EXPECT_LT(resident_bytes(), before + allowed_growth);
+  }
 }
 
 TEST(CafCycles, RuntimesStartAndStopAroundThem) {
