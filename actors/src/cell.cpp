@@ -22,22 +22,39 @@ constinit thread_local handler_end* resuming = nullptr;
 
 }  // namespace
 
-// The record.
+// An actor in memory. Its record comes first, and the block is where all tasks are, so that reports find it.
+struct cell::block final : tandem::detail::task_record {
+  block(system_impl& home, std::uint64_t actor_id, spawn_actor_options options, const actor_kind& kind)
+      : task_record(home.core, tandem::detail::id_of_origin("actor", std::source_location::current())),
+        actor(*this, home, actor_id, std::move(options), kind) {}
+  ~block() override = default;
 
-cell::record::record(cell& c)
-    : task_record(c.home_.core, tandem::detail::id_of_origin("actor", std::source_location::current())), self(c) {}
+  void run() noexcept override {
+    if (goes_on()) [[likely]] actor.turn();
+  }
+  [[nodiscard]] const char* name() const noexcept override { return actor.label(); }
+  [[nodiscard]] bool is_spawned() const noexcept override { return false; }
+  [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
+  void about_to_wait() noexcept override { actor.set_live(true); }
 
-void cell::record::run() noexcept {
-  if (goes_on()) [[likely]] self.turn();
+  cell actor;
+};
+
+cell& cell::make(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind) {
+  return (new block(home, id, std::move(options), kind))->actor;
 }
 
-cell::cell(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind)
+void cell::destroy() noexcept { delete static_cast<block*>(&record_); }
+
+cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t id, spawn_actor_options options,
+           const actor_kind& kind)
     : home_(home),
       kind_(kind),
       id_(id),
-      record_(new record(*this)),
-      mailbox_(options.mailbox_capacity, options.when_full),
+      record_(record),
+      mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
       context_object_(*this) {
+  record_.announces = true;
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
 }
@@ -48,9 +65,16 @@ cell::extras& cell::more() {
   if (extras* const there = extras_or_null()) return *there;
   auto made = std::make_unique<extras>();
   extras* there = nullptr;
-  // Acquire and release: whoever finds it sees it constructed.
-  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) there = made.release();
+  // Whoever finds it sees it constructed. In the one order of the stores of C8.
+  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_seq_cst)) there = made.release();
   return *there;
+}
+
+// C8
+cell::extras* cell::extras_unless_late(std::atomic<bool>& late) noexcept {
+  if (extras* const there = extras_or_null()) return there;
+  late.store(true, std::memory_order_seq_cst);
+  return extras_.load(std::memory_order_seq_cst);
 }
 
 std::string_view cell::given_name() const noexcept {
@@ -68,7 +92,11 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
   launched_ = true;
   home_.table.publish(*this);
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
-  if (mailbox_.refill(mail_, 0)) schedule();
+  begin_life();
+}
+
+void cell::begin_life() noexcept {
+  if (kind_.is_function || mailbox_.refill(0, [] { return false; }) == mailbox::rest::mail) schedule();
 }
 
 // Others may have got a ref from the constructor that failed, and sent to it.
@@ -80,63 +108,94 @@ void cell::abandon() noexcept {
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
   drop(std::move(queued), ended_error());
-  if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
+void cell::run_under(context base) { more().base = std::move(base); }
+
+bool cell::is_supervised() const noexcept {
+  const extras* const e = extras_or_null();
+  return e && e->supervisor;
+}
 
 // References (C1).
 
-void cell::hold() noexcept {
-  // Relaxed: whoever adds a hold has one, a ref, or the face; and the first to pin it has the face.
-  if (holds_.fetch_add(1, std::memory_order_relaxed) != 0) return;
-  if (cell_face* const f = face()) f->pin();
-}
-
-bool cell::try_hold() noexcept {
-  std::uint32_t seen = holds_.load(std::memory_order_relaxed);  // the CAS decides
-  while (seen != 0)
-    if (holds_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) return true;
-  cell_face* const f = face();
-  if (!f || !f->try_pin()) return false;
-  hold();  // has a pin of its own if it is the first
-  f->unpin();
-  return true;
-}
-
-void cell::unhold() noexcept {
-  // Release orders this party's accesses before the end; acquire lets whoever ends the cell see them all, and a face.
-  if (holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if (cell_face* const f = face()) {
-    f->unpin();  // the cell may be gone
-  } else {
-    destroy();
-  }
-}
-
-void cell::last_handle_gone() noexcept { destroy(); }
-
-void cell::destroy() noexcept {
-  if (launched_ && !ended_) finish({}, true);
-  delete this;
-}
-
-cell_face* cell::adopt_face(cell_face* made) noexcept {
-  cell_face* there = nullptr;
-  return face_.compare_exchange_strong(there, made, std::memory_order_acq_rel) ? made : there;
+void cell::first_ref() noexcept {
+  hold();
+  pin_face_for_refs();
 }
 
 void cell::last_ref_gone() noexcept {
-  if (mailbox_.nudge() == mailbox::posted::wake) {
-    submit(home_.core, item_of(*record_));  // the refs' hold becomes the turn's
-  } else {
-    unhold();
-  }
+  pin_face_for_refs();
+  look_whether_reached();
+  unhold();
 }
 
-void cell::schedule() noexcept {
-  hold();
-  submit(home_.core, item_of(*record_));
+bool cell::is_out_of_reach() const noexcept {
+  if (has_refs() || face_.load(std::memory_order_acquire)) return false;
+  const extras* const e = extras_or_null();
+  return !e || e->children.load(std::memory_order_acquire) == 0;
+}
+
+// After something is gone that reached the actor.
+void cell::look_whether_reached() noexcept {
+  const mailbox::posted now = kind_.is_function ? mailbox_.poke() : mailbox_.nudge();
+  if (now == mailbox::posted::wake) schedule();
+}
+
+// The face (C6).
+
+// Called after the first ref came, or the last went; of several such calls at a time, the last sees how it is.
+void cell::pin_face_for_refs() noexcept {
+  if (!face_.load(std::memory_order_relaxed)) return;  // one that is being made is pinned by who makes it
+  cell_face* to_unpin = nullptr;
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    cell_face* const f = face_.load(std::memory_order_relaxed);
+    if (!f) return;
+    if (has_refs()) {
+      face_pinned_ = face_pinned_ || f->try_pin();
+    } else if (std::exchange(face_pinned_, false)) {
+      to_unpin = f;
+    }
+  }
+  if (to_unpin) to_unpin->unpin();
+}
+
+cell_face* cell::pinned_face() noexcept {
+  if (!face_.load(std::memory_order_relaxed)) return nullptr;
+  const std::lock_guard hold_lock(side_lock_);
+  cell_face* const f = face_.load(std::memory_order_relaxed);
+  return f && f->try_pin() ? f : nullptr;
+}
+
+cell_face* cell::adopt_face(cell_face& made) noexcept {
+  const std::lock_guard hold_lock(side_lock_);
+  if (cell_face* const f = face_.load(std::memory_order_relaxed); f && f->try_pin()) return f;
+  face_.store(&made, std::memory_order_release);
+  face_pinned_ = true;
+  return &made;
+}
+
+void cell::face_gone(const cell_face& which) noexcept {
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    if (face_.load(std::memory_order_relaxed) != &which) return;
+    face_.store(nullptr, std::memory_order_release);
+    face_pinned_ = false;
+  }
+  look_whether_reached();
+}
+
+inline void cell::tell_gate(envelope& message) noexcept {
+  if (home_.options.gate) [[unlikely]] home_.options.gate->queued(*this, message);
+}
+
+bool cell::let_in(const envelope* message) noexcept {
+  const mailbox::posted now = mailbox_.let_in(message);
+  if (now == mailbox::posted::wake) schedule(home_.about_now());
+  return now != mailbox::posted::closed;
 }
 
 // Senders' side.
@@ -147,13 +206,17 @@ error cell::ended_error() const noexcept {
 }
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
-  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.coarse_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.push(message, mailbox::admission::by_policy, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return delivery::delivered;
     case mailbox::posted::queued:
+      tell_gate(*sent);
       return delivery::delivered;
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       message.reset();
       return delivery::delivered;
@@ -170,14 +233,17 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
-  switch (mailbox_.wait(w, now, home_.coarse_now())) {
+  envelope* const sent = w.message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.wait(w, now, at)) {
     case mailbox::posted::closed:
       w.why = ended_error();
       return now;
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return now;
     default:
+      if (now != room_waiter::phase::cancelled) tell_gate(*sent);
       return now;
   }
 }
@@ -185,14 +251,18 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
 void cell::refused(envelope& message) noexcept { undeliverable(*this, message, mailbox_is_full(label())); }
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
-  switch (mailbox_.push(message, how, home_.coarse_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.push(message, how, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return;
     case mailbox::posted::queued:
+      tell_gate(*sent);
       return;
     case mailbox::posted::full:
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       return;
     case mailbox::posted::closed:
@@ -208,7 +278,7 @@ void cell::deliver_bytes(incoming message) noexcept {
 void cell::interrupt(const error& reason) noexcept {
   std::optional<cancel_source> running;
   {
-    const std::lock_guard hold(context_lock_);
+    const std::lock_guard hold(side_lock_);
     interrupted_ = true;
     if (contexts_) running = contexts_->own;
   }
@@ -225,7 +295,10 @@ void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcep
 }
 
 bool cell::watch(watcher& w) noexcept {
-  if (!more().watchers.add(w)) w.told({id_, target_name(), reason_});
+  watcher_list& all = more().watchers;
+  const bool added = all.add(w);
+  if (!added || (too_late_to_watch_.load(std::memory_order_seq_cst) && all.remove(w)))  // C8
+    w.told({id_, target_name(), reason_});
   return true;
 }
 
@@ -235,7 +308,15 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report({why, id_, target_name(), message.type_name()});
+  home_.report_made([&] {
+    const bool arrived = message.arrived != coarse_time{};
+    return dead_letter{.reason = why,
+                       .target_id = id_,
+                       .target_name = target_name(),
+                       .message_type = message.type_name(),
+                       .target_class = kind_.class_name(),
+                       .waited = arrived ? between(message.arrived, home_.coarse_now()) : std::chrono::milliseconds(0)};
+  });
 }
 
 actors::system& cell::home() const noexcept { return home_.self; }
@@ -246,12 +327,12 @@ void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of who
   static constexpr tandem::detail::wait_kind idle{"a message", nullptr};
   const tandem::detail::wait_kind* waits_for = nullptr;
   if (live_.load(std::memory_order_relaxed)) {
-    waits_for = record_->waits_for.load(std::memory_order_relaxed);
+    waits_for = record_.waits_for.load(std::memory_order_relaxed);
   } else {
     if (whom == tandem::detail::census_of::live_tasks) return;
     if (mailbox_.is_asleep()) waits_for = &idle;
   }
-  add_task(out, *record_, waits_for, kind_.class_name().c_str());
+  add_task(out, record_, waits_for, kind_.class_name().c_str());
 }
 
 actor_info cell::describe() {
@@ -282,7 +363,7 @@ actor_info cell::describe() {
   } else if (mailbox_.is_asleep()) {
     info.state = actor_state::idle;
   } else {
-    const bool waits = live_.load(std::memory_order_relaxed) && record_->waits_for.load(std::memory_order_relaxed);
+    const bool waits = live_.load(std::memory_order_relaxed) && record_.waits_for.load(std::memory_order_relaxed);
     info.state = waits ? actor_state::waiting : actor_state::busy;
   }
   return info;
@@ -292,37 +373,54 @@ actor_info cell::describe() {
 
 void cell::turn() noexcept {
   tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
-  set_running(worker, record_.get());
-  const turn_end how = run_turn();
+  set_running(worker, &record_);
+  run_turn();
   set_running(worker, nullptr);
-  // The turn's hold goes with it; of an actor that fell idle this may be the last (C1).
-  if (how == turn_end::idle || how == turn_end::over) unhold();
 }
 
-cell::turn_end cell::run_turn() noexcept {
-  if (stopping_) [[unlikely]] return stop_life();
-  if (handling_ && !resume_handler()) return turn_end::suspended;
+void cell::run_turn() noexcept {
+  if (stopping_ || !body_) [[unlikely]] return stop_life();
+  if (kind_.is_function) return run_function();
+  if (handling_) {
+    if (!resume_handler()) return;
+    since_.store(home_.about_now(), std::memory_order_relaxed);
+  }
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
-    if (mailbox_.wanted() && mailbox_.look(mail_) != stop::none) return stop_life();
-    if (mail_.empty()) {
+    if (mailbox_.wanted() && mailbox_.look() != stop::none) return stop_life();
+    if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      if (!mailbox_.refill(mail_, std::exchange(taken_, 0))) return turn_end::idle;
-      if (!mail_[lane::normal].empty())
-        oldest_taken_.store(mail_[lane::normal].front().arrived, std::memory_order_relaxed);
+      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); })) {
+        case mailbox::rest::asleep: return;  // C2
+        case mailbox::rest::out_of_reach: return stop_life();
+        case mailbox::rest::mail: break;
+      }
+      if (!mailbox_.taken[lane::normal].empty())
+        oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
       continue;
     }
     if (!tandem::detail::spend_slice()) {
-      yield_to_others(*record_);
-      return turn_end::yielded;
+      since_.store(home_.about_now(), std::memory_order_relaxed);
+      return yield_to_others(record_);
     }
-    if (!handle_next(mail_.pop())) return turn_end::suspended;
+    if (!handle_next(mailbox_.taken.pop())) return;
   }
 }
 
+void cell::run_function() noexcept {
+  if (!handling_) {
+    if (body_->handle(nullptr, {running_, failure_}) == step::suspends && !begin_handler(no_deadline)) return;
+  } else if (!resume_handler()) {
+    return;
+  }
+  // What receive() said, and the function passed on.
+  if (failure_ && failure_.code() == errc::closed && is_out_of_reach()) failure_ = {};
+  stop_life();
+}
+
 tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
-  running_handler& running = static_cast<record&>(*handler.record).self.running_;
+  running_handler& running = static_cast<block&>(*handler.record).actor.running_;
   resuming->failure = running.finish(handler, running.message.get());
   running.message.reset();
   resuming->finished = true;
@@ -333,9 +431,6 @@ tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
 TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
   if (message->lane() != lane::control && ++taken_ >= mailbox_.report_every())
     mailbox_.report(std::exchange(taken_, 0));
-  if (message->tag() == &signature_tag<void(down)> &&
-      !expects(static_cast<detail::told<down>&>(*message).value)) [[unlikely]]
-    return true;
   const time_point deadline = message->deadline();
   if (message->expired()) {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
@@ -351,44 +446,66 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     }
     return true;
   }
-  if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
-  since_.store(home_.coarse_now(), std::memory_order_relaxed);
+  return begin_handler(deadline);
+}
+
+// False if it is suspended.
+bool cell::begin_handler(time_point deadline) noexcept {
+  since_.store(home_.about_now(), std::memory_order_relaxed);
   enter_context(deadline);
-  set_live(true);
   static constexpr tandem::detail::end_hook hook{&handler_ended, nullptr};
-  begin_with(*record_, running_.frame, hook);
+  begin_with(record_, running_.frame, hook);
   handling_ = true;
   return resume_handler();
 }
 
+cell::watched_contexts::watched_contexts(const context& parent, cell& c)
+    : contexts(parent),
+      context_watch([](context_watch& self) noexcept {
+        auto& mine = static_cast<watched_contexts&>(self);
+        mine.over.store(true, std::memory_order_release);  // pairs with the load in inbox_core::is_over()
+        mine.whose.look_whether_reached();
+      }),
+      whose(c) {
+  if (!watch_end(own.context(), *this)) over.store(true, std::memory_order_relaxed);  // nobody else knows it yet
+}
+
+cell::watched_contexts::~watched_contexts() { unwatch_end(own.context(), *this); }
+
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
   if (!contexts_) {
-    auto made = std::make_unique<contexts>(home_.context.context());
+    const context& above = is_supervised() ? extras_or_null()->base : home_.context.context();
+    std::unique_ptr<contexts> made;
+    if (kind_.is_function) {
+      made = std::make_unique<watched_contexts>(above, *this);
+    } else {
+      made = std::make_unique<contexts>(above);
+    }
     bool late;
     {
-      const std::lock_guard hold(context_lock_);
+      const std::lock_guard hold(side_lock_);
       contexts_ = std::move(made);
       late = interrupted_;
     }
     if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
-    record_->set_context(contexts_->own.context().state(), contexts_->membership);
+    record_.set_context(contexts_->own.context().state(), contexts_->membership);
   }
   if (deadline == no_deadline) return;
   contexts_->of_message.emplace(contexts_->own.context(), deadline);
-  record_->set_context(contexts_->of_message->context().state(), contexts_->membership);
+  record_.set_context(contexts_->of_message->context().state(), contexts_->membership);
 }
 
 TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_->innermost));
+  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_.innermost));
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;
   handling_what_.store(nullptr, std::memory_order_relaxed);
   if (contexts_->of_message) {
-    record_->set_context(contexts_->own.context().state(), contexts_->membership);
+    record_.set_context(contexts_->own.context().state(), contexts_->membership);
     contexts_->of_message.reset();
   }
   failure_ = std::move(end.failure);
@@ -400,9 +517,9 @@ void cell::set_live(bool live) noexcept {
   if (live == live_.load(std::memory_order_relaxed)) return;
   live_.store(live, std::memory_order_relaxed);
   if (live) {
-    live_.store(add_live_task(*record_), std::memory_order_relaxed);
+    live_.store(add_live_task(record_), std::memory_order_relaxed);
   } else {
-    remove_live_task(*record_);
+    remove_live_task(record_);
   }
 }
 
@@ -410,32 +527,26 @@ void cell::set_live(bool live) noexcept {
 
 // A handler that was interrupted fails because of the request to end, not the other way round.
 error cell::reason_to_stop() noexcept {
-  if (!mailbox_.wanted() || mailbox_.look(mail_) == stop::none) return failure_;
+  if (!mailbox_.wanted() || mailbox_.look() == stop::none) return failure_;
   if (failure_ && !is(failure_, errc::cancelled)) return failure_;
   return mailbox_.stop_reason();
 }
 
-cell::turn_end cell::stop_life() noexcept {
+void cell::stop_life() noexcept {
   if (!stopping_) {
     stopping_ = true;
     failure_ = reason_to_stop();
     set_live(false);
-    // The turn's hold waits with it. From here on the last child may start the next turn.
-    if (stop_children()) return turn_end::suspended;
+    if (stop_children()) return;  // from here on the last child may start the next turn
   }
-  end_life();
-  return turn_end::over;
-}
-
-void cell::end_life() noexcept {
   stopping_ = false;
   const error reason = std::exchange(failure_, {});
   extras* const e = extras_or_null();
-  if (e && e->supervisor && !home_.stopping.load()) {
+  if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
     body_.reset();
     mailbox_.report(std::exchange(taken_, 0));
     {
-      const std::lock_guard hold(context_lock_);
+      const std::lock_guard hold_lock(side_lock_);
       interrupted_ = false;
     }
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
@@ -444,7 +555,7 @@ void cell::end_life() noexcept {
       return;
     }
   }
-  finish(reason, false);
+  finish(reason, !has_refs() && !mailbox_.wanted() && !reason);
 }
 
 void cell::halt(error reason, bool interrupt_too) noexcept {
@@ -457,29 +568,30 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   if (!mailbox_.resume()) return false;
   // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
   body_ = std::move(body);
-  record_->restore_context(0);
+  record_.restore_context(0);
+  std::unique_ptr<contexts> old;  // goes outside of the lock
   {
-    const std::lock_guard hold(context_lock_);
-    contexts_.reset();
+    const std::lock_guard hold(side_lock_);
+    old = std::move(contexts_);
   }
   extras& e = *extras_or_null();
   {
     const std::lock_guard hold(e.lock);
     e.childless_for_good = false;
   }
+  too_late_for_children_.store(false, std::memory_order_relaxed);  // a child needs the object that comes now
   e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   if (!keep_mail) {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
-    drop(mail_.take_all(), why);
     drop(mailbox_.flush(), why);
   }
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
-  if (mailbox_.refill(mail_, 0)) schedule();
+  begin_life();
   return true;
 }
 
 void cell::end(error reason) noexcept {
-  if (mailbox_.request(stop::end, std::move(reason)) == mailbox::posted::wake) schedule();
+  request_exit(std::move(reason), false, true);
 }
 
 void cell::drop(envelope_list&& messages, const error& why) noexcept {
@@ -500,19 +612,19 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
   home_.table.withdraw(*this);
   if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // ordered by the mailbox's lock
   body_.reset();
-  if (!mail_.empty() || !queued.empty()) {
-    const error why = ended_error();
-    drop(mail_.take_all(), why);
-    drop(std::move(queued), why);
+  if (!queued.empty()) drop(std::move(queued), ended_error());
+  if (cell_face* const f = pinned_face()) {
+    f->ended(reason, unreachable);
+    f->unpin();
   }
-  if (cell_face* const f = face()) f->ended(reason, unreachable);
-  if (extras* const e = extras_or_null()) {
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) {
     e->watchers.tell_all({id_, e->name, reason});
     if (e->supervisor) e->supervisor->stopped(reason, true);
     forget_watched();
     leave_parent();
   }
   home_.one_less(id_);
+  unhold();  // of the life
 }
 
 // Parents and children, watching.
@@ -521,8 +633,8 @@ bool cell::add_child(cell& child) noexcept {
   extras& mine = more();
   extras& its = child.more();
   const std::lock_guard hold_lock(mine.lock);
-  if (mine.childless_for_good) return false;
-  ++mine.children;
+  if (mine.childless_for_good || too_late_for_children_.load(std::memory_order_seq_cst)) return false;  // C8
+  mine.children.fetch_add(1, std::memory_order_relaxed);  // by who reaches the parent
   hold();
   its.parent = this;
   its.parent_id = id_;
@@ -534,15 +646,17 @@ bool cell::add_child(cell& child) noexcept {
 
 // True if there are some: the last will start a turn.
 bool cell::stop_children() noexcept {
-  extras* const e = extras_or_null();
+  extras* const e = extras_unless_late(too_late_for_children_);
   if (!e) return false;
   std::vector<cell*> children;
   {
     const std::lock_guard hold_lock(e->lock);
     e->childless_for_good = true;
-    if (e->children == 0) return false;
-    for (cell* c = e->first_child; c; c = c->extras_or_null()->next_sibling)
-      if (c->try_hold()) children.push_back(c);
+    if (e->children.load(std::memory_order_relaxed) == 0) return false;
+    for (cell* c = e->first_child; c; c = c->extras_or_null()->next_sibling) {
+      c->hold();  // it leaves the list before its life ends
+      children.push_back(c);
+    }
   }
   const error why = make_error(errc::cancelled, "its parent has ended");
   for (cell* const c : children) {  // nothing of this cell is touched any more (C2)
@@ -558,15 +672,22 @@ void cell::leave_parent() noexcept {
   if (!parent) return;
   extras& its = *parent->extras_or_null();
   bool last;
+  bool ends;
   {
     const std::lock_guard hold_lock(its.lock);
     (mine.previous_sibling ? mine.previous_sibling->extras_or_null()->next_sibling : its.first_child) =
         mine.next_sibling;
     if (mine.next_sibling) mine.next_sibling->extras_or_null()->previous_sibling = mine.previous_sibling;
     mine.parent = nullptr;
-    last = --its.children == 0 && its.childless_for_good;
+    // Release: who falls asleep sees that there are none only after this one has ended.
+    last = its.children.fetch_sub(1, std::memory_order_release) == 1;
+    ends = last && its.childless_for_good;
   }
-  if (last) submit(parent->home_.core, item_of(*parent->record_));  // with the hold of the turn that waits (C5)
+  if (ends) {
+    parent->schedule();  // C5
+  } else if (last) {
+    parent->look_whether_reached();
+  }
   parent->unhold();
 }
 
@@ -578,7 +699,7 @@ class actor_watcher final : public watcher {
   explicit actor_watcher(cell& whose) noexcept : home_(whose.impl()), whose_(whose.id()) {}
   void told(const down& what) noexcept override {
     const local_target_ptr to = home_.table.find(whose_);
-    if (!to) return;
+    if (!to || !static_cast<cell&>(*to).expects(what)) return;
     envelope_ptr message(new detail::told<down>(what));
     message->set_lane(lane::control);
     to->post(std::move(message));

@@ -17,6 +17,7 @@
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/system.hpp>
 #include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/context_watch.hpp>
 #include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
@@ -24,19 +25,18 @@
 
 #include "mailbox.hpp"
 #include "overseer.hpp"
+#include "system_impl.hpp"
 
 namespace tandem::actors::detail {
 
 class cell;
 
-/// An actor as CAF sees it; see face.hpp. Made when somebody asks for it, and from then on a part of the actor.
+/// An actor as CAF sees it; see face.hpp. Made when somebody asks for it.
 class cell_face {
  public:
-  /// While the cell is held by anything but the face, it holds the face.
-  virtual void pin() noexcept = 0;
-  virtual void unpin() noexcept = 0;
-  /// A pin, unless CAF has begun to destroy the face. Threads: any, while the cell is in the system's table.
+  /// A share of it, which keeps it; false if CAF has begun to destroy it.
   [[nodiscard]] virtual bool try_pin() noexcept = 0;
+  virtual void unpin() noexcept = 0;
   /// The actor has ended. No reason: by itself.
   virtual void ended(const error& reason, bool unreachable) noexcept = 0;
 
@@ -46,21 +46,29 @@ class cell_face {
 
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
-/// (C1) holds_ counts who keeps the cell: its refs, all together, for one (T1); a turn; its children; a supervisor that
-///      has stopped it. The cell is destroyed with the last hold; if it has a face, that is unpinned then, and takes the
-///      cell along when CAF has let go of it too. The last ref going away starts a turn, so that an end of an actor
-///      happens on a worker.
+/// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children; its
+///      face. A life that is idle and can be reached by nobody ends: it has no refs, no children, and no face (C6). All
+///      three look into the mailbox after they are gone, and the turn looks for them when it falls asleep, under the
+///      mailbox's lock; so an actor always ends in a turn, on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
-/// (C4) contexts_ is made by the turn, under context_lock_, and interrupted_ is written under it: so whoever wants to
+/// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
 /// (C5) A life ends in steps: children are told to end, and when the last has ended the object is destroyed; then the
 ///      actor ends, or pauses for its supervisor.
-class cell final : public local_target, public tandem::detail::pooled {
+/// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
+///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
+/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too late,
+///      and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
+///      All four are seq_cst, so one of the two sees the other.
+/// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
+///      messages itself: see inbox_core.
+class cell final : public local_target {
  public:
-  /// `id`: of the system's table.
-  cell(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind);
+  /// One that is held by the caller. `id`: of the system's table.   Errors: throws std::bad_alloc.
+  [[nodiscard]] static cell& make(system_impl& home, std::uint64_t id, spawn_actor_options options,
+                                  const actor_kind& kind);
 
   [[nodiscard]] actor_context& context_object() noexcept { return context_object_; }
   [[nodiscard]] system_impl& impl() noexcept { return home_; }
@@ -78,16 +86,19 @@ class cell final : public local_target, public tandem::detail::pooled {
   /// Its name, or else its class's.
   [[nodiscard]] const char* label() const noexcept;
 
-  // C1
-  void hold() noexcept;
-  void unhold() noexcept;
-  /// A hold, unless the cell is being destroyed. Threads: any that keeps the cell in the system's table meanwhile.
-  [[nodiscard]] bool try_hold() noexcept;
-  /// Whoever has a hold or ref: the face there is, or `made`, which is then the cell's.
-  [[nodiscard]] cell_face* adopt_face(cell_face* made) noexcept;
-  [[nodiscard]] cell_face* face() const noexcept { return face_.load(std::memory_order_acquire); }
-  /// By the face, when CAF has let go of it and nothing else holds the cell, which ends now.
-  void last_handle_gone() noexcept;
+  // C1. Who adds a hold has a ref or a hold, or keeps the cell in the system's table.
+  void hold() noexcept { holds_.fetch_add(1, std::memory_order_relaxed); }
+  void unhold() noexcept {
+    // Release orders this party's accesses before the end; acquire lets the last one see them all.
+    if (holds_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  // C6. By who has a ref. The face that there is, with a pin for the caller, or null.
+  [[nodiscard]] cell_face* pinned_face() noexcept;
+  /// The same; if there is none, `made` is it, and the refs take over the pin that it comes with.
+  [[nodiscard]] cell_face* adopt_face(cell_face& made) noexcept;
+  /// By the face, when CAF has let go of it.
+  void face_gone(const cell_face& which) noexcept;
 
   // target
   [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
@@ -112,9 +123,19 @@ class cell final : public local_target, public tandem::detail::pooled {
   void post_from_stranger(envelope_ptr message) noexcept { deliver(std::move(message), mailbox::admission::or_refuse); }
   [[nodiscard]] std::string_view given_name() const noexcept;
 
+  // See delivery_gate.hpp.
+  [[nodiscard]] held_at find_held(const envelope* message) noexcept { return mailbox_.find_held(message); }
+  bool let_in(const envelope* message) noexcept;
+  [[nodiscard]] envelope_ptr take_out(const envelope* message) noexcept { return mailbox_.take_from_gate(message); }
+
   // Supervision. The supervisor has a ref.
   /// Before start().
   void supervise(std::shared_ptr<overseer> by);
+  /// Before start() and restart(), if it is supervised: what handlers run under instead of the system's context, whose
+  /// end is no concern of theirs then.
+  void run_under(context base);
+  /// True if the end of the system is brought to it by a supervisor.
+  [[nodiscard]] bool is_supervised() const noexcept;
   /// Ends this life: interrupts the handler if `interrupt`. The overseer is told when the object is gone.
   void halt(error reason, bool interrupt) noexcept;
   /// After stopped(), not for good: a new life with the same id, refs and watchers. `keep_mail`: messages that came
@@ -127,6 +148,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   // For actor_context. Threads: any, while the actor's object lives.
   result<void> watch_from_here(target& whom);
   bool unwatch_from_here(const target& whom) noexcept;
+  /// True if this end was waited for, which it is no more.
+  [[nodiscard]] bool expects(const down& what) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
 
@@ -134,15 +157,9 @@ class cell final : public local_target, public tandem::detail::pooled {
   void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
 
  private:
-  struct record final : tandem::detail::task_record {
-    explicit record(cell& c);
-    ~record() override = default;
-    void run() noexcept override;
-    [[nodiscard]] const char* name() const noexcept override { return self.label(); }
-    [[nodiscard]] bool is_spawned() const noexcept override { return false; }
-    [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
-    cell& self;
-  };
+  friend class inbox_core;
+
+  struct block;
   struct watched {
     std::uint64_t id;
     watcher* by;  // a share
@@ -152,11 +169,12 @@ class cell final : public local_target, public tandem::detail::pooled {
     std::string name;
     watcher_list watchers;
     std::shared_ptr<overseer> supervisor;  // constant after start()
+    context base;                          // the turn's (C2), or the supervisor's while there is none
     std::mutex lock;
     // Guarded by lock.
     std::vector<watched> watching;
     bool childless_for_good = false;
-    std::size_t children = 0;
+    std::atomic<std::size_t> children{0};  // read without the lock by who falls asleep
     cell* first_child = nullptr;
     std::uint64_t parent_id = 0;  // constant after add_child()
     // Guarded by the parent's lock. The parent is held (C1).
@@ -171,35 +189,54 @@ class cell final : public local_target, public tandem::detail::pooled {
     cancel_source own;
     std::optional<cancel_source> of_message;
     tandem::detail::scope_link membership;  // of record_
+    virtual ~contexts() = default;
   };
-  enum class turn_end { suspended, yielded, idle, over };
+  // The contexts of a body that is one coroutine. It is told of the end of its own, so that receiving under it needs no
+  // place in that context's list.
+  struct watched_contexts final : contexts, tandem::detail::context_watch {
+    watched_contexts(const context& parent, cell& c);
+    ~watched_contexts() override;
+    cell& whose;
+    std::atomic<bool> over{false};
+  };
 
+  cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t id, spawn_actor_options options,
+       const actor_kind& kind);
   ~cell() override;
-  void first_ref() noexcept override { hold(); }
-  void last_ref_gone() noexcept override;
   void destroy() noexcept;
-  void schedule() noexcept;
+  void first_ref() noexcept override;
+  void last_ref_gone() noexcept override;
+  void pin_face_for_refs() noexcept;
+  void schedule() noexcept { submit(home_.core, item_of(record_)); }
+  void schedule(coarse_time at) noexcept {
+    since_.store(at, std::memory_order_relaxed);
+    schedule();
+  }
+  void tell_gate(envelope& message) noexcept;
+  void look_whether_reached() noexcept;
+  void begin_life() noexcept;
+  [[nodiscard]] bool is_out_of_reach() const noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
   void refused(envelope& message) noexcept;
   [[nodiscard]] error ended_error() const noexcept;
   [[nodiscard]] extras& more();
+  [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
-  turn_end run_turn() noexcept;
+  void run_turn() noexcept;
+  void run_function() noexcept;
+  bool begin_handler(time_point deadline) noexcept;
   static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
   bool handle_next(envelope_ptr message) noexcept;
   bool resume_handler() noexcept;
   void enter_context(time_point deadline);
   void set_live(bool live) noexcept;
   [[nodiscard]] error reason_to_stop() noexcept;
-  turn_end stop_life() noexcept;
+  void stop_life() noexcept;
   [[nodiscard]] bool stop_children() noexcept;
-  void child_gone() noexcept;
   void leave_parent() noexcept;
-  void end_life() noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
-  [[nodiscard]] bool expects(const down& what) noexcept;
   [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
   void forget_watched() noexcept;
   void finish(const error& reason, bool unreachable) noexcept;
@@ -207,16 +244,16 @@ class cell final : public local_target, public tandem::detail::pooled {
   system_impl& home_;
   const actor_kind& kind_;
   const std::uint64_t id_;
-  std::atomic<std::uint32_t> holds_{1};  // C1; the first is that of whoever makes it
-  // Its own object, as it must be where all tasks are.
-  const std::unique_ptr<record> record_;
-  std::atomic<cell_face*> face_{nullptr};
+  std::atomic<std::uint32_t> holds_{1};  // C1; the first is that of whoever makes it, and then of its life
+  tandem::detail::task_record& record_;  // next to the cell, in its block
+  std::atomic<cell_face*> face_{nullptr};  // C6
   std::atomic<extras*> extras_{nullptr};
   mailbox mailbox_;
   error reason_;  // C3
   actor_context context_object_;
 
-  tandem::detail::spin_lock context_lock_;
+  tandem::detail::spin_lock side_lock_;
+  bool face_pinned_ = false;
   // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment, as are
   // the two below.
   std::atomic<bool> live_{false};
@@ -224,6 +261,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
   std::atomic<bool> named_{false};
+  std::atomic<bool> too_late_to_watch_{false};      // C8
+  std::atomic<bool> too_late_for_children_{false};  // C8
 
   // The turn's (C2).
   bool launched_ = false;
@@ -235,7 +274,6 @@ class cell final : public local_target, public tandem::detail::pooled {
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;
-  mail mail_;
   error failure_;
 };
 

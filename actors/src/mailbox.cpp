@@ -38,59 +38,82 @@ bool room_queue::cancel(room_waiter& w) noexcept {
   return false;
 }
 
-mailbox::posted mailbox::queued_answer() noexcept {
-  return std::exchange(asleep_, false) ? posted::wake : posted::queued;  // M1
+// Somebody posted `message`, or (null) there is another reason to look.
+void mailbox::decide(const envelope* message) noexcept {
+  for (receive_slot** at = &slots_; receive_slot* const slot = *at;) {
+    if (message && !slot->wanted(*message)) {
+      at = &slot->next;
+      continue;
+    }
+    *at = slot->next;
+    slot->listed = false;
+    slot->select->claim_and_wake(slot->arm);  // the slot's last moment is the unlock
+  }
 }
 
-void mailbox::place(envelope_ptr e, coarse_time at) noexcept {
-  const lane where = e->lane();
+mailbox::posted mailbox::place(envelope_ptr e, coarse_time at) noexcept {
   e->arrived = at;
+  if (e->lane() != lane::control) add_held(1);
+  if (!at_gate_) [[likely]] return enter(std::move(e));
+  const lane where = e->lane();
+  (*at_gate_)[where].push(std::move(e));
+  return posted::queued;
+}
+
+inline mailbox::posted mailbox::enter(envelope_ptr e) noexcept {
+  const lane where = e->lane();
+  if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
+  if (asleep_) {  // M7
+    asleep_ = false;
+    taken[where].push(std::move(e));
+    return posted::wake;
+  }
   queue_[where].push(std::move(e));
-  if (where != lane::control) add_held(1);
   if (where != lane::normal) wanted_.store(true, std::memory_order_release);
+  new_.store(true, std::memory_order_release);  // pairs with has_new()
+  return posted::queued;
 }
 
 mailbox::posted mailbox::push(envelope_ptr& e, admission how, coarse_time at) noexcept {
   const std::lock_guard hold(lock_);
-  if (closed_) return posted::closed;
-  if (how != admission::in_any_case && (depth() >= capacity_ || !waiters_.empty())) [[unlikely]] {  // M3
-    const bool waits = when_full_ == overflow::wait;
-    if (!waits) {
-      count_overflow();
-      if (when_full_ == overflow::fail) return posted::full;
-      envelope_list& mine = queue_[e->lane()];
-      envelope_list& oldest = mine.empty() ? queue_[lane::normal] : mine;
-      if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
-      envelope_ptr victim = oldest.pop();
-      add_held(0 - std::size_t{1});
-      place(std::move(e), at);
-      e = std::move(victim);
-      return posted::dropped;
-    }
+  if (closed_.load(std::memory_order_relaxed)) [[unlikely]] return posted::closed;
+  if (how != admission::in_any_case && (depth() >= capacity_ || !waiters_.empty())) [[unlikely]]  // M3
+    return no_room(e, how, at);
+  return place(std::move(e), at);
+}
+
+mailbox::posted mailbox::no_room(envelope_ptr& e, admission how, coarse_time at) noexcept {
+  if (when_full_ == overflow::wait) {
     if (how == admission::by_policy) return posted::full;
-    if (depth() >= capacity_ + spare_for_strangers) {
-      count_overflow();
-      return posted::full;
-    }
+    if (depth() < std::uint64_t{capacity_} + spare_for_strangers) return place(std::move(e), at);
+    count_overflow();
+    return posted::full;
   }
-  place(std::move(e), at);
-  return queued_answer();
+  count_overflow();
+  if (when_full_ == overflow::fail) return posted::full;
+  envelope_list& same = newest()[e->lane()];
+  envelope_list& oldest = same.empty() ? newest()[lane::normal] : same;
+  if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
+  envelope_ptr victim = oldest.pop();
+  add_held(0 - std::size_t{1});
+  (void)place(std::move(e), at);  // who is held up is not asleep
+  e = std::move(victim);
+  return posted::dropped;
 }
 
 mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept {
   const std::lock_guard hold(lock_);
   now = w.state;
   if (w.state == room_waiter::phase::cancelled) return posted::queued;
-  if (closed_) {
+  if (closed_.load(std::memory_order_relaxed)) {
     now = w.state = room_waiter::phase::failed;  // here, because of V1
     return posted::closed;
   }
-  w.message->arrived = at;  // it is held up from now on
   if (depth() < capacity_ && waiters_.empty()) {
-    place(std::move(w.message), at);
     now = w.state = room_waiter::phase::admitted;
-    return queued_answer();
+    return place(std::move(w.message), at);
   }
+  w.message->arrived = at;
   (void)waiters_.push(w);
   now = room_waiter::phase::waiting;
   return posted::queued;
@@ -103,18 +126,15 @@ bool mailbox::cancel(room_waiter& w) noexcept {
 
 mailbox::posted mailbox::request(stop what, error why) noexcept {
   const std::lock_guard hold(lock_);
-  if (closed_) return posted::closed;
+  if (closed_.load(std::memory_order_relaxed)) return posted::closed;
   if (stop_ >= what) return posted::full;
-  if (stop_ == stop::none || !stop_reason_) stop_reason_ = std::move(why);
+  if (stop_ == stop::none || !stop_reason_) std::swap(stop_reason_, why);  // the other one goes after the unlock
   stop_ = what;
   wanted_.store(true, std::memory_order_release);
+  new_.store(true, std::memory_order_release);
+  decide(nullptr);
   if (what == stop::end && std::exchange(paused_, false)) return posted::wake;  // M5
   return queued_answer();
-}
-
-bool mailbox::is_closed() noexcept {
-  const std::lock_guard hold(lock_);
-  return closed_;
 }
 
 bool mailbox::is_asleep() noexcept {
@@ -130,17 +150,80 @@ bool mailbox::is_paused() noexcept {
 bool mailbox::oldest(coarse_time& arrived) noexcept {
   const std::lock_guard hold(lock_);
   bool found = false;
-  for (const envelope_list& l : queue_.of) {
-    if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
-    arrived = l.front().arrived;
-    found = true;
+  for (const mail* const m : {&queue_, &newest()}) {
+    for (const envelope_list& l : m->of) {
+      if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
+      arrived = l.front().arrived;
+      found = true;
+    }
   }
   return found;
 }
 
-mailbox::posted mailbox::nudge() noexcept {
+held_at mailbox::find_held(const envelope* which) noexcept {
   const std::lock_guard hold(lock_);
-  return closed_ ? posted::closed : queued_answer();
+  if (at_gate_->has(which)) return held_at::gate;
+  for (const room_waiter* w = waiters_.front(); w; w = w->next)
+    if (w->message.get() == which) return held_at::room;
+  return held_at::nowhere;
+}
+
+mailbox::posted mailbox::let_in(const envelope* which) noexcept {
+  const std::lock_guard hold(lock_);
+  envelope_ptr found = at_gate_->pop(which);
+  return found ? enter(std::move(found)) : posted::closed;
+}
+
+envelope_ptr mailbox::take_from_gate(const envelope* which) noexcept {
+  wake_list woken;
+  envelope_ptr found;
+  {
+    const std::lock_guard hold(lock_);
+    found = at_gate_->pop(which);
+    if (!found) return nullptr;
+    if (found->lane() != lane::control) add_held(0 - std::size_t{1});
+    admit(woken);
+  }
+  woken.wake_all();
+  return found;
+}
+
+mailbox::posted mailbox::nudge() noexcept {
+  if (is_closed()) return posted::closed;
+  const std::lock_guard hold(lock_);
+  if (closed_.load(std::memory_order_relaxed)) return posted::closed;
+  return std::exchange(paused_, false) ? posted::wake : queued_answer();
+}
+
+mailbox::posted mailbox::poke() noexcept {
+  if (is_closed()) return posted::closed;
+  const std::lock_guard hold(lock_);
+  if (closed_.load(std::memory_order_relaxed)) return posted::closed;
+  if (asleep_ || paused_) {
+    asleep_ = paused_ = false;
+    return posted::wake;
+  }
+  poked_ = true;
+  new_.store(true, std::memory_order_release);
+  decide(nullptr);
+  return posted::queued;
+}
+
+bool mailbox::add(receive_slot& slot) noexcept {
+  const std::lock_guard hold(lock_);
+  if (new_.load(std::memory_order_relaxed) || stop_ != stop::none) return false;  // written under the lock
+  slot.next = std::exchange(slots_, &slot);
+  slot.listed = true;
+  return true;
+}
+
+void mailbox::remove(receive_slot& slot) noexcept {
+  const std::lock_guard hold(lock_);
+  if (!slot.listed) return;
+  receive_slot** at = &slots_;
+  while (*at != &slot) at = &(*at)->next;
+  *at = slot.next;
+  slot.listed = false;
 }
 
 void mailbox::admit(wake_list& woken) noexcept {
@@ -148,47 +231,49 @@ void mailbox::admit(wake_list& woken) noexcept {
     room_waiter* const w = waiters_.pop(room_waiter::phase::admitted);
     if (!w) return;
     const coarse_time at = w->message->arrived;
-    place(std::move(w->message), at);
+    (void)place(std::move(w->message), at);  // by the consumer, who is awake
     woken.add(*w);
   }
 }
 
-bool mailbox::refill(mail& into, std::size_t taken) noexcept {
-  wake_list woken;
-  bool more;
-  {
-    const std::lock_guard hold(lock_);
-    add_held(0 - taken);
-    admit(woken);
-    if (when_full_ == overflow::drop_oldest) {  // what the consumer has taken cannot be dropped
-      into[lane::control].append(std::move(queue_[lane::control]));
-      envelope_list& next = queue_[queue_[lane::urgent].empty() ? lane::normal : lane::urgent];
-      if (!next.empty()) into[lane::normal].push(next.pop());
-    } else {
-      into.append(std::move(queue_));
-    }
-    more = !into.empty() || stop_ != stop::none;
-    if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);  // the consumer's own, under the lock
-    asleep_ = !more;
+void mailbox::move_taken() noexcept {
+  new_.store(false, std::memory_order_relaxed);  // the consumer's own look
+  if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);
+  if (when_full_ != overflow::drop_oldest) [[likely]] {
+    taken.append(std::move(queue_));
+    return;
   }
-  woken.wake_all();
-  return more;
+  // What the consumer has taken cannot be dropped: so it takes one at a time.
+  taken[lane::control].append(std::move(queue_[lane::control]));
+  const lane next = queue_[lane::urgent].empty() ? lane::normal : lane::urgent;
+  if (!queue_[next].empty()) taken[next].push(queue_[next].pop());
+  if (!queue_[lane::urgent].empty() || !queue_[lane::normal].empty()) new_.store(true, std::memory_order_relaxed);
 }
 
-void mailbox::report(std::size_t taken) noexcept {
+void mailbox::take(std::size_t handled) noexcept {
   wake_list woken;
   {
     const std::lock_guard hold(lock_);
-    add_held(0 - taken);
-    admit(woken);
+    settle(handled, woken);
+    poked_ = false;
+    move_taken();
   }
   woken.wake_all();
 }
 
-stop mailbox::look(mail& into) noexcept {
+void mailbox::report(std::size_t handled) noexcept {
+  wake_list woken;
+  {
+    const std::lock_guard hold(lock_);
+    settle(handled, woken);
+  }
+  woken.wake_all();
+}
+
+stop mailbox::look() noexcept {
   const std::lock_guard hold(lock_);
-  into[lane::control].append(std::move(queue_[lane::control]));
-  if (when_full_ != overflow::drop_oldest) into[lane::urgent].append(std::move(queue_[lane::urgent]));
+  taken[lane::control].append(std::move(queue_[lane::control]));
+  if (when_full_ != overflow::drop_oldest) taken[lane::urgent].append(std::move(queue_[lane::urgent]));
   if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);
   return stop_;
 }
@@ -206,10 +291,12 @@ bool mailbox::pause() noexcept {
 }
 
 bool mailbox::resume() noexcept {
+  error old;  // goes after the unlock
   const std::lock_guard hold(lock_);
   if (!std::exchange(paused_, false)) return false;
   stop_ = stop::none;
-  stop_reason_ = {};
+  std::swap(old, stop_reason_);
+  poked_ = false;
   wanted_.store(!queue_[lane::control].empty() || !queue_[lane::urgent].empty(), std::memory_order_relaxed);
   return true;
 }
@@ -220,9 +307,11 @@ envelope_list mailbox::flush() noexcept {
   {
     const std::lock_guard hold(lock_);
     for (const lane l : {lane::urgent, lane::normal}) {
-      while (!queue_[l].empty()) {
-        left.push(queue_[l].pop());
-        add_held(0 - std::size_t{1});
+      for (mail* const m : {&taken, &queue_, &newest()}) {
+        while (!(*m)[l].empty()) {
+          left.push((*m)[l].pop());
+          add_held(0 - std::size_t{1});
+        }
       }
     }
     admit(woken);
@@ -234,8 +323,10 @@ envelope_list mailbox::flush() noexcept {
 envelope_list mailbox::close(wake_list& waiting) noexcept {
   envelope_list left;
   const std::lock_guard hold(lock_);
-  closed_ = true;
-  left = queue_.take_all();
+  closed_.store(true, std::memory_order_release);
+  left = taken.take_all();
+  left.append(queue_.take_all());
+  if (at_gate_) left.append(at_gate_->take_all());
   while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
     if (w->sender) {
       waiting.add(*w);

@@ -44,6 +44,9 @@ class actor_context {
   /// Errors: as system::spawn(); the ref is also empty if this actor is ending.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args);
+  /// The same for an actor that is a function: see inbox.
+  template <class F, class... Args>
+  auto spawn(spawn_actor_options options, F&& f, Args&&... args);
 
   /// Sees to it that this actor is sent one `down` when `whom` has ended, at once if it has. It must have a handler
   /// `on(down)`; an actor without one ends with the reason of the other. Watching an actor again before that changes
@@ -55,11 +58,15 @@ class actor_context {
   result<void> watch(const actor_ref<Signatures...>& whom) {
     return watch_target(whom.target().get());
   }
-  /// No `down` comes for it any more. False if it was not watched, or its `down` has been handled.
+  /// No `down` comes for it any more. False if it was not watched, or its `down` came, though it may not have been
+  /// handled yet.
   template <class... Signatures>
   bool unwatch(const actor_ref<Signatures...>& whom) noexcept {
     return unwatch_target(whom.target().get());
   }
+
+  /// Not for users.
+  [[nodiscard]] detail::local_target& target() const noexcept { return self_; }
 
  private:
   result<void> watch_target(detail::target* whom);
