@@ -52,7 +52,7 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       kind_(kind),
       id_(id),
       record_(record),
-      mailbox_(options.mailbox_capacity, options.when_full),
+      mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
       context_object_(*this) {
   record_.announces = true;
   (void)kind.class_name();  // made at the first use, and list() must not allocate
@@ -65,9 +65,16 @@ cell::extras& cell::more() {
   if (extras* const there = extras_or_null()) return *there;
   auto made = std::make_unique<extras>();
   extras* there = nullptr;
-  // Acquire and release: whoever finds it sees it constructed.
-  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) there = made.release();
+  // Whoever finds it sees it constructed. In the one order of the stores of C8.
+  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_seq_cst)) there = made.release();
   return *there;
+}
+
+// C8
+cell::extras* cell::extras_unless_late(std::atomic<bool>& late) noexcept {
+  if (extras* const there = extras_or_null()) return there;
+  late.store(true, std::memory_order_seq_cst);
+  return extras_.load(std::memory_order_seq_cst);
 }
 
 std::string_view cell::given_name() const noexcept {
@@ -101,7 +108,7 @@ void cell::abandon() noexcept {
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
   drop(std::move(queued), ended_error());
-  if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
@@ -181,6 +188,16 @@ void cell::face_gone(const cell_face& which) noexcept {
   look_whether_reached();
 }
 
+inline void cell::tell_gate(envelope& message) noexcept {
+  if (home_.options.gate) [[unlikely]] home_.options.gate->queued(*this, message);
+}
+
+bool cell::let_in(const envelope* message) noexcept {
+  const mailbox::posted now = mailbox_.let_in(message);
+  if (now == mailbox::posted::wake) schedule(home_.about_now());
+  return now != mailbox::posted::closed;
+}
+
 // Senders' side.
 
 error cell::ended_error() const noexcept {
@@ -189,13 +206,17 @@ error cell::ended_error() const noexcept {
 }
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
-  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.about_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.push(message, mailbox::admission::by_policy, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return delivery::delivered;
     case mailbox::posted::queued:
+      tell_gate(*sent);
       return delivery::delivered;
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       message.reset();
       return delivery::delivered;
@@ -212,14 +233,17 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
-  switch (mailbox_.wait(w, now, home_.about_now())) {
+  envelope* const sent = w.message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.wait(w, now, at)) {
     case mailbox::posted::closed:
       w.why = ended_error();
       return now;
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return now;
     default:
+      if (now != room_waiter::phase::cancelled) tell_gate(*sent);
       return now;
   }
 }
@@ -227,14 +251,18 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
 void cell::refused(envelope& message) noexcept { undeliverable(*this, message, mailbox_is_full(label())); }
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
-  switch (mailbox_.push(message, how, home_.about_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.push(message, how, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return;
     case mailbox::posted::queued:
+      tell_gate(*sent);
       return;
     case mailbox::posted::full:
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       return;
     case mailbox::posted::closed:
@@ -267,7 +295,10 @@ void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcep
 }
 
 bool cell::watch(watcher& w) noexcept {
-  if (!more().watchers.add(w)) w.told({id_, target_name(), reason_});
+  watcher_list& all = more().watchers;
+  const bool added = all.add(w);
+  if (!added || (too_late_to_watch_.load(std::memory_order_seq_cst) && all.remove(w)))  // C8
+    w.told({id_, target_name(), reason_});
   return true;
 }
 
@@ -277,7 +308,15 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report({why, id_, target_name(), message.type_name()});
+  home_.report_made([&] {
+    const bool arrived = message.arrived != coarse_time{};
+    return dead_letter{.reason = why,
+                       .target_id = id_,
+                       .target_name = target_name(),
+                       .message_type = message.type_name(),
+                       .target_class = kind_.class_name(),
+                       .waited = arrived ? between(message.arrived, home_.coarse_now()) : std::chrono::milliseconds(0)};
+  });
 }
 
 actors::system& cell::home() const noexcept { return home_.self; }
@@ -317,7 +356,7 @@ actor_info cell::describe() {
     info.handling = what->message().name;
     info.handling_for = between(since_.load(std::memory_order_relaxed), now);
   }
-  if (mailbox_.is_closed()) {
+  if (mailbox_.is_closed() || stopping_.load(std::memory_order_relaxed)) {
     info.state = actor_state::ending;
   } else if (mailbox_.is_paused()) {
     info.state = actor_state::stopped;
@@ -340,9 +379,12 @@ void cell::turn() noexcept {
 }
 
 void cell::run_turn() noexcept {
-  if (stopping_ || !body_) [[unlikely]] return stop_life();
+  if (stopping_.load(std::memory_order_relaxed) || !body_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
-  if (handling_ && !resume_handler()) return;
+  if (handling_) {
+    if (!resume_handler()) return;
+    since_.store(home_.about_now(), std::memory_order_relaxed);
+  }
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
     if (mailbox_.wanted() && mailbox_.look() != stop::none) return stop_life();
@@ -358,7 +400,10 @@ void cell::run_turn() noexcept {
         oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
       continue;
     }
-    if (!tandem::detail::spend_slice()) return yield_to_others(record_);
+    if (!tandem::detail::spend_slice()) {
+      since_.store(home_.about_now(), std::memory_order_relaxed);
+      return yield_to_others(record_);
+    }
     if (!handle_next(mailbox_.taken.pop())) return;
   }
 }
@@ -401,6 +446,8 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     }
     return true;
   }
+  const envelope_list& next = mailbox_.taken[lane::normal];
+  oldest_taken_.store(next.empty() ? coarse_time{} : next.front().arrived, std::memory_order_relaxed);
   return begin_handler(deadline);
 }
 
@@ -430,12 +477,12 @@ cell::watched_contexts::~watched_contexts() { unwatch_end(own.context(), *this);
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
   if (!contexts_) {
-    const context parent = is_supervised() ? extras_or_null()->base : home_.context.context();
+    const context& above = is_supervised() ? extras_or_null()->base : home_.context.context();
     std::unique_ptr<contexts> made;
     if (kind_.is_function) {
-      made = std::make_unique<watched_contexts>(parent, *this);
+      made = std::make_unique<watched_contexts>(above, *this);
     } else {
-      made = std::make_unique<contexts>(parent);
+      made = std::make_unique<contexts>(above);
     }
     bool late;
     {
@@ -488,13 +535,13 @@ error cell::reason_to_stop() noexcept {
 }
 
 void cell::stop_life() noexcept {
-  if (!stopping_) {
-    stopping_ = true;
+  if (!stopping_.load(std::memory_order_relaxed)) {
+    stopping_.store(true, std::memory_order_relaxed);
     failure_ = reason_to_stop();
     set_live(false);
     if (stop_children()) return;  // from here on the last child may start the next turn
   }
-  stopping_ = false;
+  stopping_.store(false, std::memory_order_relaxed);
   const error reason = std::exchange(failure_, {});
   extras* const e = extras_or_null();
   if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
@@ -534,6 +581,7 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
     const std::lock_guard hold(e.lock);
     e.childless_for_good = false;
   }
+  too_late_for_children_.store(false, std::memory_order_relaxed);  // a child needs the object that comes now
   e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   if (!keep_mail) {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
@@ -571,7 +619,7 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
     f->ended(reason, unreachable);
     f->unpin();
   }
-  if (extras* const e = extras_or_null()) {
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) {
     e->watchers.tell_all({id_, e->name, reason});
     if (e->supervisor) e->supervisor->stopped(reason, true);
     forget_watched();
@@ -587,7 +635,7 @@ bool cell::add_child(cell& child) noexcept {
   extras& mine = more();
   extras& its = child.more();
   const std::lock_guard hold_lock(mine.lock);
-  if (mine.childless_for_good) return false;
+  if (mine.childless_for_good || too_late_for_children_.load(std::memory_order_seq_cst)) return false;  // C8
   mine.children.fetch_add(1, std::memory_order_relaxed);  // by who reaches the parent
   hold();
   its.parent = this;
@@ -600,7 +648,7 @@ bool cell::add_child(cell& child) noexcept {
 
 // True if there are some: the last will start a turn.
 bool cell::stop_children() noexcept {
-  extras* const e = extras_or_null();
+  extras* const e = extras_unless_late(too_late_for_children_);
   if (!e) return false;
   std::vector<cell*> children;
   {

@@ -59,6 +59,9 @@ class cell_face {
 ///      actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
 ///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
+/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too
+///      late, and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
+///      All four are seq_cst, so one of the two sees the other.
 /// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
 ///      messages itself: see inbox_core.
 class cell final : public local_target {
@@ -119,6 +122,11 @@ class cell final : public local_target {
   /// A message of one who cannot wait.
   void post_from_stranger(envelope_ptr message) noexcept { deliver(std::move(message), mailbox::admission::or_refuse); }
   [[nodiscard]] std::string_view given_name() const noexcept;
+
+  // See delivery_gate.hpp.
+  [[nodiscard]] held_at find_held(const envelope* message) noexcept { return mailbox_.find_held(message); }
+  bool let_in(const envelope* message) noexcept;
+  [[nodiscard]] envelope_ptr take_out(const envelope* message) noexcept { return mailbox_.take_from_gate(message); }
 
   // Supervision. The supervisor has a ref.
   /// Before start().
@@ -200,6 +208,11 @@ class cell final : public local_target {
   void last_ref_gone() noexcept override;
   void pin_face_for_refs() noexcept;
   void schedule() noexcept { submit(home_.core, item_of(record_)); }
+  void schedule(coarse_time at) noexcept {
+    since_.store(at, std::memory_order_relaxed);
+    schedule();
+  }
+  void tell_gate(envelope& message) noexcept;
   void look_whether_reached() noexcept;
   void begin_life() noexcept;
   [[nodiscard]] bool is_out_of_reach() const noexcept;
@@ -207,6 +220,7 @@ class cell final : public local_target {
   void refused(envelope& message) noexcept;
   [[nodiscard]] error ended_error() const noexcept;
   [[nodiscard]] extras& more();
+  [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
@@ -247,11 +261,13 @@ class cell final : public local_target {
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
   std::atomic<bool> named_{false};
+  std::atomic<bool> stopping_{false};  // the children are ending; written by the turn
+  std::atomic<bool> too_late_to_watch_{false};      // C8
+  std::atomic<bool> too_late_for_children_{false};  // C8
 
   // The turn's (C2).
   bool launched_ = false;
   bool handling_ = false;
-  bool stopping_ = false;  // the children are ending
   bool ended_ = false;
   bool interrupted_ = false;           // C4
   std::uint32_t taken_ = 0;

@@ -12,7 +12,7 @@ enum class actor_state : std::uint8_t {
   busy,     ///< Runs a handler, or is about to.
   waiting,  ///< A handler waits for something.
   stopped,  ///< Its object is gone; its supervisor decides what becomes of it.
-  ending    ///< It takes no more messages.
+  ending    ///< It waits for its children to end, or has just ended.
 };
 
 [[nodiscard]] const char* to_string(actor_state s) noexcept;
@@ -28,6 +28,7 @@ struct actor_info {
   std::chrono::milliseconds oldest_age{0};  ///< How long about the oldest of them has been there.
   std::uint64_t overflows = 0;              ///< Messages refused or dropped because the mailbox was full.
   std::string handling;                     ///< The type of the message that is being handled; empty if none is.
+  /// How long about; of a handler that has not waited, since the actor got the turn it is handled in.
   std::chrono::milliseconds handling_for{0};
   std::uint32_t restarts = 0;  ///< By its supervisor.
 };

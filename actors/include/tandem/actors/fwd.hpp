@@ -6,11 +6,13 @@ namespace tandem::actors {
 template <class... Signatures>
 struct protocol;
 template <class... Signatures>
-class actor_ref;
-template <class... Signatures>
 class actor_pool;
+template <class... Signatures>
+class actor_ref;
 template <class Signature>
 class dynamic_supervisor;
+template <class... Signatures>
+class inbox;
 template <class... Signatures>
 class router;
 template <class M>

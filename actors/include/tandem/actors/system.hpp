@@ -23,11 +23,21 @@
 
 namespace tandem::actors {
 
+namespace detail {
+class delivery_gate;
+}
+
 struct system_options {
-  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: they are counted.
-  std::function<void(const dead_letter&)> on_dead_letter;
+  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: a line on stderr for
+  /// at most five in a second of the runtime's clock. How many more there were is told when the next comes after that
+  /// second, or by the destructor.
+  std::function<void(const dead_letter&)> on_dead_letter = {};
+  /// False: without a handler dead letters are only counted.
+  bool log_dead_letters = true;
   /// How long the destructor waits for actors to end.
   duration shutdown_limit = std::chrono::seconds(10);
+  /// Not for users: see tandem/testing/actors.hpp.
+  detail::delivery_gate* gate = nullptr;
 };
 
 namespace detail {
@@ -45,7 +55,7 @@ class nascent_actor {
   nascent_actor(const nascent_actor&) = delete;
   nascent_actor& operator=(const nascent_actor&) = delete;
 
-  /// False if the system has been shut down: there is no actor.
+  /// False if the system is shutting down: there is no actor.
   [[nodiscard]] explicit operator bool() const noexcept { return cell_ != nullptr; }
   [[nodiscard]] actor_context& context() noexcept;
   /// Gives it its body and lets it run.
@@ -120,7 +130,7 @@ class system {
   /// nothing left to handle), or the system shuts down. Its object is then destroyed, on a worker unless the last
   /// handle was CAF's.
   ///
-  /// Errors: throws what A's constructor throws, and std::bad_alloc. After shutdown() the ref is empty.
+  /// Errors: throws what A's constructor throws, and std::bad_alloc. Once shutdown() has begun the ref is empty.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args) {
     return detail::spawn_actor<A>(*this, nullptr, std::move(options), std::forward<Args>(args)...);
@@ -197,7 +207,7 @@ struct system_access {
   static result<void> register_target(system& s, std::string name, target_ptr t) {
     return s.register_target(std::move(name), std::move(t));
   }
-  /// Counts it and calls the handler.
+  /// Counts it, and calls the handler or logs it.
   static void report(system& s, const dead_letter& letter) noexcept;
   [[nodiscard]] static tandem::detail::scheduler& scheduler_of(system& s) noexcept;
   [[nodiscard]] static system_impl& impl(system& s) noexcept { return *s.impl_; }
