@@ -1,6 +1,7 @@
 // Children that do what the test says, and a log of when they started and stopped.
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,6 +18,15 @@
 namespace tandem::actors {
 
 using namespace std::chrono_literals;
+
+/// How many seeds to try: sanitizers take long for each.
+constexpr std::uint32_t seeds(std::uint32_t many) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return many / 20;
+#else
+  return many;
+#endif
+}
 
 /// What one child does, by the test's wish.
 struct part {

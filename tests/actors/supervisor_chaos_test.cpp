@@ -172,7 +172,7 @@ void run_tree(std::uint32_t seed) {
 }
 
 TEST(SupervisorChaos, NoChildLivesTwiceAndNoneIsLeft) {
-  for (std::uint32_t seed = 1; seed <= 1000; ++seed) {
+  for (std::uint32_t seed = 1; seed <= seeds(1000); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     run_tree(seed);
     if (::testing::Test::HasFailure()) return;
@@ -180,7 +180,7 @@ TEST(SupervisorChaos, NoChildLivesTwiceAndNoneIsLeft) {
 }
 
 TEST(SupervisorChaos, OnceItIsCalmWhatIsListedIsThereAndStopsInReverse) {
-  for (std::uint32_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint32_t seed = 1; seed <= seeds(500); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     chaos c(seed);
     std::map<std::string, supervisor> nested;
@@ -210,7 +210,7 @@ TEST(SupervisorChaos, OnceItIsCalmWhatIsListedIsThereAndStopsInReverse) {
 }
 
 TEST(SupervisorChaos, ADynamicSupervisorKnowsWhoIsThere) {
-  for (std::uint32_t seed = 1; seed <= 500; ++seed) {
+  for (std::uint32_t seed = 1; seed <= seeds(500); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     chaos c(seed);
     auto o = c.options();

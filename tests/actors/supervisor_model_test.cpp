@@ -393,7 +393,7 @@ struct trial {
 };
 
 TEST(SupervisorModel, RandomTreesBehaveAsTheModel) {
-  for (std::uint32_t seed = 1; seed <= 3000; ++seed) {
+  for (std::uint32_t seed = 1; seed <= seeds(3000); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     trial(seed).run(60);
     if (::testing::Test::HasFailure()) return;
