@@ -98,8 +98,9 @@ error never_answered() {
   return shared;
 }
 
-void answered_before() {
-  throw std::logic_error("reply_to::answer(): there is no ask to answer: it was answered or forwarded before, or moved from");
+void answered_before(const char* what) {
+  throw std::logic_error(
+      fmt::format("tandem: {} needs an ask: the reply_to was answered or forwarded before, or moved from", what));
 }
 
 error not_parsed(const std::string& message) {
