@@ -60,11 +60,19 @@ std::string_view cell::given_name() const noexcept {
 
 const char* cell::label() const noexcept {
   const extras* const e = extras_or_null();
-  return e && !e->name.empty() ? e->name.c_str() : kind_.class_name().c_str();
+  return e && !e->name.empty() ? e->name.c_str() : kind_now().class_name().c_str();
+}
+
+// Of its object: become() may have changed that. Acquire: pairs with the release there.
+const actor_kind& cell::kind_now() const noexcept {
+  const extras* const e = extras_or_null();
+  const actor_kind* const became = e ? e->became.load(std::memory_order_acquire) : nullptr;
+  return became ? *became : kind_;
 }
 
 void cell::start(std::unique_ptr<actor_body> body) noexcept {
   body_ = std::move(body);
+  handled();  // the constructor may have arranged things
   launched_ = true;
   home_.table.publish(*this);
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
@@ -79,6 +87,9 @@ void cell::abandon() noexcept {
   wake_list waiting;
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
+  if (contexts_) contexts_->own.cancel(reason_);
+  end_arrangements();
+  drop(mail_.take_all(), ended_error());
   drop(std::move(queued), ended_error());
   if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
 }
@@ -126,9 +137,9 @@ cell_face* cell::adopt_face(cell_face* made) noexcept {
   return face_.compare_exchange_strong(there, made, std::memory_order_acq_rel) ? made : there;
 }
 
-void cell::last_ref_gone() noexcept {
+void cell::let_go() noexcept {
   if (mailbox_.nudge() == mailbox::posted::wake) {
-    submit(home_.core, item_of(*record_));  // the refs' hold becomes the turn's
+    submit(home_.core, item_of(*record_));  // the hold becomes the turn's
   } else {
     unhold();
   }
@@ -251,20 +262,21 @@ void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of who
     if (whom == tandem::detail::census_of::live_tasks) return;
     if (mailbox_.is_asleep()) waits_for = &idle;
   }
-  add_task(out, *record_, waits_for, kind_.class_name().c_str());
+  add_task(out, *record_, waits_for, kind_now().class_name().c_str());
 }
 
 actor_info cell::describe() {
   actor_info info;
   info.id = id_;
   info.name = target_name();
-  info.class_name = kind_.class_name();
+  info.class_name = kind_now().class_name();
   const coarse_time now = home_.coarse_now();
   if (extras* const e = extras_or_null()) {
     info.restarts = e->restarts.load(std::memory_order_relaxed);
     info.parent = e->parent_id;
   }
   info.depth = mailbox_.depth();
+  if (const extras* const e = extras_or_null()) info.depth += e->stashed.load(std::memory_order_relaxed);
   info.overflows = mailbox_.overflows();
   coarse_time oldest = oldest_taken_.load(std::memory_order_relaxed);
   const bool taken = oldest != coarse_time{};
@@ -331,8 +343,11 @@ tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
 
 // False if a handler is suspended.
 TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
-  if (message->lane() != lane::control && ++taken_ >= mailbox_.report_every())
+  if (message->lane() == lane::control) {
+    if (message->kind() == envelope::form::own && !open(message)) return true;
+  } else if (++taken_ >= mailbox_.report_every()) {
     mailbox_.report(std::exchange(taken_, 0));
+  }
   if (message->tag() == &signature_tag<void(down)> &&
       !expects(static_cast<detail::told<down>&>(*message).value)) [[unlikely]]
     return true;
@@ -349,6 +364,7 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
       undeliverable(*this, *running_.message, std::exchange(failure_, {}));
       running_.message.reset();
     }
+    handled();
     return true;
   }
   if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
@@ -361,19 +377,38 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
   return resume_handler();
 }
 
+// False if there is nothing to handle.
+bool cell::open(envelope_ptr& message) noexcept {
+  try {
+    message = static_cast<own_message&>(*message).open(*this);
+  } catch (...) {
+    failure_ = handler_threw(std::current_exception(), message->type_name());
+    message.reset();
+  }
+  return message != nullptr;
+}
+
+void cell::make_contexts() {
+  if (contexts_) return;
+  auto made = std::make_unique<contexts>(home_.context.context());
+  bool late;
+  {
+    const std::lock_guard hold(context_lock_);
+    contexts_ = std::move(made);
+    late = interrupted_;
+  }
+  if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
+  record_->set_context(contexts_->own.context().state(), contexts_->membership);
+}
+
+context cell::own_context() {
+  make_contexts();
+  return contexts_->own.context();
+}
+
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
-  if (!contexts_) {
-    auto made = std::make_unique<contexts>(home_.context.context());
-    bool late;
-    {
-      const std::lock_guard hold(context_lock_);
-      contexts_ = std::move(made);
-      late = interrupted_;
-    }
-    if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
-    record_->set_context(contexts_->own.context().state(), contexts_->membership);
-  }
+  make_contexts();
   if (deadline == no_deadline) return;
   contexts_->of_message.emplace(contexts_->own.context(), deadline);
   record_->set_context(contexts_->of_message->context().state(), contexts_->membership);
@@ -392,6 +427,7 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
     contexts_->of_message.reset();
   }
   failure_ = std::move(end.failure);
+  handled();
   return true;
 }
 
@@ -433,10 +469,18 @@ void cell::end_life() noexcept {
   extras* const e = extras_or_null();
   if (e && e->supervisor && !home_.stopping.load()) {
     body_.reset();
+    end_arrangements();
     mailbox_.report(std::exchange(taken_, 0));
+    // The next object is constructed during the pause, and may spawn children and run errands.
+    record_->restore_context(0);
     {
       const std::lock_guard hold(context_lock_);
+      contexts_.reset();
       interrupted_ = false;
+    }
+    {
+      const std::lock_guard hold(e->lock);
+      e->childless_for_good = false;
     }
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
     if (mailbox_.pause()) {
@@ -457,16 +501,8 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   if (!mailbox_.resume()) return false;
   // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
   body_ = std::move(body);
-  record_->restore_context(0);
-  {
-    const std::lock_guard hold(context_lock_);
-    contexts_.reset();
-  }
+  handled();  // as in start()
   extras& e = *extras_or_null();
-  {
-    const std::lock_guard hold(e.lock);
-    e.childless_for_good = false;
-  }
   e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   if (!keep_mail) {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
@@ -478,6 +514,28 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   return true;
 }
 
+void cell::not_restarted() noexcept {
+  std::optional<cancel_source> errands;
+  if (contexts_) errands = contexts_->own;
+  end_arrangements();
+  record_->restore_context(0);
+  {
+    const std::lock_guard hold(context_lock_);
+    contexts_.reset();
+  }
+  const error why = make_error(errc::cancelled, "the actor was not restarted: its constructor threw");
+  if (errands) errands->cancel(why);
+  std::vector<cell*> children;
+  if (extras& e = *extras_or_null(); true) {
+    const std::lock_guard hold_lock(e.lock);
+    children = held_children(e);
+  }
+  for (cell* const c : children) {
+    c->request_exit(why, true, true);
+    c->unhold();
+  }
+}
+
 void cell::end(error reason) noexcept {
   if (mailbox_.request(stop::end, std::move(reason)) == mailbox::posted::wake) schedule();
 }
@@ -485,7 +543,11 @@ void cell::end(error reason) noexcept {
 void cell::drop(envelope_list&& messages, const error& why) noexcept {
   while (!messages.empty()) {
     const envelope_ptr message = messages.pop();
-    if (message->lane() != lane::control) undeliverable(*this, *message, why);
+    if (message->lane() != lane::control) {
+      undeliverable(*this, *message, why);
+    } else if (message->kind() == envelope::form::own) {
+      static_cast<own_message&>(*message).drop(*this);
+    }
   }
 }
 
@@ -500,6 +562,7 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
   home_.table.withdraw(*this);
   if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // ordered by the mailbox's lock
   body_.reset();
+  end_arrangements();
   if (!mail_.empty() || !queued.empty()) {
     const error why = ended_error();
     drop(mail_.take_all(), why);
@@ -532,18 +595,28 @@ bool cell::add_child(cell& child) noexcept {
   return true;
 }
 
-// True if there are some: the last will start a turn.
+// Under the lock.
+std::vector<cell*> cell::held_children(extras& e) noexcept {
+  std::vector<cell*> children;
+  for (cell* c = e.first_child; c; c = c->extras_or_null()->next_sibling)
+    if (c->try_hold()) children.push_back(c);
+  return children;
+}
+
+// True if there are some, or errands: the last will start a turn.
 bool cell::stop_children() noexcept {
   extras* const e = extras_or_null();
   if (!e) return false;
   std::vector<cell*> children;
+  std::optional<cancel_source> errands;
+  if (contexts_) errands = contexts_->own;
   {
     const std::lock_guard hold_lock(e->lock);
     e->childless_for_good = true;
     if (e->children == 0) return false;
-    for (cell* c = e->first_child; c; c = c->extras_or_null()->next_sibling)
-      if (c->try_hold()) children.push_back(c);
+    children = held_children(*e);
   }
+  if (errands) errands->cancel(make_error(errc::cancelled, "the actor it runs for has ended"));
   const error why = make_error(errc::cancelled, "its parent has ended");
   for (cell* const c : children) {  // nothing of this cell is touched any more (C2)
     c->request_exit(why, true, true);

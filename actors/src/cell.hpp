@@ -22,6 +22,7 @@
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/task.hpp>
 
+#include "arrangements.hpp"
 #include "mailbox.hpp"
 #include "overseer.hpp"
 
@@ -46,8 +47,8 @@ class cell_face {
 
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
-/// (C1) holds_ counts who keeps the cell: its refs, all together, for one (T1); a turn; its children; a supervisor that
-///      has stopped it. The cell is destroyed with the last hold; if it has a face, that is unpinned then, and takes the
+/// (C1) holds_ counts who keeps the cell: its refs, all together, for one (T1); a turn; its children, errands and
+///      timers; a supervisor that has stopped it. The cell is destroyed with the last hold; if it has a face, that is unpinned then, and takes the
 ///      cell along when CAF has let go of it too. The last ref going away starts a turn, so that an end of an actor
 ///      happens on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
@@ -55,8 +56,8 @@ class cell_face {
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under context_lock_, and interrupted_ is written under it: so whoever wants to
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
-/// (C5) A life ends in steps: children are told to end, and when the last has ended the object is destroyed; then the
-///      actor ends, or pauses for its supervisor.
+/// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is destroyed;
+///      then the actor ends, or pauses for its supervisor.
 class cell final : public local_target, public tandem::detail::pooled {
  public:
   /// `id`: of the system's table.
@@ -81,6 +82,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   // C1
   void hold() noexcept;
   void unhold() noexcept;
+  /// unhold(), but if it may be the last, in a turn.
+  void let_go() noexcept;
   /// A hold, unless the cell is being destroyed. Threads: any that keeps the cell in the system's table meanwhile.
   [[nodiscard]] bool try_hold() noexcept;
   /// Whoever has a hold or ref: the face there is, or `made`, which is then the cell's.
@@ -121,6 +124,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   /// meanwhile, or were there before, are handled; otherwise they are dead letters, and askers get errc::unavailable.
   /// False: it has been ended meanwhile, which the overseer is told.
   [[nodiscard]] bool restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
+  /// Likewise, instead of restart(): the constructor of the new object threw. It is paused as before.
+  void not_restarted() noexcept;
   /// Likewise: ends it for good.
   void end(error reason) noexcept;
 
@@ -129,6 +134,21 @@ class cell final : public local_target, public tandem::detail::pooled {
   bool unwatch_from_here(const target& whom) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
+
+  // For actor_context, and only for the constructor and the handlers: see arrangements.cpp.
+  // Errors: throw std::logic_error when called by anybody else, and std::bad_alloc.
+  own_timer& start_timer(own_timer& made, time_point when);
+  [[nodiscard]] time_point clock_now() const noexcept;
+  void set_idle_timeout(duration after);
+  [[nodiscard]] bool has_stash_room();
+  void stash(envelope_ptr message);
+  std::size_t unstash();
+  void become(std::unique_ptr<actor_body> successor, const actor_kind& kind);
+  /// What its errands run under: over when the running handlers are to be interrupted, and when the life ends.
+  [[nodiscard]] context own_context();
+  [[nodiscard]] own_life& life() { return *arrange("pipe_to_self()").life; }
+  [[nodiscard]] errand begin_errand();
+  void errand_over() noexcept;
 
   /// By the system, before it looks whether the actor has ended: names have to be taken out then.
   void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
@@ -163,7 +183,11 @@ class cell final : public local_target, public tandem::detail::pooled {
     cell* parent = nullptr;
     cell* previous_sibling = nullptr;
     cell* next_sibling = nullptr;
-    std::atomic<std::uint32_t> restarts{0};  // for reports
+    std::unique_ptr<arrangements> own;  // the turn's (C2)
+    // For reports.
+    std::atomic<std::uint32_t> restarts{0};
+    std::atomic<std::uint32_t> stashed{0};
+    std::atomic<const actor_kind*> became{nullptr};
   };
   // Of an actor with handlers that are coroutines.
   struct contexts : tandem::detail::pooled {
@@ -176,7 +200,7 @@ class cell final : public local_target, public tandem::detail::pooled {
 
   ~cell() override;
   void first_ref() noexcept override { hold(); }
-  void last_ref_gone() noexcept override;
+  void last_ref_gone() noexcept override { let_go(); }
   void destroy() noexcept;
   void schedule() noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
@@ -190,10 +214,21 @@ class cell final : public local_target, public tandem::detail::pooled {
   static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
   bool handle_next(envelope_ptr message) noexcept;
   bool resume_handler() noexcept;
+  [[nodiscard]] bool open(envelope_ptr& message) noexcept;
+  [[nodiscard]] arrangements& arrange(const char* what);
+  void handled(arrangements& own) noexcept;
+  void handled() noexcept {
+    if (extras* const e = extras_or_null(); e && e->own) [[unlikely]] handled(*e->own);
+  }
+  void take_from_stash(arrangements& own) noexcept;
+  void end_arrangements() noexcept;
+  [[nodiscard]] const actor_kind& kind_now() const noexcept;
+  void make_contexts();
   void enter_context(time_point deadline);
   void set_live(bool live) noexcept;
   [[nodiscard]] error reason_to_stop() noexcept;
   turn_end stop_life() noexcept;
+  [[nodiscard]] static std::vector<cell*> held_children(extras& e) noexcept;
   [[nodiscard]] bool stop_children() noexcept;
   void child_gone() noexcept;
   void leave_parent() noexcept;

@@ -185,6 +185,11 @@ void mailbox::report(std::size_t taken) noexcept {
   woken.wake_all();
 }
 
+void mailbox::readmit(std::size_t count) noexcept {
+  const std::lock_guard hold(lock_);
+  add_held(count);
+}
+
 stop mailbox::look(mail& into) noexcept {
   const std::lock_guard hold(lock_);
   into[lane::control].append(std::move(queue_[lane::control]));

@@ -153,6 +153,8 @@ class mailbox {
   [[nodiscard]] bool refill(mail& into, std::size_t taken) noexcept;
   /// Consumer: reports `taken` messages as gone and lets waiters in.
   void report(std::size_t taken) noexcept;
+  /// Consumer: that many more count as taken and not reported, whatever the capacity.
+  void readmit(std::size_t count) noexcept;
   /// Consumer: true if it was asked to stop, or something came into a lane before the normal one. Acquire: pairs with
   /// the release stores under the lock.
   [[nodiscard]] bool wanted() const noexcept { return wanted_.load(std::memory_order_acquire); }

@@ -89,6 +89,10 @@ error unhandled(const down& what) {
   return what.reason ? wrap(what.reason, errc::unavailable, text) : make_error(errc::unavailable, text);
 }
 
+error unhandled(const idle&) {
+  return make_error(errc::failed_precondition, "it set an idle timeout, and has no handler on(idle)");
+}
+
 error mailbox_is_full(const char* whose) {
   return make_error(errc::overloaded, fmt::format("the mailbox of actor {} is full", whose));
 }

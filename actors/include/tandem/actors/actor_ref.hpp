@@ -38,6 +38,33 @@ using picked_signature = typename decltype(message_options<Signatures...>::pick(
 template <class S, class... Signatures>
 concept one_of = (std::same_as<S, Signatures> || ...);
 
+// The signature a protocol has for a T; void if it has none.
+template <class T, class Protocol>
+struct signature_for;
+template <class T, class... Signatures>
+struct signature_for<T, actors::protocol<Signatures...>> {
+  using type = void;
+};
+template <class T, class... Signatures>
+  requires in_protocol<T, Signatures...>
+struct signature_for<T, actors::protocol<Signatures...>> {
+  using type = picked_signature<T, Signatures...>;
+};
+
+/// A message that an actor of class A sends to itself, whose answer, if it has one, goes where R says.
+template <class A, class T, class R = void>
+struct message_to_self {
+  static constexpr bool ok = false;
+  using type = std::decay_t<T>;
+};
+template <class A, class T, class R>
+  requires(!std::is_void_v<typename signature_for<T, typename A::protocol>::type>)
+struct message_to_self<A, T, R> {
+  using found = signature<typename signature_for<T, typename A::protocol>::type>;
+  static constexpr bool ok = std::same_as<typename found::reply, R>;
+  using type = typename found::message;
+};
+
 }  // namespace detail
 
 /// A typed, location-transparent handle of an actor that takes at least `Signatures`.

@@ -185,4 +185,14 @@ typename A::protocol::ref actor_context::spawn(spawn_actor_options options, Args
   return detail::spawn_actor<A>(system(), &self_, std::move(options), std::forward<Args>(args)...);
 }
 
+template <class B, class... Args>
+void actor_context::become(Args&&... args) {
+  static_assert(detail::has_all_handlers<B, typename B::protocol>,
+                "the class to become needs a member on(Message) for each signature of its protocol, as for spawn()");
+  if constexpr (detail::has_all_handlers<B, typename B::protocol>) {
+    using body = detail::typed_body<B, typename B::protocol>;
+    succeed(std::make_unique<body>(*this, std::forward<Args>(args)...), body::kind());
+  }
+}
+
 }  // namespace tandem::actors

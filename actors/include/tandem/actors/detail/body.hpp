@@ -10,6 +10,7 @@
 #include <tandem/actors/actor_context.hpp>
 #include <tandem/actors/detail/message.hpp>
 #include <tandem/actors/down.hpp>
+#include <tandem/actors/idle.hpp>
 #include <tandem/actors/protocol.hpp>
 #include <tandem/actors/reply_to.hpp>
 #include <tandem/runtime/task.hpp>
@@ -87,6 +88,7 @@ inline constexpr bool has_all_handlers<A, protocol<S...>> = (has_handler<A, S> &
 [[nodiscard]] error not_parsed(const std::string& message);
 /// What an actor ends with that gets a signal and has no handler for it.
 [[nodiscard]] error unhandled(const down& what);
+[[nodiscard]] error unhandled(const idle& what);
 
 template <class P>
 [[nodiscard]] std::coroutine_handle<tandem::detail::promise_base> frame_of(std::coroutine_handle<P> frame) noexcept {
@@ -151,7 +153,7 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
   [[nodiscard]] step handle(envelope_ptr message, const handling& out) noexcept override {
     step outcome = step::handled;
     if ((try_handle(std::type_identity<Signatures>{}, message, out, outcome) || ...)) return outcome;
-    if (try_signal<down>(message, out, outcome)) return outcome;
+    if (try_signal<down>(message, out, outcome) || try_signal<idle>(message, out, outcome)) return outcome;
     out.failure = not_in_protocol(message->type_name(), *info_);
     out.running.message = std::move(message);
     return step::rejected;
