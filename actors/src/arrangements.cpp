@@ -21,6 +21,11 @@ envelope_ptr idle_timer::due(time_point now, time_point& again) {
 }
 
 arrangements& cell::arrange(const char* what) {
+  if (kind_.is_function) [[unlikely]]
+    throw std::logic_error(fmt::format(
+        "tandem: actor_context::{} is for actors with handlers; a function selects over its inbox and timers, receives "
+        "only what it wants now, and spawns tasks itself",
+        what));
   // The constructor of a first life runs before the launch, of a later one in a pause; of what else calls this, only
   // the turn is this actor's.
   const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;

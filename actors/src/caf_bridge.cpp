@@ -20,7 +20,7 @@ std::unordered_map<std::type_index, std::uint16_t> number_types(caf::detail::typ
   return numbers;
 }
 
-bool holds(const caf::type_erased_tuple& content, const std::type_info& type) {
+bool is_one(const caf::type_erased_tuple& content, const std::type_info& type) {
   static const auto numbers = number_types(caf::sorted_builtin_types{});
   if (content.size() != 1) return false;
   const caf::rtti_pair held = content.type(0);
@@ -119,9 +119,11 @@ bool caf_envelope::fail(error why) noexcept {
   return is_ask();
 }
 
+bool caf_envelope::holds(const std::type_info& type) const noexcept { return is_one(element_->content(), type); }
+
 foreign_value caf_envelope::extract(const std::type_info& type) noexcept {
   auto& content = element_->content();
-  if (!holds(content, type)) return {};
+  if (!is_one(content, type)) return {};
   return {content.get_mutable(0), !content.shared()};
 }
 

@@ -27,6 +27,7 @@ class caf_envelope final : public envelope {
 
   [[nodiscard]] std::string type_name() const override;
   bool fail(error why) noexcept override;
+  [[nodiscard]] bool holds(const std::type_info& type) const noexcept override;
   [[nodiscard]] foreign_value extract(const std::type_info& type) noexcept override;
   [[nodiscard]] std::unique_ptr<reply_sink> take_sink() noexcept override;
 

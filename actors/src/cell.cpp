@@ -76,7 +76,11 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
   launched_ = true;
   home_.table.publish(*this);
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
-  if (mailbox_.refill(mail_, 0)) schedule();
+  begin_life();
+}
+
+void cell::begin_life() noexcept {
+  if (kind_.is_function || mailbox_.refill(mail_, 0)) begin_turn();
 }
 
 // Others may have got a ref from the constructor that failed, and sent to it.
@@ -137,6 +141,15 @@ cell_face* cell::adopt_face(cell_face* made) noexcept {
   return face_.compare_exchange_strong(there, made, std::memory_order_acq_rel) ? made : there;
 }
 
+void cell::last_ref_gone() noexcept {
+  if (kind_.is_function) {
+    if (mailbox_.poke() == mailbox::posted::wake) schedule();
+    unhold();
+    return;
+  }
+  let_go();
+}
+
 void cell::let_go() noexcept {
   if (mailbox_.nudge() == mailbox::posted::wake) {
     submit(home_.core, item_of(*record_));  // the hold becomes the turn's
@@ -145,8 +158,18 @@ void cell::let_go() noexcept {
   }
 }
 
-void cell::schedule() noexcept {
+bool cell::is_out_of_reach() const noexcept {
+  cell_face* const f = face();
+  return !has_refs() && (!f || f->only_pinned());
+}
+
+void cell::begin_turn() noexcept {
   hold();
+  submit(home_.core, item_of(*record_));
+}
+
+void cell::schedule() noexcept {
+  if (!kind_.is_function) hold();  // C6
   submit(home_.core, item_of(*record_));
 }
 
@@ -163,6 +186,7 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
       schedule();
       return delivery::delivered;
     case mailbox::posted::queued:
+    case mailbox::posted::revive:
       return delivery::delivered;
     case mailbox::posted::dropped:
       refused(*message);
@@ -201,6 +225,7 @@ void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
       schedule();
       return;
     case mailbox::posted::queued:
+    case mailbox::posted::revive:
       return;
     case mailbox::posted::full:
     case mailbox::posted::dropped:
@@ -233,6 +258,7 @@ void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcep
   const mailbox::posted now = mailbox_.request(what, reason);
   if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
   if (now == mailbox::posted::wake) schedule();
+  if (now == mailbox::posted::revive) begin_turn();
 }
 
 bool cell::watch(watcher& w) noexcept {
@@ -313,6 +339,7 @@ void cell::turn() noexcept {
 
 cell::turn_end cell::run_turn() noexcept {
   if (stopping_) [[unlikely]] return stop_life();
+  if (kind_.is_function) return run_function();
   if (handling_ && !resume_handler()) return turn_end::suspended;
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
@@ -333,6 +360,19 @@ cell::turn_end cell::run_turn() noexcept {
   }
 }
 
+// A paused life that is ended has no body.
+cell::turn_end cell::run_function() noexcept {
+  if (!body_) return stop_life();
+  if (!handling_) {
+    if (body_->handle(nullptr, {running_, failure_}) == step::suspends) {
+      if (!begin_handler(no_deadline)) return turn_end::suspended;
+    }
+  } else if (!resume_handler()) {
+    return turn_end::suspended;
+  }
+  return stop_life();
+}
+
 tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
   running_handler& running = static_cast<record&>(*handler.record).self.running_;
   resuming->failure = running.finish(handler, running.message.get());
@@ -348,9 +388,6 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
   } else if (++taken_ >= mailbox_.report_every()) {
     mailbox_.report(std::exchange(taken_, 0));
   }
-  if (message->tag() == &signature_tag<void(down)> &&
-      !expects(static_cast<detail::told<down>&>(*message).value)) [[unlikely]]
-    return true;
   const time_point deadline = message->deadline();
   if (message->expired()) {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
@@ -368,6 +405,11 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     return true;
   }
   if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
+  return begin_handler(deadline);
+}
+
+// False if it is suspended.
+bool cell::begin_handler(time_point deadline) noexcept {
   since_.store(home_.coarse_now(), std::memory_order_relaxed);
   enter_context(deadline);
   set_live(true);
@@ -510,7 +552,7 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
     drop(mailbox_.flush(), why);
   }
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
-  if (mailbox_.refill(mail_, 0)) schedule();
+  begin_life();
   return true;
 }
 
@@ -537,7 +579,7 @@ void cell::not_restarted() noexcept {
 }
 
 void cell::end(error reason) noexcept {
-  if (mailbox_.request(stop::end, std::move(reason)) == mailbox::posted::wake) schedule();
+  request_exit(std::move(reason), false, true);
 }
 
 void cell::drop(envelope_list&& messages, const error& why) noexcept {
@@ -651,7 +693,7 @@ class actor_watcher final : public watcher {
   explicit actor_watcher(cell& whose) noexcept : home_(whose.impl()), whose_(whose.id()) {}
   void told(const down& what) noexcept override {
     const local_target_ptr to = home_.table.find(whose_);
-    if (!to) return;
+    if (!to || !static_cast<cell&>(*to).expects(what)) return;
     envelope_ptr message(new detail::told<down>(what));
     message->set_lane(lane::control);
     to->post(std::move(message));

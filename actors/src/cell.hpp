@@ -38,6 +38,8 @@ class cell_face {
   virtual void unpin() noexcept = 0;
   /// A pin, unless CAF has begun to destroy the face. Threads: any, while the cell is in the system's table.
   [[nodiscard]] virtual bool try_pin() noexcept = 0;
+  /// True if CAF has no handle, at some moment of the call.
+  [[nodiscard]] virtual bool only_pinned() noexcept = 0;
   /// The actor has ended. No reason: by itself.
   virtual void ended(const error& reason, bool unreachable) noexcept = 0;
 
@@ -58,6 +60,8 @@ class cell_face {
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
 /// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is destroyed;
 ///      then the actor ends, or pauses for its supervisor.
+/// (C6) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life: its hold is taken
+///      by start() or restart(), and scheduling needs none. It receives messages itself: see inbox_core.
 class cell final : public local_target, public tandem::detail::pooled {
  public:
   /// `id`: of the system's table.
@@ -132,6 +136,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   // For actor_context. Threads: any, while the actor's object lives.
   result<void> watch_from_here(target& whom);
   bool unwatch_from_here(const target& whom) noexcept;
+  /// True if this end was waited for, which it is no more.
+  [[nodiscard]] bool expects(const down& what) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
 
@@ -154,6 +160,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
 
  private:
+  friend class inbox_core;
+
   struct record final : tandem::detail::task_record {
     explicit record(cell& c);
     ~record() override = default;
@@ -200,9 +208,12 @@ class cell final : public local_target, public tandem::detail::pooled {
 
   ~cell() override;
   void first_ref() noexcept override { hold(); }
-  void last_ref_gone() noexcept override { let_go(); }
+  void last_ref_gone() noexcept override;
   void destroy() noexcept;
   void schedule() noexcept;
+  void begin_turn() noexcept;
+  void begin_life() noexcept;
+  [[nodiscard]] bool is_out_of_reach() const noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
   void refused(envelope& message) noexcept;
   [[nodiscard]] error ended_error() const noexcept;
@@ -211,6 +222,8 @@ class cell final : public local_target, public tandem::detail::pooled {
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
   turn_end run_turn() noexcept;
+  turn_end run_function() noexcept;
+  bool begin_handler(time_point deadline) noexcept;
   static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
   bool handle_next(envelope_ptr message) noexcept;
   bool resume_handler() noexcept;
@@ -234,7 +247,6 @@ class cell final : public local_target, public tandem::detail::pooled {
   void leave_parent() noexcept;
   void end_life() noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
-  [[nodiscard]] bool expects(const down& what) noexcept;
   [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
   void forget_watched() noexcept;
   void finish(const error& reason, bool unreachable) noexcept;

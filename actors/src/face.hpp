@@ -18,6 +18,7 @@ class face final : public caf::local_actor, public cell_face {
   void pin() noexcept override { caf::intrusive_ptr_add_ref(ctrl()); }
   void unpin() noexcept override { caf::intrusive_ptr_release(ctrl()); }
   [[nodiscard]] bool try_pin() noexcept override { return caf::intrusive_ptr_upgrade_weak(ctrl()); }
+  [[nodiscard]] bool only_pinned() noexcept override { return ctrl()->strong_refs.load() == 1; }
   void ended(const error& reason, bool unreachable) noexcept override;
 
   // caf::local_actor

@@ -45,9 +45,24 @@ mailbox::posted mailbox::queued_answer() noexcept {
 void mailbox::place(envelope_ptr e, coarse_time at) noexcept {
   const lane where = e->lane();
   e->arrived = at;
+  if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
   queue_[where].push(std::move(e));
   if (where != lane::control) add_held(1);
   if (where != lane::normal) wanted_.store(true, std::memory_order_release);
+  new_.store(true, std::memory_order_release);  // pairs with has_new()
+}
+
+// Somebody posted, or (null) there is another reason to look.
+void mailbox::decide(const envelope* message) noexcept {
+  for (receive_slot** at = &slots_; receive_slot* const slot = *at;) {
+    if (message && !slot->wanted(*message)) {
+      at = &slot->next;
+      continue;
+    }
+    *at = slot->next;
+    slot->listed = false;
+    slot->select->claim_and_wake(slot->arm);  // the slot's last moment is the unlock
+  }
 }
 
 mailbox::posted mailbox::push(envelope_ptr& e, admission how, coarse_time at) noexcept {
@@ -108,7 +123,9 @@ mailbox::posted mailbox::request(stop what, error why) noexcept {
   if (stop_ == stop::none || !stop_reason_) stop_reason_ = std::move(why);
   stop_ = what;
   wanted_.store(true, std::memory_order_release);
-  if (what == stop::end && std::exchange(paused_, false)) return posted::wake;  // M5
+  new_.store(true, std::memory_order_release);
+  decide(nullptr);
+  if (what == stop::end && std::exchange(paused_, false)) return posted::revive;  // M5
   return queued_answer();
 }
 
@@ -143,6 +160,33 @@ mailbox::posted mailbox::nudge() noexcept {
   return closed_ ? posted::closed : queued_answer();
 }
 
+mailbox::posted mailbox::poke() noexcept {
+  const std::lock_guard hold(lock_);
+  if (closed_) return posted::closed;
+  if (asleep_) return queued_answer();
+  poked_ = true;
+  new_.store(true, std::memory_order_release);
+  decide(nullptr);
+  return posted::queued;
+}
+
+bool mailbox::add(receive_slot& slot) noexcept {
+  const std::lock_guard hold(lock_);
+  if (new_.load(std::memory_order_relaxed) || stop_ != stop::none) return false;  // written under the lock
+  slot.next = std::exchange(slots_, &slot);
+  slot.listed = true;
+  return true;
+}
+
+void mailbox::remove(receive_slot& slot) noexcept {
+  const std::lock_guard hold(lock_);
+  if (!slot.listed) return;
+  receive_slot** at = &slots_;
+  while (*at != &slot) at = &(*at)->next;
+  *at = slot.next;
+  slot.listed = false;
+}
+
 void mailbox::admit(wake_list& woken) noexcept {
   while (depth() < capacity_) {
     room_waiter* const w = waiters_.pop(room_waiter::phase::admitted);
@@ -153,26 +197,45 @@ void mailbox::admit(wake_list& woken) noexcept {
   }
 }
 
-bool mailbox::refill(mail& into, std::size_t taken) noexcept {
+void mailbox::move_to(mail& into) noexcept {
+  new_.store(false, std::memory_order_relaxed);  // the consumer's own look
+  if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);
+  if (when_full_ != overflow::drop_oldest) [[likely]] {
+    into.append(std::move(queue_));
+    return;
+  }
+  // What the consumer has taken cannot be dropped: so it takes one at a time.
+  into[lane::control].append(std::move(queue_[lane::control]));
+  const lane next = queue_[lane::urgent].empty() ? lane::normal : lane::urgent;
+  if (!queue_[next].empty()) into[next].push(queue_[next].pop());
+  if (!queue_[lane::urgent].empty() || !queue_[lane::normal].empty()) new_.store(true, std::memory_order_relaxed);
+}
+
+bool mailbox::refill(mail& into, std::size_t taken, bool or_new) noexcept {
   wake_list woken;
   bool more;
   {
     const std::lock_guard hold(lock_);
     add_held(0 - taken);
     admit(woken);
-    if (when_full_ == overflow::drop_oldest) {  // what the consumer has taken cannot be dropped
-      into[lane::control].append(std::move(queue_[lane::control]));
-      envelope_list& next = queue_[queue_[lane::urgent].empty() ? lane::normal : lane::urgent];
-      if (!next.empty()) into[lane::normal].push(next.pop());
-    } else {
-      into.append(std::move(queue_));
-    }
-    more = !into.empty() || stop_ != stop::none;
-    if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);  // the consumer's own, under the lock
+    more = !queue_.empty() || stop_ != stop::none || std::exchange(poked_, false) || (!or_new && !into.empty());
+    move_to(into);
     asleep_ = !more;
   }
   woken.wake_all();
   return more;
+}
+
+void mailbox::take(mail& into, std::size_t taken) noexcept {
+  wake_list woken;
+  {
+    const std::lock_guard hold(lock_);
+    add_held(0 - taken);
+    admit(woken);
+    poked_ = false;
+    move_to(into);
+  }
+  woken.wake_all();
 }
 
 void mailbox::report(std::size_t taken) noexcept {
@@ -215,6 +278,7 @@ bool mailbox::resume() noexcept {
   if (!std::exchange(paused_, false)) return false;
   stop_ = stop::none;
   stop_reason_ = {};
+  poked_ = false;
   wanted_.store(!queue_[lane::control].empty() || !queue_[lane::urgent].empty(), std::memory_order_relaxed);
   return true;
 }

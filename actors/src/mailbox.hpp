@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <tandem/actors/detail/envelope.hpp>
+#include <tandem/actors/detail/inbox_core.hpp>
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/spawn_options.hpp>
+#include <tandem/runtime/detail/selection.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 
 namespace tandem::actors::detail {
@@ -54,6 +56,22 @@ class envelope_list {
     first_ = first_->next;
     return taken;
   }
+  /// The oldest that is wanted; null if there is none.
+  [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept {
+    envelope* before = nullptr;
+    for (envelope* e = first_; e; before = std::exchange(e, e->next)) {
+      if (!wanted(*e)) continue;
+      (before ? before->next : first_) = e->next;
+      if (last_ == e) last_ = before;
+      return envelope_ptr(e);
+    }
+    return nullptr;
+  }
+  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
+    for (const envelope* e = first_; e; e = e->next)
+      if (wanted(*e)) return true;
+    return false;
+  }
 
  private:
   envelope* first_ = nullptr;
@@ -79,6 +97,15 @@ struct mail {
   void append(mail&& others) noexcept {
     for (std::size_t i = 0; i < lanes; ++i) of[i].append(std::move(others.of[i]));
   }
+  /// The oldest that is wanted, of the first lane that has one; null if none has.
+  [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept {
+    for (envelope_list& l : of)
+      if (envelope_ptr found = l.pop(wanted)) return found;
+    return nullptr;
+  }
+  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
+    return of[0].has(wanted) || of[1].has(wanted) || of[2].has(wanted);
+  }
   [[nodiscard]] envelope_list take_all() noexcept {
     envelope_list all;
     for (envelope_list& l : of) all.append(std::move(l));
@@ -101,6 +128,8 @@ enum class stop : std::uint8_t {
 ///      links count as well: a mailbox full of them holds up those who can wait.
 /// (M3) While waiters_ is not empty, bounded messages join its end: no sender overtakes another.
 /// (M4) After close() nothing is ever queued.
+/// (M6) A consumer that waits in a select is awake, and has slots here: who posts what one of them wants decides the
+///      select, which wakes the consumer if it sleeps.
 /// (M5) While paused_, there is no consumer. Messages come, and nobody is woken for them; a request to end turns it
 ///      false and is answered `wake`.
 class mailbox {
@@ -111,6 +140,7 @@ class mailbox {
   enum class posted : std::uint8_t {
     queued,
     wake,
+    revive,  // wake, but there has been no consumer (M5)
     full,    // and the message is the caller's still
     closed,  // likewise
     dropped  // the caller has to report what is in its place now: the message itself, or the oldest one
@@ -147,10 +177,21 @@ class mailbox {
   [[nodiscard]] bool oldest(coarse_time& arrived) noexcept;
   /// wake if the consumer was asleep: it gets a turn with nothing to do.
   posted nudge() noexcept;
+  /// The same, and a consumer that is awake does not fall asleep the next time it wants to.
+  posted poke() noexcept;
 
   /// Consumer: reports `taken` messages as gone, lets waiters in, and moves what is there into `into`, behind what it
   /// has. False, and the consumer sleeps, if there is nothing and no request to stop.
-  [[nodiscard]] bool refill(mail& into, std::size_t taken) noexcept;
+  /// `or_new`: what `into` has already is no reason to stay awake.
+  [[nodiscard]] bool refill(mail& into, std::size_t taken, bool or_new = false) noexcept;
+  /// Consumer: the same without falling asleep.
+  void take(mail& into, std::size_t taken) noexcept;
+  /// Consumer: may take() find something? Misses nothing that happened before.
+  [[nodiscard]] bool has_new() const noexcept { return new_.load(std::memory_order_acquire); }
+  /// Consumer: false, and nothing is listed, if there is something new.
+  [[nodiscard]] bool add(receive_slot& slot) noexcept;
+  /// Consumer: when it returns, whoever decided the select by the slot has let go of it.
+  void remove(receive_slot& slot) noexcept;
   /// Consumer: reports `taken` messages as gone and lets waiters in.
   void report(std::size_t taken) noexcept;
   /// Consumer: that many more count as taken and not reported, whatever the capacity.
@@ -185,6 +226,8 @@ class mailbox {
 
   posted queued_answer() noexcept;
   void place(envelope_ptr e, coarse_time at) noexcept;
+  void move_to(mail& into) noexcept;
+  void decide(const envelope* message) noexcept;
   void admit(wake_list& woken) noexcept;
   void count_overflow() noexcept { overflows_.store(overflows() + 1, std::memory_order_relaxed); }
   // Under lock_, so no read-modify-write is needed.
@@ -197,14 +240,17 @@ class mailbox {
   bool asleep_ = false;
   bool closed_ = false;
   bool paused_ = false;
+  bool poked_ = false;
   stop stop_ = stop::none;
   std::atomic<bool> wanted_{false};
+  std::atomic<bool> new_{false};  // something came since the consumer took what there was, or it was poked
   const overflow when_full_;
   std::atomic<std::uint32_t> held_{0};  // relaxed: depth() wants some moment's
   const std::size_t capacity_;
   std::atomic<std::uint64_t> overflows_{0};  // likewise
   mail queue_;
   room_queue waiters_;
+  receive_slot* slots_ = nullptr;
   error stop_reason_;
 };
 

@@ -46,7 +46,8 @@ struct actor_kind;
 /// sent, and however full the mailbox is. It dies with the actor's object: nothing of it reaches a restarted one.
 ///
 /// Threads: every member may be called from any thread while the actor's object lives; those from after() on only by
-///          the actor's constructor and its handlers: they throw std::logic_error otherwise.
+///          the constructor and the handlers of an actor that has handlers: they throw std::logic_error otherwise. An
+///          actor that is a function has no need of them: see inbox.hpp.
 class actor_context {
  public:
   explicit actor_context(detail::local_target& self) noexcept : self_(self) {}
@@ -76,6 +77,9 @@ class actor_context {
   /// Errors: as system::spawn(); the ref is also empty if this actor is ending.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args);
+  /// The same for an actor that is a function: see inbox.
+  template <class F, class... Args>
+  auto spawn(spawn_actor_options options, F&& f, Args&&... args);
 
   /// Sees to it that this actor is sent one `down` when `whom` has ended, at once if it has. It must have a handler
   /// `on(down)`; an actor without one ends with the reason of the other. Watching an actor again before that changes
@@ -87,7 +91,8 @@ class actor_context {
   result<void> watch(const actor_ref<Signatures...>& whom) {
     return watch_target(whom.target().get());
   }
-  /// No `down` comes for it any more. False if it was not watched, or its `down` has been handled.
+  /// No `down` comes for it any more. False if it was not watched, or its `down` came, though it may not have been
+  /// handled yet.
   template <class... Signatures>
   bool unwatch(const actor_ref<Signatures...>& whom) noexcept {
     return unwatch_target(whom.target().get());
@@ -190,6 +195,8 @@ class actor_context {
   void pipe_to_self(G body, F f, std::source_location where = std::source_location::current()) {
     pipe_to_self<A>(tandem::detail::keep_alive(std::move(body)), std::move(f), where);
   }
+  /// Not for users.
+  [[nodiscard]] detail::local_target& target() const noexcept { return self_; }
 
  private:
   template <class A, class T>

@@ -14,6 +14,7 @@
 #include <tandem/actors/actor_ref.hpp>
 #include <tandem/actors/dead_letter.hpp>
 #include <tandem/actors/detail/body.hpp>
+#include <tandem/actors/detail/function_body.hpp>
 #include <tandem/actors/fwd.hpp>
 #include <tandem/actors/spawn_options.hpp>
 #include <tandem/errors/result.hpp>
@@ -72,6 +73,16 @@ typename A::protocol::ref spawn_actor(system& home, local_target* parent, spawn_
   return {};
 }
 
+template <class F, class... Args>
+auto spawn_function(system& home, local_target* parent, spawn_actor_options options, F&& f, Args&&... args) {
+  using body = function_body<std::decay_t<F>, inbox_of<F>, std::decay_t<Args>...>;
+  using ref = typename inbox_of<F>::protocol::ref;
+  nascent_actor made(home, std::move(options), body::kind(), parent);
+  if (!made) return ref();
+  auto object = std::make_unique<body>(made.context(), std::forward<F>(f), std::forward<Args>(args)...);
+  return ref(made.launch(std::move(object)));
+}
+
 template <class R>
 concept simulation = requires(R& r) {
   r.run_until_idle();
@@ -118,6 +129,20 @@ class system {
     requires(std::constructible_from<A, Args...> || std::constructible_from<A, actor_context&, Args...>)
   typename A::protocol::ref spawn(Args&&... args) {
     return spawn<A>(spawn_actor_options(), std::forward<Args>(args)...);
+  }
+
+  /// Starts an actor that is one coroutine, `f(inbox, args…)`; inbox.hpp has an example. Its end is the end of the
+  /// actor, an error or exception being the reason. `f` and `args` live as long as it runs. Besides, it lives until it is
+  /// told to end: when nobody can reach it any more, its receive() says so.
+  template <class F, class... Args>
+    requires detail::actor_function<F, Args...>
+  typename detail::inbox_of<F>::protocol::ref spawn(spawn_actor_options options, F&& f, Args&&... args) {
+    return detail::spawn_function(*this, nullptr, std::move(options), std::forward<F>(f), std::forward<Args>(args)...);
+  }
+  template <class F, class... Args>
+    requires detail::actor_function<F, Args...>
+  typename detail::inbox_of<F>::protocol::ref spawn(F&& f, Args&&... args) {
+    return spawn(spawn_actor_options(), std::forward<F>(f), std::forward<Args>(args)...);
   }
 
   /// Makes an actor known under a name; the name keeps a ref until it is unregistered or the actor ends.
@@ -183,6 +208,10 @@ struct system_access {
 template <class A, class... Args>
 typename A::protocol::ref actor_context::spawn(spawn_actor_options options, Args&&... args) {
   return detail::spawn_actor<A>(system(), &self_, std::move(options), std::forward<Args>(args)...);
+}
+template <class F, class... Args>
+auto actor_context::spawn(spawn_actor_options options, F&& f, Args&&... args) {
+  return detail::spawn_function(system(), &self_, std::move(options), std::forward<F>(f), std::forward<Args>(args)...);
 }
 
 template <class B, class... Args>

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <tandem/actors/actor_context.hpp>
+#include <tandem/actors/detail/convert.hpp>
 #include <tandem/actors/detail/message.hpp>
 #include <tandem/actors/down.hpp>
 #include <tandem/actors/idle.hpp>
@@ -44,7 +45,8 @@ class actor_body {
   actor_body& operator=(const actor_body&) = delete;
   virtual ~actor_body() = default;
 
-  /// Handles `message` or, if a coroutine does, prepares that. The body outlives the coroutine.
+  /// Handles `message` or, if a coroutine does, prepares that. The body outlives the coroutine. A body that is one
+  /// coroutine is given null, once.
   [[nodiscard]] virtual step handle(envelope_ptr message, const handling& out) noexcept = 0;
 };
 
@@ -53,11 +55,18 @@ struct actor_kind {
   const protocol_info& (*protocol)();
   bool (*accepts)(std::uint32_t type_hash);
   const std::string& (*class_name)();
+  bool is_function = false;  // the body is one coroutine, which receives messages itself
 };
 
 template <class T, class R>
 concept yields_reply =
     std::same_as<T, R> || std::same_as<T, result<R>> || std::same_as<T, task<R>> || std::same_as<T, task<result<R>>>;
+
+/// Of a signature's message, 0 if it cannot cross a wire.
+template <class S>
+[[nodiscard]] std::uint32_t type_hash_of() {
+  return type_of_message<typename signature<S>::message>().hash;
+}
 
 template <class A, class M>
 using handler_result = decltype(std::declval<A&>().on(std::declval<M>()));
@@ -82,13 +91,10 @@ inline constexpr bool has_all_handlers = false;
 template <class A, class... S>
 inline constexpr bool has_all_handlers<A, protocol<S...>> = (has_handler<A, S> && ...);
 
+/// What an actor ends with that set an idle timeout, and has no handler for that.
+[[nodiscard]] error unhandled(const idle& what);
 /// The asker of a handler that threw learns that the actor is gone, and why.
 [[nodiscard]] error handler_threw(std::exception_ptr thrown, const std::string& message);
-[[nodiscard]] error not_in_protocol(const std::string& message, const protocol_info& protocol);
-[[nodiscard]] error not_parsed(const std::string& message);
-/// What an actor ends with that gets a signal and has no handler for it.
-[[nodiscard]] error unhandled(const down& what);
-[[nodiscard]] error unhandled(const idle& what);
 
 template <class P>
 [[nodiscard]] std::coroutine_handle<tandem::detail::promise_base> frame_of(std::coroutine_handle<P> frame) noexcept {
@@ -122,6 +128,37 @@ error finish_handler(tandem::detail::promise_base& ended, envelope* message) noe
   }
   frame.destroy();
   return failure;
+}
+
+/// Calls a handler. `message` is answered with what the handler returns; null: the handler sees to that.
+template <class R, class F>
+step invoke(const F& handler, std::unique_ptr<answerable<R>> message, const handling& out) noexcept {
+  using returned = decltype(handler());
+  try {
+    if constexpr (tandem::detail::is_task<returned>::value) {
+      using value_type = typename returned::value_type;
+      returned coroutine = handler();
+      out.running.frame = frame_of(coroutine.release());
+      out.running.finish = &finish_handler<value_type, R>;
+      out.running.message = std::move(message);
+      return step::suspends;
+    } else if constexpr (std::is_void_v<returned>) {
+      handler();
+      if (message) message->reply({});
+    } else if constexpr (std::is_void_v<R>) {
+      result<void> outcome = handler();
+      if (!outcome) out.failure = outcome.error();
+      if (message) message->reply(std::move(outcome));
+      if (out.failure) return step::failed;
+    } else {
+      message->reply(handler());
+    }
+    return step::handled;
+  } catch (...) {
+    out.failure = handler_threw(std::current_exception(), message ? message->type_name() : "a message");
+    if (message) message->fail(out.failure);
+    return step::failed;
+  }
 }
 
 template <class A, class P>
@@ -160,52 +197,23 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
   }
 
  private:
-  template <class S>
-  static std::uint32_t type_hash_of() {
-    using M = typename signature<S>::message;
-    if constexpr (wire_message<M>) {
-      return type_of_message<M>().hash;
-    } else {
-      return 0;
-    }
-  }
-
   template <class R, class M>
   bool try_handle(std::type_identity<R(M)>, envelope_ptr& message, const handling& out, step& outcome) noexcept {
-    switch (message->kind()) {
-      case envelope::form::typed:
-        if (message->tag() != &signature_tag<R(M)>) return false;
-        outcome = call<M, R>(typed_ptr<M, R>(static_cast<typed_envelope<M, R>*>(message.release())), out);
-        return true;
-      case envelope::form::bytes:
-        if constexpr (wire_message<M>) {
-          if (message->type_hash() != type_of_message<M>().hash) return false;
-          const auto& raw = static_cast<const incoming_envelope&>(*message);
-          M parsed;
-          if (!decode_from(parsed, raw.bytes())) {
-            out.failure = not_parsed(type_of_message<M>().name);
-            out.running.message = std::move(message);
-            outcome = step::rejected;
-            return true;
-          }
-          outcome = call<M, R>(convert<M, R>(std::move(parsed), message), out);
-          return true;
-        }
-        return false;
-      default: {
-        const foreign_value found = message->extract(typeid(M));
-        if (!found.value) return false;
-        M& value = *static_cast<M*>(found.value);
-        if (found.exclusive) {
-          outcome = call<M, R>(convert<M, R>(std::move(value), message), out);
-        } else if constexpr (std::copy_constructible<M>) {
-          outcome = call<M, R>(convert<M, R>(std::as_const(value), message), out);
-        } else {
-          return false;
-        }
+    typed_ptr<M, R> mine;
+    if (message->kind() == envelope::form::typed) [[likely]] {
+      if (message->tag() != &signature_tag<R(M)>) return false;
+      mine.reset(static_cast<typed_envelope<M, R>*>(message.release()));
+    } else {
+      mine = converted_from<M, R>(message, out.failure);
+      if (!mine && !out.failure) return false;
+      if (!mine) {
+        out.running.message = std::move(message);
+        outcome = step::rejected;
         return true;
       }
     }
+    outcome = call<M, R>(std::move(mine), out);
+    return true;
   }
 
   // A message that the actor asked for by what it did, and that nobody else can send.
@@ -221,16 +229,6 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
     return true;
   }
 
-  // The bytes or CAF's element are freed before the handler runs.
-  template <class M, class R, class T>
-  static typed_ptr<M, R> convert(T&& value, envelope_ptr& raw) {
-    const time_point deadline = raw->deadline();
-    auto sink = raw->take_sink();
-    typed_ptr<M, R> made(new converted<M, R>(std::forward<T>(value), deadline, std::move(sink)));
-    raw.reset();
-    return made;
-  }
-
   // The value goes into the handler's parameter; the rest of the message lives until it is answered.
   template <class M, class R>
   step call(typed_ptr<M, R> message, const handling& out) noexcept {
@@ -240,37 +238,6 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
       return invoke<void>([&] { return actor_.on(std::move(value), std::move(answer)); }, nullptr, out);
     } else {
       return invoke<R>([&] { return actor_.on(std::move(value)); }, std::move(message), out);
-    }
-  }
-
-  // `message` is answered with what the handler returns; null: the handler sees to that.
-  template <class R, class F>
-  static step invoke(const F& handler, std::unique_ptr<answerable<R>> message, const handling& out) noexcept {
-    using returned = decltype(handler());
-    try {
-      if constexpr (tandem::detail::is_task<returned>::value) {
-        using value_type = typename returned::value_type;
-        returned coroutine = handler();
-        out.running.frame = frame_of(coroutine.release());
-        out.running.finish = &finish_handler<value_type, R>;
-        out.running.message = std::move(message);
-        return step::suspends;
-      } else if constexpr (std::is_void_v<returned>) {
-        handler();
-        if (message) message->reply({});
-      } else if constexpr (std::is_void_v<R>) {
-        result<void> outcome = handler();
-        if (!outcome) out.failure = outcome.error();
-        if (message) message->reply(std::move(outcome));
-        if (out.failure) return step::failed;
-      } else {
-        message->reply(handler());
-      }
-      return step::handled;
-    } catch (...) {
-      out.failure = handler_threw(std::current_exception(), message ? message->type_name() : "a message");
-      if (message) message->fail(out.failure);
-      return step::failed;
     }
   }
 

@@ -145,6 +145,8 @@ class envelope : public tandem::detail::pooled {
   /// failed with it) or this is no ask for a wire message.
   virtual result<void> complete_from_bytes(std::span<const std::byte>);
 
+  /// form::foreign: true if the message is one value of this type.   Threads: any.
+  [[nodiscard]] virtual bool holds(const std::type_info&) const noexcept { return false; }
   /// form::foreign: the value if the message is one value of this type.
   [[nodiscard]] virtual foreign_value extract(const std::type_info&) noexcept { return {}; }
   /// form::foreign: where the answer goes; null for a tell.

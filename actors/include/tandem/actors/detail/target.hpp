@@ -132,6 +132,9 @@ class target {
   /// A message that was accepted here cannot be handled, and nobody waits to be told.
   virtual void report_dead_letter(const envelope& message, const error& why) noexcept = 0;
 
+  /// False: there is no ref, at some moment of the call.
+  [[nodiscard]] bool has_refs() const noexcept { return refs_.load(std::memory_order_acquire) != 0; }
+
  protected:
   target() = default;
   virtual ~target() = default;

@@ -1,0 +1,176 @@
+#include <tandem/actors/inbox.hpp>
+
+#include <stdexcept>
+
+#include "cell.hpp"
+#include "system_impl.hpp"
+
+namespace tandem::actors::detail {
+namespace {
+
+using csp::detail::commit;
+using tandem::detail::selection;
+using tandem::detail::task_record;
+
+[[noreturn]] void used_by_another() {
+  throw std::logic_error(
+      "inbox::receive(): the calling task is not the actor; let it send the actor a message, or use a channel");
+}
+
+}  // namespace
+
+cell& inbox_core::whose() const noexcept { return static_cast<cell&>(self_.target()); }
+
+bool inbox_core::is_own(const task_record& task) const noexcept { return &task == whose().record_.get(); }
+
+std::size_t inbox_core::depth() const noexcept { return whose().mailbox_.depth(); }
+
+bool inbox_core::may_have(envelope_filter wanted) const noexcept {
+  const cell& c = whose();
+  return c.mailbox_.has_new() || c.mailbox_.wanted() || c.mail_.has(wanted);
+}
+
+receive_end inbox_core::look(envelope_filter wanted) noexcept {
+  cell& c = whose();
+  c.mailbox_.take(c.mail_, std::exchange(c.taken_, 0));
+  if (c.mailbox_.wanted() && c.mailbox_.look(c.mail_) != stop::none) return receive_end::stopped;
+  if (c.mail_.has(wanted)) return receive_end::message;
+  return c.is_out_of_reach() ? receive_end::unreachable : receive_end::nothing;
+}
+
+bool inbox_core::has_taken(envelope_filter wanted) const noexcept {
+  const cell& c = whose();
+  return !c.mailbox_.wanted() && c.mail_.has(wanted);
+}
+
+envelope_ptr inbox_core::take(envelope_filter wanted) noexcept {
+  cell& c = whose();
+  while (envelope_ptr message = c.mail_.pop(wanted)) {
+    if (message->lane() != lane::control && ++c.taken_ >= c.mailbox_.report_every())
+      c.mailbox_.report(std::exchange(c.taken_, 0));
+    if (!message->expired()) {
+      c.handling_what_.store(message->tag(), std::memory_order_relaxed);
+      c.since_.store(message->arrived, std::memory_order_relaxed);
+      return message;
+    }
+    undeliverable(c, *message, error_of(errc::deadline_exceeded));
+  }
+  return nullptr;
+}
+
+void inbox_core::reject(envelope& message, const error& why) noexcept { undeliverable(whose(), message, why); }
+
+error inbox_core::why(receive_end how) const {
+  switch (how) {
+    case receive_end::over: return context_error(tandem::detail::current_task());
+    case receive_end::stopped: {
+      const error reason = whose().mailbox_.stop_reason();
+      return tandem::detail::cancelled_because(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
+    }
+    case receive_end::unreachable: return make_error(errc::closed, "nobody can reach the actor any more");
+    case receive_end::not_its_own: used_by_another();
+    default: return make_error(errc::would_block, "what came was no message for the actor; select again");
+  }
+}
+
+// Waiting (N2).
+
+bool inbox_core::wait(task_record& task, envelope_filter wanted) noexcept {
+  static constexpr tandem::detail::wait_kind message{"a message", &cancel, nullptr, nullptr, &look_again};
+  cell& c = whose();
+  wanted_ = wanted;
+  if (!begin_wait(task, message, this)) return false;
+  c.handling_what_.store(nullptr, std::memory_order_relaxed);
+  c.set_live(false);
+  task.looks = true;
+  return !look_again(task);
+}
+
+// False: it sleeps, and may run elsewhere already.
+bool inbox_core::look_again(task_record& task) noexcept {
+  auto& self = *static_cast<inbox_core*>(task.what);
+  cell& c = self.whose();
+  while (!context_over(task) && self.look(self.wanted_) == receive_end::nothing)
+    if (!c.mailbox_.refill(c.mail_, 0, true)) return false;
+  return true;
+}
+
+void inbox_core::cancel(task_record& task) noexcept {
+  auto& self = *static_cast<inbox_core*>(task.what);
+  if (self.whose().mailbox_.poke() == mailbox::posted::wake) make_ready(task);
+}
+
+void inbox_core::end_wait(task_record& task) noexcept {
+  task.looks = false;
+  tandem::detail::end_wait(task);
+  whose().set_live(true);
+}
+
+bool receive_base::await_ready() noexcept {
+  const bool in_slice = tandem::detail::spend_slice();
+  if (!from_.is_own(tandem::detail::current_task())) {
+    how_ = receive_end::not_its_own;
+    return true;
+  }
+  if (!from_.has_taken(wanted_)) return false;
+  how_ = receive_end::message;
+  return in_slice;
+}
+
+bool receive_base::suspend(task_record& task) noexcept {
+  if (how_ == receive_end::message || !tandem::detail::slice_left()) {
+    yield_to_others(task);
+    return true;
+  }
+  waited_ = true;
+  return from_.wait(task, wanted_);
+}
+
+envelope_ptr receive_base::next() noexcept {
+  if (how_ == receive_end::not_its_own) return nullptr;
+  if (waited_) {
+    waited_ = false;
+    from_.end_wait(tandem::detail::current_task());
+  }
+  if (how_ != receive_end::message || !from_.has_taken(wanted_)) {
+    how_ = context_over(tandem::detail::current_task()) ? receive_end::over : from_.look(wanted_);
+    if (how_ != receive_end::message) return nullptr;
+  }
+  how_ = receive_end::nothing;
+  return from_.take(wanted_);
+}
+
+// In a select (N3).
+
+bool receive_base::attempt() noexcept {
+  if (!from_.is_own(tandem::detail::current_task())) {
+    how_ = receive_end::not_its_own;
+    return true;
+  }
+  how_ = from_.look(wanted_);
+  return how_ != receive_end::nothing;
+}
+
+commit receive_base::enlist(selection& own, std::uint32_t arm, task_record& task) {
+  if (!from_.is_own(task)) used_by_another();
+  for (;;) {
+    how_ = from_.look(wanted_);
+    if (how_ != receive_end::nothing) return own.decide(arm) ? commit::won : commit::lost;
+    if (from_.enlist(slot_, own, arm, wanted_)) return commit::waiting;
+  }
+}
+
+void receive_base::delist(bool) noexcept { from_.delist(slot_); }
+
+bool inbox_core::enlist(receive_slot& slot, selection& own, std::uint32_t arm, envelope_filter wanted) noexcept {
+  slot.select = &own;
+  slot.arm = arm;
+  slot.wanted = wanted;
+  cell& c = whose();
+  c.handling_what_.store(nullptr, std::memory_order_relaxed);
+  return c.mailbox_.add(slot);
+}
+
+void inbox_core::delist(receive_slot& slot) noexcept { whose().mailbox_.remove(slot); }
+
+}  // namespace tandem::actors::detail
