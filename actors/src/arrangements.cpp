@@ -29,7 +29,10 @@ arrangements& cell::arrange(const char* what) {
   // The constructor of a first life runs before the launch, of a later one in a pause; of what else calls this, only
   // the turn is this actor's.
   const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
-  const bool in_turn = body_ && worker && worker->current == record_.get();
+  const auto runs_here = [&](const tandem::detail::task_record* task) {
+    return task == record_.get() || (is_reentrant() && task && task == extras_or_null()->reentry->running);
+  };
+  const bool in_turn = body_ && worker && runs_here(worker->current);
   if (!in_turn && launched_ && !mailbox_.is_paused()) [[unlikely]]
     throw std::logic_error(fmt::format(
         "tandem: actor_context::{} is for the actor's constructor and its handlers; tell it a message instead", what));
@@ -92,13 +95,16 @@ void cell::become(std::unique_ptr<actor_body> successor, const actor_kind& kind)
   if (!covers(kind.protocol(), protocol()))
     throw std::logic_error(fmt::format("tandem: become<{}>() needs a class that takes all that {} takes: ({})",
                                        kind.class_name(), kind_.class_name(), protocol().text));
+  if ((kind.handlers_at_once > 1) != is_reentrant())
+    throw std::logic_error(fmt::format("tandem: become<{}>(): of it and {}, only one is reentrant", kind.class_name(),
+                                       kind_.class_name()));
   const auto replaced = std::exchange(own.successor, std::move(successor));
   own.successor_kind = &kind;
 }
 
 void cell::handled(arrangements& own) noexcept {
   if (own.idle) own.idle->was_active(clock_now());
-  if (!own.successor) return;
+  if (!own.successor || (is_reentrant() && extras_or_null()->reentry->open() != 0)) return;
   const auto before = std::exchange(body_, std::move(own.successor));
   // Release: whoever reads the kind finds its name made.
   extras_or_null()->became.store(own.successor_kind, std::memory_order_release);

@@ -40,6 +40,7 @@ cell::cell(system_impl& home, std::uint64_t id, spawn_actor_options options, con
       context_object_(*this) {
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
+  if (is_reentrant()) more().reentry = std::make_unique<reentrance>(kind.handlers_at_once);
 }
 
 cell::~cell() { delete extras_.load(std::memory_order_relaxed); }  // nobody else refers to the cell
@@ -281,6 +282,11 @@ actors::system& cell::home() const noexcept { return home_.self; }
 
 void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept {
   static constexpr tandem::detail::wait_kind idle{"a message", nullptr};
+  if (is_reentrant()) {
+    reentrance& re = *extras_or_null()->reentry;
+    re.list(out, kind_now().class_name().c_str());
+    if (re.any_open()) return;
+  }
   const tandem::detail::wait_kind* waits_for = nullptr;
   if (live_.load(std::memory_order_relaxed)) {
     waits_for = record_->waits_for.load(std::memory_order_relaxed);
@@ -313,12 +319,20 @@ actor_info cell::describe() {
     info.handling = what->message().name;
     info.handling_for = between(since_.load(std::memory_order_relaxed), now);
   }
+  bool handlers_wait = false;
+  if (is_reentrant()) {
+    const signature_info* what = nullptr;
+    coarse_time since{};
+    handlers_wait = extras_or_null()->reentry->oldest(what, since);
+    if (handlers_wait) info.handling_for = between(since, now);
+    if (handlers_wait && what) info.handling = what->message().name;
+  }
   if (mailbox_.is_closed()) {
     info.state = actor_state::ending;
   } else if (mailbox_.is_paused()) {
     info.state = actor_state::stopped;
   } else if (mailbox_.is_asleep()) {
-    info.state = actor_state::idle;
+    info.state = handlers_wait ? actor_state::waiting : actor_state::idle;
   } else {
     const bool waits = live_.load(std::memory_order_relaxed) && record_->waits_for.load(std::memory_order_relaxed);
     info.state = waits ? actor_state::waiting : actor_state::busy;
@@ -340,6 +354,7 @@ void cell::turn() noexcept {
 cell::turn_end cell::run_turn() noexcept {
   if (stopping_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
+  if (is_reentrant()) return run_reentrant();
   if (handling_ && !resume_handler()) return turn_end::suspended;
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
@@ -371,6 +386,92 @@ cell::turn_end cell::run_function() noexcept {
     return turn_end::suspended;
   }
   return stop_life();
+}
+
+// Handlers and messages take turns, so that neither starves the other.
+cell::turn_end cell::run_reentrant() noexcept {
+  extras& e = *extras_or_null();
+  reentrance& re = *e.reentry;
+  for (;;) {
+    activation* const ready = re.next_ready();
+    if (ready) resume(*ready);
+    if (!re.draining && (failure_ || (mailbox_.wanted() && mailbox_.look(mail_) != stop::none))) drain(re);
+    const bool turns_into_another = e.own && e.own->successor;  // when the open ones have ended
+    if (re.draining) {
+      if (re.open() == 0) return stop_life();
+      if (!ready && re.park()) return turn_end::suspended;
+    } else if (!mail_.empty() && re.has_room() && !turns_into_another) {
+      (void)handle_next(mail_.pop());
+    } else if (ready) {
+      if (mail_.empty()) mailbox_.take(mail_, std::exchange(taken_, 0));
+    } else {
+      oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
+      if (!mailbox_.refill(mail_, std::exchange(taken_, 0), !mail_.empty())) return turn_end::idle;  // E2
+      if (!mail_[lane::normal].empty())
+        oldest_taken_.store(mail_[lane::normal].front().arrived, std::memory_order_relaxed);
+    }
+    if (!tandem::detail::spend_slice()) {
+      yield_to_others(*record_);
+      return turn_end::yielded;
+    }
+  }
+}
+
+// From here on no handler is begun, and those that are open are interrupted.
+void cell::drain(reentrance& re) noexcept {
+  failure_ = reason_to_stop();
+  re.draining = true;
+  if (re.open() != 0)
+    contexts_->own.cancel(failure_ ? failure_ : make_error(errc::cancelled, "the actor was told to end"));
+}
+
+void cell::begin_activation(time_point deadline) noexcept {
+  reentrance& re = *extras_or_null()->reentry;
+  auto* const made = new activation(*this, std::move(running_),
+                                    handling_what_.exchange(nullptr, std::memory_order_relaxed), deadline);
+  hold();
+  re.begin(*made);
+  static constexpr tandem::detail::end_hook hook{&activation_ended, nullptr};
+  begin_with(*made, made->running.frame, hook);
+  resume(*made);
+}
+
+TANDEM_DETAIL_RUNS_TASKS void cell::resume(activation& a) noexcept {
+  tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
+  reentrance& re = *extras_or_null()->reentry;
+  handler_end end;
+  resuming = &end;
+  re.running = &a;
+  set_running(worker, &a);
+  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*a.innermost));
+  resuming = nullptr;
+  re.running = nullptr;
+  set_running(worker, record_.get());
+  if (!end.finished) return;
+  re.end(a);
+  if (!failure_ && !re.draining) failure_ = std::move(end.failure);
+  handled();
+  unhold();  // not the last: the turn has one
+}
+
+void cell::resume_in_turn(activation& a) noexcept {
+  hold();  // the turn there is may end `a`, and the actor, before we are done here
+  if (extras_or_null()->reentry->made_ready(a)) {
+    turn();  // with the hold of the one that parked
+    unhold();
+  } else if (mailbox_.poke() == mailbox::posted::wake) {
+    turn();  // with ours
+  } else {
+    unhold();
+  }
+}
+
+tandem::detail::after_end cell::activation_ended(promise_base& handler) noexcept {
+  running_handler& running = static_cast<activation&>(*handler.record).running;
+  resuming->failure = running.finish(handler, running.message.get());
+  running.message.reset();
+  resuming->finished = true;
+  return tandem::detail::after_end::nothing;
 }
 
 tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
@@ -405,6 +506,10 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     return true;
   }
   if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
+  if (is_reentrant()) {
+    begin_activation(deadline);
+    return true;
+  }
   return begin_handler(deadline);
 }
 
@@ -512,6 +617,7 @@ void cell::end_life() noexcept {
   if (e && e->supervisor && !home_.stopping.load()) {
     body_.reset();
     end_arrangements();
+    if (e->reentry) e->reentry->draining = false;
     mailbox_.report(std::exchange(taken_, 0));
     // The next object is constructed during the pause, and may spawn children and run errands.
     record_->restore_context(0);

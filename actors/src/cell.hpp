@@ -25,6 +25,7 @@
 #include "arrangements.hpp"
 #include "mailbox.hpp"
 #include "overseer.hpp"
+#include "reentrance.hpp"
 
 namespace tandem::actors::detail {
 
@@ -62,6 +63,8 @@ class cell_face {
 ///      then the actor ends, or pauses for its supervisor.
 /// (C6) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life: its hold is taken
 ///      by start() or restart(), and scheduling needs none. It receives messages itself: see inbox_core.
+/// (C7) The handlers of a reentrant actor that wait are activations, each with a hold. They run in the turn as well, but
+///      one that is suspended has the turn go on: C2 is then true of what belongs to the activation.
 class cell final : public local_target, public tandem::detail::pooled {
  public:
   /// `id`: of the system's table.
@@ -156,6 +159,9 @@ class cell final : public local_target, public tandem::detail::pooled {
   [[nodiscard]] errand begin_errand();
   void errand_over() noexcept;
 
+  /// Of a reentrant actor, on a worker: resumes `a` in the turn there is, or in one that begins here (C7).
+  void resume_in_turn(activation& a) noexcept;
+
   /// By the system, before it looks whether the actor has ended: names have to be taken out then.
   void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
 
@@ -192,6 +198,7 @@ class cell final : public local_target, public tandem::detail::pooled {
     cell* previous_sibling = nullptr;
     cell* next_sibling = nullptr;
     std::unique_ptr<arrangements> own;  // the turn's (C2)
+    std::unique_ptr<reentrance> reentry;  // constant
     // For reports.
     std::atomic<std::uint32_t> restarts{0};
     std::atomic<std::uint32_t> stashed{0};
@@ -223,6 +230,12 @@ class cell final : public local_target, public tandem::detail::pooled {
   void turn() noexcept;
   turn_end run_turn() noexcept;
   turn_end run_function() noexcept;
+  turn_end run_reentrant() noexcept;
+  void drain(reentrance& re) noexcept;
+  void begin_activation(time_point deadline) noexcept;
+  void resume(activation& a) noexcept;
+  static tandem::detail::after_end activation_ended(tandem::detail::promise_base& handler) noexcept;
+  [[nodiscard]] bool is_reentrant() const noexcept { return kind_.handlers_at_once > 1; }
   bool begin_handler(time_point deadline) noexcept;
   static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
   bool handle_next(envelope_ptr message) noexcept;

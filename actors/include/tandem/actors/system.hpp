@@ -116,6 +116,11 @@ class system {
   /// other message is handled meanwhile. The first error returned by a tell's handler, or exception escaping any
   /// handler, ends the actor with that error; an error returned by an ask's handler is its answer.
   ///
+  /// With `static constexpr bool reentrant = true;` in A, other messages are handled while a coroutine handler waits;
+  /// only one handler runs at any time, so state needs no lock, but may have changed after each co_await. At most 1024
+  /// handlers wait at once, or as many as `static constexpr std::size_t reentrant` says; then messages wait. What ends
+  /// the actor, an error of a handler too, interrupts the handlers that wait, and waits for them.
+  ///
   /// An actor ends when it quits, fails, is sent an exit message by CAF, becomes unreachable (no ref, no CAF handle,
   /// nothing left to handle), or the system shuts down. Its object is then destroyed, on a worker unless the last
   /// handle was CAF's.

@@ -2,6 +2,7 @@
 #pragma once
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <type_traits>
@@ -56,7 +57,19 @@ struct actor_kind {
   bool (*accepts)(std::uint32_t type_hash);
   const std::string& (*class_name)();
   bool is_function = false;  // the body is one coroutine, which receives messages itself
+  std::size_t handlers_at_once = 1;  // coroutines; more than one: it is reentrant
 };
+
+inline constexpr std::size_t default_handlers_at_once = 1024;
+/// Of a class: what its constant `reentrant` says, see system::spawn().
+template <class A>
+inline constexpr std::size_t handlers_at_once = 1;
+template <class A>
+  requires requires { A::reentrant; }
+inline constexpr std::size_t handlers_at_once<A> =
+    std::same_as<std::remove_cv_t<decltype(A::reentrant)>, bool> ? (A::reentrant ? default_handlers_at_once : 1)
+    : A::reentrant > 1                                           ? static_cast<std::size_t>(A::reentrant)
+                                                                 : 1;
 
 template <class T, class R>
 concept yields_reply =
@@ -183,7 +196,8 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
         []() -> const std::string& {
           static const std::string text = readable_name(typeid(A));
           return text;
-        }};
+        },
+        false, handlers_at_once<A>};
     return known;
   }
 
