@@ -220,6 +220,159 @@ void asks(unsigned threads) {
           });
 }
 
+// The same by actors that are one coroutine.
+using number_box = tandem::actors::inbox<void(i64)>;
+
+task<result<void>> pong_loop(number_box& in, number_ref ping) {
+  for (;;) {
+    auto m = co_await in.receive();
+    if (!m) co_return result<void>();
+    auto sent = co_await ping.tell(*m->get_if<i64>() + 1);
+    check(sent.has_value(), "A1");
+  }
+}
+using ping_box = tandem::actors::inbox<void(i64), void(start_with)>;
+task<result<void>> ping_loop(ping_box& in, i64 rounds, done& finished) {
+  auto first = co_await in.receive();
+  check(first.has_value(), "A1");
+  number_ref pong = first->get_if<start_with>()->other;
+  auto sent = co_await pong.tell(i64{0});
+  for (;;) {
+    auto m = co_await in.receive();
+    if (!m) co_return result<void>();
+    const i64 v = *m->get_if<i64>();
+    if (v == rounds) break;
+    sent = co_await pong.tell(v);
+  }
+  finished.set_value(rounds);
+  co_return result<void>();
+}
+void pingpong_loops(unsigned threads) {
+  const i64 n = count(1'000'000);
+  measure("A1-loops", threads, n, static_cast<double>(n), "ns/roundtrip",
+          [n](tandem::actors::system& system, done& finished) {
+            auto first = system.spawn(ping_loop, n, std::ref(finished));
+            auto second = system.spawn(pong_loop, number_ref(first));
+            check(first.try_tell(start_with{second}).has_value(), "A1");
+            return first;
+          });
+}
+
+task<result<void>> member_loop(tandem::actors::inbox<void(i64), void(start_with)>& in, number_ref next, done& finished) {
+  for (;;) {
+    auto m = co_await in.receive();
+    if (!m) co_return result<void>();
+    if (auto* const start = m->get_if<start_with>()) {
+      next = std::move(start->other);
+    } else if (const i64 hops = *m->get_if<i64>(); hops != 0) {
+      auto sent = co_await next.tell(hops - 1);
+      check(sent.has_value(), "A4");
+    } else {
+      finished.set_value(1);
+    }
+  }
+}
+void ring_loops(unsigned threads) {
+  const i64 hops = count(1'000'000);
+  measure("A4-loops", threads, 1, static_cast<double>(hops), "ns/hop",
+          [hops](tandem::actors::system& system, done& finished) {
+            const auto last = system.spawn(member_loop, number_ref(), std::ref(finished));
+            auto next = last;
+            for (int i = 1; i < 1000; ++i) next = system.spawn(member_loop, number_ref(next), std::ref(finished));
+            check(last.try_tell(start_with{next}).has_value(), "A4");
+            check(next.try_tell(hops).has_value(), "A4");
+            return next;
+          });
+}
+
+// A5: each of ten children tells its parent the sum of what is below it.
+struct make_tree {
+  i64 first, size;
+};
+class tree_node {
+ public:
+  using protocol = tandem::actors::protocol<void(make_tree), void(i64)>;
+  tree_node(actor_context& context, number_ref parent) : context_(context), parent_(std::move(parent)) {}
+  void on(make_tree m) {
+    if (m.size == 1) {
+      sum_ = m.first;
+      left_ = 1;
+      on(i64{0});
+      return;
+    }
+    left_ = 10;
+    const i64 each = m.size / 10;
+    const auto self = context_.self<tree_node>();
+    for (i64 i = 0; i < 10; ++i) {
+      auto child = context_.system().spawn<tree_node>(number_ref(self));
+      check(child.try_tell(make_tree{m.first + i * each, each}).has_value(), "A5");
+    }
+  }
+  void on(i64 v) {
+    sum_ += v;
+    if (--left_ != 0) return;
+    check(parent_.try_tell(sum_).has_value(), "A5");
+    context_.quit();
+  }
+
+ private:
+  actor_context& context_;
+  number_ref parent_;
+  i64 sum_ = 0;
+  int left_ = 0;
+};
+void skynet(unsigned threads) {
+  const i64 n = count(1'000'000);
+  measure("A5-skynet", threads, sum_below(n), 1e6, "ms", [n](tandem::actors::system& system, done& finished) {
+    auto sink = system.spawn<counter>(i64{1}, finished);
+    auto root = system.spawn<tree_node>(number_ref(sink));
+    check(root.try_tell(make_tree{0, n}).has_value(), "A5");
+    return std::make_pair(sink, root);
+  });
+  report("A5-skynet-rss", threads, peak_rss_mib(), "MiB");
+}
+
+class relay {
+ public:
+  using protocol = tandem::actors::protocol<void(i64)>;
+  explicit relay(number_ref to) : to_(std::move(to)) {}
+  task<result<void>> on(i64 v) { co_return co_await to_.tell(v); }
+
+ private:
+  number_ref to_;
+};
+
+// Memory of a live idle actor that has handled a message.
+double rss_bytes() {
+  double kib = 0;
+  if (std::FILE* const status = std::fopen("/proc/self/status", "r")) {
+    char line[256];
+    while (std::fgets(line, sizeof line, status))
+      if (std::strncmp(line, "VmRSS:", 6) == 0) kib = std::atof(line + 6);
+    std::fclose(status);
+  }
+  return kib * 1024;
+}
+void memory(unsigned threads) {
+  const i64 n = count(1'000'000);
+  tandem::runtime_options options;
+  options.workers = threads;
+  tandem::runtime runtime(options);
+  tandem::actors::system system(runtime);
+  done finished;
+  std::vector<number_ref> all;
+  all.reserve(static_cast<std::size_t>(n));
+  const double before = rss_bytes();
+  auto tally = system.spawn<counter>(n, finished);
+  for (i64 i = 0; i < n; ++i) {
+    all.push_back(system.spawn<relay>(tally));
+    check(all.back().try_tell(i64{1}).has_value(), "A-mem");
+  }
+  check(finished.get_future().get() == n, "A-mem");
+  report("A-mem", threads, (rss_bytes() - before) / static_cast<double>(n), "B/actor");
+  all.clear();
+}
+
 }  // namespace
 
 void add_actor_jobs(std::vector<job>& jobs) {
@@ -228,6 +381,10 @@ void add_actor_jobs(std::vector<job>& jobs) {
   jobs.push_back({"A3-mpsc", [](unsigned threads) { flood("A3-mpsc", threads, 8, count(8'000'000) / 8 * 8); }});
   jobs.push_back({"A4-ring", ring});
   jobs.push_back({"A6-ask", asks});
+  jobs.push_back({"A1-loops", pingpong_loops});
+  jobs.push_back({"A4-loops", ring_loops});
+  jobs.push_back({"A5-skynet", skynet});
+  jobs.push_back({"A-mem", memory});
 }
 
 }  // namespace bench

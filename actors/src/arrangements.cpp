@@ -30,7 +30,7 @@ arrangements& cell::arrange(const char* what) {
   // the turn is this actor's.
   const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
   const auto runs_here = [&](const tandem::detail::task_record* task) {
-    return task == record_.get() || (is_reentrant() && task && task == extras_or_null()->reentry->running);
+    return task == &record_ || (is_reentrant() && task && task == extras_or_null()->reentry->running);
   };
   const bool in_turn = body_ && worker && runs_here(worker->current);
   if (!in_turn && launched_ && !mailbox_.is_paused()) [[unlikely]]
@@ -70,7 +70,7 @@ bool cell::has_stash_room() { return arrange("stash()").stashed < mailbox_.capac
 
 void cell::stash(envelope_ptr message) {
   arrangements& own = arrange("stash()");
-  message->arrived = home_.coarse_now();
+  message->arrived = home_.about_now();
   own.stash.push(std::move(message));
   extras_or_null()->stashed.store(static_cast<std::uint32_t>(++own.stashed), std::memory_order_relaxed);
 }
@@ -84,8 +84,9 @@ std::size_t cell::unstash() {
 
 void cell::take_from_stash(arrangements& own) noexcept {
   mailbox_.readmit(own.stashed);
-  own.stash.append(std::move(mail_[lane::normal]));
-  mail_[lane::normal] = std::move(own.stash);
+  envelope_list& waiting = mailbox_.taken[lane::normal];
+  own.stash.append(std::move(waiting));
+  waiting = std::move(own.stash);
   own.stashed = 0;
   extras_or_null()->stashed.store(0, std::memory_order_relaxed);
 }
@@ -112,24 +113,22 @@ void cell::handled(arrangements& own) noexcept {
 
 errand cell::begin_errand() {
   const arrangements& own = arrange("pipe_to_self()");
-  extras& mine = more();
-  {
-    const std::lock_guard hold_lock(mine.lock);
-    ++mine.children;
-  }
+  more().children.fetch_add(1, std::memory_order_relaxed);  // by who reaches the actor
   hold();
   return errand(*this, *own.life);
 }
 
 void cell::errand_over() noexcept {
-  bool last;
   extras& mine = *extras_or_null();
+  bool last;
+  bool ends;
   {
     const std::lock_guard hold_lock(mine.lock);
-    last = --mine.children == 0 && mine.childless_for_good;
+    last = mine.children.fetch_sub(1, std::memory_order_release) == 1;  // as in leave_parent()
+    ends = last && mine.childless_for_good;
   }
-  if (last) submit(home_.core, item_of(*record_));  // with the hold of the turn that waits (C5)
-  let_go();
+  if (last) is_childless(ends);
+  unhold();
 }
 
 void cell::end_arrangements() noexcept {

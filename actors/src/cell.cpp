@@ -22,22 +22,39 @@ constinit thread_local handler_end* resuming = nullptr;
 
 }  // namespace
 
-// The record.
+// An actor in memory. Its record comes first, and the block is where all tasks are, so that reports find it.
+struct cell::block final : tandem::detail::task_record {
+  block(system_impl& home, std::uint64_t actor_id, spawn_actor_options options, const actor_kind& kind)
+      : task_record(home.core, tandem::detail::id_of_origin("actor", std::source_location::current())),
+        actor(*this, home, actor_id, std::move(options), kind) {}
+  ~block() override = default;
 
-cell::record::record(cell& c)
-    : task_record(c.home_.core, tandem::detail::id_of_origin("actor", std::source_location::current())), self(c) {}
+  void run() noexcept override {
+    if (goes_on()) [[likely]] actor.turn();
+  }
+  [[nodiscard]] const char* name() const noexcept override { return actor.label(); }
+  [[nodiscard]] bool is_spawned() const noexcept override { return false; }
+  [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
+  void about_to_wait() noexcept override { actor.set_live(true); }
 
-void cell::record::run() noexcept {
-  if (goes_on()) [[likely]] self.turn();
+  cell actor;
+};
+
+cell& cell::make(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind) {
+  return (new block(home, id, std::move(options), kind))->actor;
 }
 
-cell::cell(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind)
+void cell::destroy() noexcept { delete static_cast<block*>(&record_); }
+
+cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t id, spawn_actor_options options,
+           const actor_kind& kind)
     : home_(home),
       kind_(kind),
       id_(id),
-      record_(new record(*this)),
+      record_(record),
       mailbox_(options.mailbox_capacity, options.when_full),
       context_object_(*this) {
+  record_.announces = true;
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
   if (is_reentrant()) more().reentry = std::make_unique<reentrance>(kind.handlers_at_once);
@@ -81,7 +98,7 @@ void cell::start(std::unique_ptr<actor_body> body) noexcept {
 }
 
 void cell::begin_life() noexcept {
-  if (kind_.is_function || mailbox_.refill(mail_, 0)) begin_turn();
+  if (kind_.is_function || mailbox_.refill(0, [] { return false; }) == mailbox::rest::mail) schedule();
 }
 
 // Others may have got a ref from the constructor that failed, and sent to it.
@@ -94,7 +111,7 @@ void cell::abandon() noexcept {
   waiting.fail_all(ended_error());
   if (contexts_) contexts_->own.cancel(reason_);
   end_arrangements();
-  drop(mail_.take_all(), ended_error());
+  queued.append(mailbox_.taken.take_all());  // from the stash
   drop(std::move(queued), ended_error());
   if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
 }
@@ -103,75 +120,71 @@ void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::mo
 
 // References (C1).
 
-void cell::hold() noexcept {
-  // Relaxed: whoever adds a hold has one, a ref, or the face; and the first to pin it has the face.
-  if (holds_.fetch_add(1, std::memory_order_relaxed) != 0) return;
-  if (cell_face* const f = face()) f->pin();
-}
-
-bool cell::try_hold() noexcept {
-  std::uint32_t seen = holds_.load(std::memory_order_relaxed);  // the CAS decides
-  while (seen != 0)
-    if (holds_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) return true;
-  cell_face* const f = face();
-  if (!f || !f->try_pin()) return false;
-  hold();  // has a pin of its own if it is the first
-  f->unpin();
-  return true;
-}
-
-void cell::unhold() noexcept {
-  // Release orders this party's accesses before the end; acquire lets whoever ends the cell see them all, and a face.
-  if (holds_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  if (cell_face* const f = face()) {
-    f->unpin();  // the cell may be gone
-  } else {
-    destroy();
-  }
-}
-
-void cell::last_handle_gone() noexcept { destroy(); }
-
-void cell::destroy() noexcept {
-  if (launched_ && !ended_) finish({}, true);
-  delete this;
-}
-
-cell_face* cell::adopt_face(cell_face* made) noexcept {
-  cell_face* there = nullptr;
-  return face_.compare_exchange_strong(there, made, std::memory_order_acq_rel) ? made : there;
+void cell::first_ref() noexcept {
+  hold();
+  pin_face_for_refs();
 }
 
 void cell::last_ref_gone() noexcept {
-  if (kind_.is_function) {
-    if (mailbox_.poke() == mailbox::posted::wake) schedule();
-    unhold();
-    return;
-  }
-  let_go();
-}
-
-void cell::let_go() noexcept {
-  if (mailbox_.nudge() == mailbox::posted::wake) {
-    submit(home_.core, item_of(*record_));  // the hold becomes the turn's
-  } else {
-    unhold();
-  }
+  pin_face_for_refs();
+  look_whether_reached(true);
+  unhold();
 }
 
 bool cell::is_out_of_reach() const noexcept {
-  cell_face* const f = face();
-  return !has_refs() && (!f || f->only_pinned());
+  if (has_refs() || face_.load(std::memory_order_acquire)) return false;
+  const extras* const e = extras_or_null();
+  return !e || (e->children.load(std::memory_order_acquire) == 0 && e->stays.load(std::memory_order_acquire) == 0);
 }
 
-void cell::begin_turn() noexcept {
-  hold();
-  submit(home_.core, item_of(*record_));
+// After something is gone that reached the actor. One that is paused has a supervisor, whose ref counts.
+void cell::look_whether_reached(bool paused_too) noexcept {
+  const mailbox::posted now = kind_.is_function ? mailbox_.poke() : mailbox_.nudge(paused_too);
+  if (now == mailbox::posted::wake) schedule();
 }
 
-void cell::schedule() noexcept {
-  if (!kind_.is_function) hold();  // C6
-  submit(home_.core, item_of(*record_));
+// The face (C6).
+
+// Called after the first ref came, or the last went; of several such calls at a time, the last sees how it is.
+void cell::pin_face_for_refs() noexcept {
+  if (!face_.load(std::memory_order_relaxed)) return;  // one that is being made is pinned by who makes it
+  cell_face* to_unpin = nullptr;
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    cell_face* const f = face_.load(std::memory_order_relaxed);
+    if (!f) return;
+    if (has_refs()) {
+      face_pinned_ = face_pinned_ || f->try_pin();
+    } else if (std::exchange(face_pinned_, false)) {
+      to_unpin = f;
+    }
+  }
+  if (to_unpin) to_unpin->unpin();
+}
+
+cell_face* cell::pinned_face() noexcept {
+  if (!face_.load(std::memory_order_relaxed)) return nullptr;
+  const std::lock_guard hold_lock(side_lock_);
+  cell_face* const f = face_.load(std::memory_order_relaxed);
+  return f && f->try_pin() ? f : nullptr;
+}
+
+cell_face* cell::adopt_face(cell_face& made) noexcept {
+  const std::lock_guard hold_lock(side_lock_);
+  if (cell_face* const f = face_.load(std::memory_order_relaxed); f && f->try_pin()) return f;
+  face_.store(&made, std::memory_order_release);
+  face_pinned_ = true;
+  return &made;
+}
+
+void cell::face_gone(const cell_face& which) noexcept {
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    if (face_.load(std::memory_order_relaxed) != &which) return;
+    face_.store(nullptr, std::memory_order_release);
+    face_pinned_ = false;
+  }
+  look_whether_reached(true);
 }
 
 // Senders' side.
@@ -182,12 +195,11 @@ error cell::ended_error() const noexcept {
 }
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
-  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.coarse_now())) {
+  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.about_now())) {
     case mailbox::posted::wake:
       schedule();
       return delivery::delivered;
     case mailbox::posted::queued:
-    case mailbox::posted::revive:
       return delivery::delivered;
     case mailbox::posted::dropped:
       refused(*message);
@@ -206,7 +218,7 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
-  switch (mailbox_.wait(w, now, home_.coarse_now())) {
+  switch (mailbox_.wait(w, now, home_.about_now())) {
     case mailbox::posted::closed:
       w.why = ended_error();
       return now;
@@ -221,12 +233,11 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
 void cell::refused(envelope& message) noexcept { undeliverable(*this, message, mailbox_is_full(label())); }
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
-  switch (mailbox_.push(message, how, home_.coarse_now())) {
+  switch (mailbox_.push(message, how, home_.about_now())) {
     case mailbox::posted::wake:
       schedule();
       return;
     case mailbox::posted::queued:
-    case mailbox::posted::revive:
       return;
     case mailbox::posted::full:
     case mailbox::posted::dropped:
@@ -245,7 +256,7 @@ void cell::deliver_bytes(incoming message) noexcept {
 void cell::interrupt(const error& reason) noexcept {
   std::optional<cancel_source> running;
   {
-    const std::lock_guard hold(context_lock_);
+    const std::lock_guard hold(side_lock_);
     interrupted_ = true;
     if (contexts_) running = contexts_->own;
   }
@@ -259,7 +270,6 @@ void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcep
   const mailbox::posted now = mailbox_.request(what, reason);
   if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
   if (now == mailbox::posted::wake) schedule();
-  if (now == mailbox::posted::revive) begin_turn();
 }
 
 bool cell::watch(watcher& w) noexcept {
@@ -289,12 +299,12 @@ void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of who
   }
   const tandem::detail::wait_kind* waits_for = nullptr;
   if (live_.load(std::memory_order_relaxed)) {
-    waits_for = record_->waits_for.load(std::memory_order_relaxed);
+    waits_for = record_.waits_for.load(std::memory_order_relaxed);
   } else {
     if (whom == tandem::detail::census_of::live_tasks) return;
     if (mailbox_.is_asleep()) waits_for = &idle;
   }
-  add_task(out, *record_, waits_for, kind_now().class_name().c_str());
+  add_task(out, record_, waits_for, kind_now().class_name().c_str());
 }
 
 actor_info cell::describe() {
@@ -334,7 +344,7 @@ actor_info cell::describe() {
   } else if (mailbox_.is_asleep()) {
     info.state = handlers_wait ? actor_state::waiting : actor_state::idle;
   } else {
-    const bool waits = live_.load(std::memory_order_relaxed) && record_->waits_for.load(std::memory_order_relaxed);
+    const bool waits = live_.load(std::memory_order_relaxed) && record_.waits_for.load(std::memory_order_relaxed);
     info.state = waits ? actor_state::waiting : actor_state::busy;
   }
   return info;
@@ -344,76 +354,74 @@ actor_info cell::describe() {
 
 void cell::turn() noexcept {
   tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
-  set_running(worker, record_.get());
-  const turn_end how = run_turn();
+  set_running(worker, &record_);
+  run_turn();
   set_running(worker, nullptr);
-  // The turn's hold goes with it; of an actor that fell idle this may be the last (C1).
-  if (how == turn_end::idle || how == turn_end::over) unhold();
 }
 
-cell::turn_end cell::run_turn() noexcept {
-  if (stopping_) [[unlikely]] return stop_life();
+void cell::run_turn() noexcept {
+  if (stopping_ || !body_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
   if (is_reentrant()) return run_reentrant();
-  if (handling_ && !resume_handler()) return turn_end::suspended;
+  if (handling_ && !resume_handler()) return;
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
-    if (mailbox_.wanted() && mailbox_.look(mail_) != stop::none) return stop_life();
-    if (mail_.empty()) {
+    if (mailbox_.wanted() && mailbox_.look() != stop::none) return stop_life();
+    if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      if (!mailbox_.refill(mail_, std::exchange(taken_, 0))) return turn_end::idle;
-      if (!mail_[lane::normal].empty())
-        oldest_taken_.store(mail_[lane::normal].front().arrived, std::memory_order_relaxed);
+      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); })) {
+        case mailbox::rest::asleep: return;  // C2
+        case mailbox::rest::out_of_reach: return stop_life();
+        case mailbox::rest::mail: break;
+      }
+      if (!mailbox_.taken[lane::normal].empty())
+        oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
       continue;
     }
-    if (!tandem::detail::spend_slice()) {
-      yield_to_others(*record_);
-      return turn_end::yielded;
-    }
-    if (!handle_next(mail_.pop())) return turn_end::suspended;
+    if (!tandem::detail::spend_slice()) return yield_to_others(record_);
+    if (!handle_next(mailbox_.taken.pop())) return;
   }
 }
 
-// A paused life that is ended has no body.
-cell::turn_end cell::run_function() noexcept {
-  if (!body_) return stop_life();
+void cell::run_function() noexcept {
   if (!handling_) {
-    if (body_->handle(nullptr, {running_, failure_}) == step::suspends) {
-      if (!begin_handler(no_deadline)) return turn_end::suspended;
-    }
+    if (body_->handle(nullptr, {running_, failure_}) == step::suspends && !begin_handler(no_deadline)) return;
   } else if (!resume_handler()) {
-    return turn_end::suspended;
+    return;
   }
-  return stop_life();
+  // What receive() said, and the function passed on.
+  if (failure_ && failure_.code() == errc::closed && is_out_of_reach()) failure_ = {};
+  stop_life();
 }
 
 // Handlers and messages take turns, so that neither starves the other.
-cell::turn_end cell::run_reentrant() noexcept {
+void cell::run_reentrant() noexcept {
   extras& e = *extras_or_null();
   reentrance& re = *e.reentry;
   for (;;) {
     activation* const ready = re.next_ready();
     if (ready) resume(*ready);
-    if (!re.draining && (failure_ || (mailbox_.wanted() && mailbox_.look(mail_) != stop::none))) drain(re);
+    if (!re.draining && (failure_ || (mailbox_.wanted() && mailbox_.look() != stop::none))) drain(re);
     const bool turns_into_another = e.own && e.own->successor;  // when the open ones have ended
     if (re.draining) {
       if (re.open() == 0) return stop_life();
-      if (!ready && re.park()) return turn_end::suspended;
-    } else if (!mail_.empty() && re.has_room() && !turns_into_another) {
-      (void)handle_next(mail_.pop());
+      if (!ready && re.park()) return;
+    } else if (!mailbox_.taken.empty() && re.has_room() && !turns_into_another) {
+      (void)handle_next(mailbox_.taken.pop());
     } else if (ready) {
-      if (mail_.empty()) mailbox_.take(mail_, std::exchange(taken_, 0));
+      if (mailbox_.taken.empty()) mailbox_.take(std::exchange(taken_, 0));
     } else {
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      if (!mailbox_.refill(mail_, std::exchange(taken_, 0), !mail_.empty())) return turn_end::idle;  // E2
-      if (!mail_[lane::normal].empty())
-        oldest_taken_.store(mail_[lane::normal].front().arrived, std::memory_order_relaxed);
+      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); }, !mailbox_.taken.empty())) {
+        case mailbox::rest::asleep: return;  // C2, E2
+        case mailbox::rest::out_of_reach: return stop_life();
+        case mailbox::rest::mail: break;
+      }
+      if (!mailbox_.taken[lane::normal].empty())
+        oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
     }
-    if (!tandem::detail::spend_slice()) {
-      yield_to_others(*record_);
-      return turn_end::yielded;
-    }
+    if (!tandem::detail::spend_slice()) return yield_to_others(record_);
   }
 }
 
@@ -429,7 +437,7 @@ void cell::begin_activation(time_point deadline) noexcept {
   reentrance& re = *extras_or_null()->reentry;
   auto* const made = new activation(*this, std::move(running_),
                                     handling_what_.exchange(nullptr, std::memory_order_relaxed), deadline);
-  hold();
+  stay();
   re.begin(*made);
   static constexpr tandem::detail::end_hook hook{&activation_ended, nullptr};
   begin_with(*made, made->running.frame, hook);
@@ -446,24 +454,23 @@ TANDEM_DETAIL_RUNS_TASKS void cell::resume(activation& a) noexcept {
   tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*a.innermost));
   resuming = nullptr;
   re.running = nullptr;
-  set_running(worker, record_.get());
+  set_running(worker, &record_);
   if (!end.finished) return;
   re.end(a);
   if (!failure_ && !re.draining) failure_ = std::move(end.failure);
   handled();
-  unhold();  // not the last: the turn has one
+  extras_or_null()->stays.fetch_sub(1, std::memory_order_relaxed);  // the turn looks when it falls asleep
 }
 
 void cell::resume_in_turn(activation& a) noexcept {
   hold();  // the turn there is may end `a`, and the actor, before we are done here
-  if (extras_or_null()->reentry->made_ready(a)) {
-    turn();  // with the hold of the one that parked
-    unhold();
-  } else if (mailbox_.poke() == mailbox::posted::wake) {
-    turn();  // with ours
-  } else {
-    unhold();
-  }
+  if (extras_or_null()->reentry->made_ready(a) || mailbox_.poke() == mailbox::posted::wake) turn();
+  unhold();
+}
+
+void cell::stay_no_longer() noexcept {
+  // Release: who falls asleep sees that there is none only after what this one did.
+  if (extras_or_null()->stays.fetch_sub(1, std::memory_order_release) == 1) look_whether_reached(false);
 }
 
 tandem::detail::after_end cell::activation_ended(promise_base& handler) noexcept {
@@ -475,7 +482,7 @@ tandem::detail::after_end cell::activation_ended(promise_base& handler) noexcept
 }
 
 tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
-  running_handler& running = static_cast<record&>(*handler.record).self.running_;
+  running_handler& running = static_cast<block&>(*handler.record).actor.running_;
   resuming->failure = running.finish(handler, running.message.get());
   running.message.reset();
   resuming->finished = true;
@@ -505,7 +512,6 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     handled();
     return true;
   }
-  if (taken_ != 0) mailbox_.report(std::exchange(taken_, 0));
   if (is_reentrant()) {
     begin_activation(deadline);
     return true;
@@ -515,11 +521,10 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
 
 // False if it is suspended.
 bool cell::begin_handler(time_point deadline) noexcept {
-  since_.store(home_.coarse_now(), std::memory_order_relaxed);
+  since_.store(home_.about_now(), std::memory_order_relaxed);
   enter_context(deadline);
-  set_live(true);
   static constexpr tandem::detail::end_hook hook{&handler_ended, nullptr};
-  begin_with(*record_, running_.frame, hook);
+  begin_with(record_, running_.frame, hook);
   handling_ = true;
   return resume_handler();
 }
@@ -540,12 +545,12 @@ void cell::make_contexts() {
   auto made = std::make_unique<contexts>(home_.context.context());
   bool late;
   {
-    const std::lock_guard hold(context_lock_);
+    const std::lock_guard hold_lock(side_lock_);
     contexts_ = std::move(made);
     late = interrupted_;
   }
   if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
-  record_->set_context(contexts_->own.context().state(), contexts_->membership);
+  record_.set_context(contexts_->own.context().state(), contexts_->membership);
 }
 
 context cell::own_context() {
@@ -558,19 +563,19 @@ void cell::enter_context(time_point deadline) {
   make_contexts();
   if (deadline == no_deadline) return;
   contexts_->of_message.emplace(contexts_->own.context(), deadline);
-  record_->set_context(contexts_->of_message->context().state(), contexts_->membership);
+  record_.set_context(contexts_->of_message->context().state(), contexts_->membership);
 }
 
 TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   handler_end end;
   resuming = &end;
-  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_->innermost));
+  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_.innermost));
   resuming = nullptr;
   if (!end.finished) return false;  // C2
   handling_ = false;
   handling_what_.store(nullptr, std::memory_order_relaxed);
   if (contexts_->of_message) {
-    record_->set_context(contexts_->own.context().state(), contexts_->membership);
+    record_.set_context(contexts_->own.context().state(), contexts_->membership);
     contexts_->of_message.reset();
   }
   failure_ = std::move(end.failure);
@@ -583,9 +588,9 @@ void cell::set_live(bool live) noexcept {
   if (live == live_.load(std::memory_order_relaxed)) return;
   live_.store(live, std::memory_order_relaxed);
   if (live) {
-    live_.store(add_live_task(*record_), std::memory_order_relaxed);
+    live_.store(add_live_task(record_), std::memory_order_relaxed);
   } else {
-    remove_live_task(*record_);
+    remove_live_task(record_);
   }
 }
 
@@ -593,36 +598,30 @@ void cell::set_live(bool live) noexcept {
 
 // A handler that was interrupted fails because of the request to end, not the other way round.
 error cell::reason_to_stop() noexcept {
-  if (!mailbox_.wanted() || mailbox_.look(mail_) == stop::none) return failure_;
+  if (!mailbox_.wanted() || mailbox_.look() == stop::none) return failure_;
   if (failure_ && !is(failure_, errc::cancelled)) return failure_;
   return mailbox_.stop_reason();
 }
 
-cell::turn_end cell::stop_life() noexcept {
+void cell::stop_life() noexcept {
   if (!stopping_) {
     stopping_ = true;
     failure_ = reason_to_stop();
     set_live(false);
-    // The turn's hold waits with it. From here on the last child may start the next turn.
-    if (stop_children()) return turn_end::suspended;
+    if (stop_children()) return;  // from here on the last child may start the next turn
   }
-  end_life();
-  return turn_end::over;
-}
-
-void cell::end_life() noexcept {
   stopping_ = false;
   const error reason = std::exchange(failure_, {});
   extras* const e = extras_or_null();
-  if (e && e->supervisor && !home_.stopping.load()) {
+  if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
     body_.reset();
     end_arrangements();
     if (e->reentry) e->reentry->draining = false;
     mailbox_.report(std::exchange(taken_, 0));
     // The next object is constructed during the pause, and may spawn children and run errands.
-    record_->restore_context(0);
+    record_.restore_context(0);
     {
-      const std::lock_guard hold(context_lock_);
+      const std::lock_guard hold_lock(side_lock_);
       contexts_.reset();
       interrupted_ = false;
     }
@@ -636,7 +635,7 @@ void cell::end_life() noexcept {
       return;
     }
   }
-  finish(reason, false);
+  finish(reason, !has_refs() && !mailbox_.wanted() && !reason);
 }
 
 void cell::halt(error reason, bool interrupt_too) noexcept {
@@ -654,7 +653,6 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   if (!keep_mail) {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
-    drop(mail_.take_all(), why);
     drop(mailbox_.flush(), why);
   }
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
@@ -666,9 +664,9 @@ void cell::not_restarted() noexcept {
   std::optional<cancel_source> errands;
   if (contexts_) errands = contexts_->own;
   end_arrangements();
-  record_->restore_context(0);
+  record_.restore_context(0);
   {
-    const std::lock_guard hold(context_lock_);
+    const std::lock_guard hold_lock(side_lock_);
     contexts_.reset();
   }
   const error why = make_error(errc::cancelled, "the actor was not restarted: its constructor threw");
@@ -711,12 +709,12 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
   if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // ordered by the mailbox's lock
   body_.reset();
   end_arrangements();
-  if (!mail_.empty() || !queued.empty()) {
-    const error why = ended_error();
-    drop(mail_.take_all(), why);
-    drop(std::move(queued), why);
+  queued.append(mailbox_.taken.take_all());  // from the stash
+  if (!queued.empty()) drop(std::move(queued), ended_error());
+  if (cell_face* const f = pinned_face()) {
+    f->ended(reason, unreachable);
+    f->unpin();
   }
-  if (cell_face* const f = face()) f->ended(reason, unreachable);
   if (extras* const e = extras_or_null()) {
     e->watchers.tell_all({id_, e->name, reason});
     if (e->supervisor) e->supervisor->stopped(reason, true);
@@ -724,6 +722,7 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
     leave_parent();
   }
   home_.one_less(id_);
+  unhold();  // of the life
 }
 
 // Parents and children, watching.
@@ -733,7 +732,7 @@ bool cell::add_child(cell& child) noexcept {
   extras& its = child.more();
   const std::lock_guard hold_lock(mine.lock);
   if (mine.childless_for_good) return false;
-  ++mine.children;
+  mine.children.fetch_add(1, std::memory_order_relaxed);  // by who reaches the parent
   hold();
   its.parent = this;
   its.parent_id = id_;
@@ -746,8 +745,10 @@ bool cell::add_child(cell& child) noexcept {
 // Under the lock.
 std::vector<cell*> cell::held_children(extras& e) noexcept {
   std::vector<cell*> children;
-  for (cell* c = e.first_child; c; c = c->extras_or_null()->next_sibling)
-    if (c->try_hold()) children.push_back(c);
+  for (cell* c = e.first_child; c; c = c->extras_or_null()->next_sibling) {
+    c->hold();  // it leaves the list before its life ends
+    children.push_back(c);
+  }
   return children;
 }
 
@@ -761,7 +762,7 @@ bool cell::stop_children() noexcept {
   {
     const std::lock_guard hold_lock(e->lock);
     e->childless_for_good = true;
-    if (e->children == 0) return false;
+    if (e->children.load(std::memory_order_relaxed) == 0) return false;
     children = held_children(*e);
   }
   if (errands) errands->cancel(make_error(errc::cancelled, "the actor it runs for has ended"));
@@ -779,16 +780,27 @@ void cell::leave_parent() noexcept {
   if (!parent) return;
   extras& its = *parent->extras_or_null();
   bool last;
+  bool ends;
   {
     const std::lock_guard hold_lock(its.lock);
     (mine.previous_sibling ? mine.previous_sibling->extras_or_null()->next_sibling : its.first_child) =
         mine.next_sibling;
     if (mine.next_sibling) mine.next_sibling->extras_or_null()->previous_sibling = mine.previous_sibling;
     mine.parent = nullptr;
-    last = --its.children == 0 && its.childless_for_good;
+    // Release: who falls asleep sees that there are none only after this one has ended.
+    last = its.children.fetch_sub(1, std::memory_order_release) == 1;
+    ends = last && its.childless_for_good;
   }
-  if (last) submit(parent->home_.core, item_of(*parent->record_));  // with the hold of the turn that waits (C5)
+  if (last) parent->is_childless(ends);
   parent->unhold();
+}
+
+void cell::is_childless(bool for_good) noexcept {
+  if (for_good) {
+    schedule();  // C5
+  } else {
+    look_whether_reached(false);
+  }
 }
 
 namespace {

@@ -26,21 +26,18 @@
 #include "mailbox.hpp"
 #include "overseer.hpp"
 #include "reentrance.hpp"
+#include "system_impl.hpp"
 
 namespace tandem::actors::detail {
 
 class cell;
 
-/// An actor as CAF sees it; see face.hpp. Made when somebody asks for it, and from then on a part of the actor.
+/// An actor as CAF sees it; see face.hpp. Made when somebody asks for it.
 class cell_face {
  public:
-  /// While the cell is held by anything but the face, it holds the face.
-  virtual void pin() noexcept = 0;
-  virtual void unpin() noexcept = 0;
-  /// A pin, unless CAF has begun to destroy the face. Threads: any, while the cell is in the system's table.
+  /// A share of it, which keeps it; false if CAF has begun to destroy it.
   [[nodiscard]] virtual bool try_pin() noexcept = 0;
-  /// True if CAF has no handle, at some moment of the call.
-  [[nodiscard]] virtual bool only_pinned() noexcept = 0;
+  virtual void unpin() noexcept = 0;
   /// The actor has ended. No reason: by itself.
   virtual void ended(const error& reason, bool unreachable) noexcept = 0;
 
@@ -50,25 +47,29 @@ class cell_face {
 
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
-/// (C1) holds_ counts who keeps the cell: its refs, all together, for one (T1); a turn; its children, errands and
-///      timers; a supervisor that has stopped it. The cell is destroyed with the last hold; if it has a face, that is unpinned then, and takes the
-///      cell along when CAF has let go of it too. The last ref going away starts a turn, so that an end of an actor
-///      happens on a worker.
+/// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children and
+///      errands; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children, no
+///      reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox after they
+///      are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor always ends in
+///      a turn, on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
-/// (C4) contexts_ is made by the turn, under context_lock_, and interrupted_ is written under it: so whoever wants to
+/// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
 /// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is destroyed;
 ///      then the actor ends, or pauses for its supervisor.
-/// (C6) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life: its hold is taken
-///      by start() or restart(), and scheduling needs none. It receives messages itself: see inbox_core.
-/// (C7) The handlers of a reentrant actor that wait are activations, each with a hold. They run in the turn as well, but
-///      one that is suspended has the turn go on: C2 is then true of what belongs to the activation.
-class cell final : public local_target, public tandem::detail::pooled {
+/// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
+///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
+/// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
+///      messages itself: see inbox_core.
+/// (C8) The handlers of a reentrant actor that wait are activations. They run in the turn as well, but one that is
+///      suspended has the turn go on: C2 is then true of what belongs to the activation.
+class cell final : public local_target {
  public:
-  /// `id`: of the system's table.
-  cell(system_impl& home, std::uint64_t id, spawn_actor_options options, const actor_kind& kind);
+  /// One that is held by the caller. `id`: of the system's table.   Errors: throws std::bad_alloc.
+  [[nodiscard]] static cell& make(system_impl& home, std::uint64_t id, spawn_actor_options options,
+                                  const actor_kind& kind);
 
   [[nodiscard]] actor_context& context_object() noexcept { return context_object_; }
   [[nodiscard]] system_impl& impl() noexcept { return home_; }
@@ -86,18 +87,19 @@ class cell final : public local_target, public tandem::detail::pooled {
   /// Its name, or else its class's.
   [[nodiscard]] const char* label() const noexcept;
 
-  // C1
-  void hold() noexcept;
-  void unhold() noexcept;
-  /// unhold(), but if it may be the last, in a turn.
-  void let_go() noexcept;
-  /// A hold, unless the cell is being destroyed. Threads: any that keeps the cell in the system's table meanwhile.
-  [[nodiscard]] bool try_hold() noexcept;
-  /// Whoever has a hold or ref: the face there is, or `made`, which is then the cell's.
-  [[nodiscard]] cell_face* adopt_face(cell_face* made) noexcept;
-  [[nodiscard]] cell_face* face() const noexcept { return face_.load(std::memory_order_acquire); }
-  /// By the face, when CAF has let go of it and nothing else holds the cell, which ends now.
-  void last_handle_gone() noexcept;
+  // C1. Who adds a hold has a ref or a hold, or keeps the cell in the system's table.
+  void hold() noexcept { holds_.fetch_add(1, std::memory_order_relaxed); }
+  void unhold() noexcept {
+    // Release orders this party's accesses before the end; acquire lets the last one see them all.
+    if (holds_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  // C6. By who has a ref. The face that there is, with a pin for the caller, or null.
+  [[nodiscard]] cell_face* pinned_face() noexcept;
+  /// The same; if there is none, `made` is it, and the refs take over the pin that it comes with.
+  [[nodiscard]] cell_face* adopt_face(cell_face& made) noexcept;
+  /// By the face, when CAF has let go of it.
+  void face_gone(const cell_face& which) noexcept;
 
   // target
   [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
@@ -158,8 +160,11 @@ class cell final : public local_target, public tandem::detail::pooled {
   [[nodiscard]] own_life& life() { return *arrange("pipe_to_self()").life; }
   [[nodiscard]] errand begin_errand();
   void errand_over() noexcept;
+  /// A reason more, or one less, not to end when nobody can reach the actor (C1). The latter by who has a hold.
+  void stay() noexcept { more().stays.fetch_add(1, std::memory_order_relaxed); }  // by who reaches the actor
+  void stay_no_longer() noexcept;
 
-  /// Of a reentrant actor, on a worker: resumes `a` in the turn there is, or in one that begins here (C7).
+  /// Of a reentrant actor, on a worker: resumes `a` in the turn there is, or in one that begins here (C8).
   void resume_in_turn(activation& a) noexcept;
 
   /// By the system, before it looks whether the actor has ended: names have to be taken out then.
@@ -168,15 +173,7 @@ class cell final : public local_target, public tandem::detail::pooled {
  private:
   friend class inbox_core;
 
-  struct record final : tandem::detail::task_record {
-    explicit record(cell& c);
-    ~record() override = default;
-    void run() noexcept override;
-    [[nodiscard]] const char* name() const noexcept override { return self.label(); }
-    [[nodiscard]] bool is_spawned() const noexcept override { return false; }
-    [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
-    cell& self;
-  };
+  struct block;
   struct watched {
     std::uint64_t id;
     watcher* by;  // a share
@@ -190,7 +187,8 @@ class cell final : public local_target, public tandem::detail::pooled {
     // Guarded by lock.
     std::vector<watched> watching;
     bool childless_for_good = false;
-    std::size_t children = 0;
+    std::atomic<std::size_t> children{0};  // read without the lock by who falls asleep
+    std::atomic<std::size_t> stays{0};  // reasons to, besides (C1)
     cell* first_child = nullptr;
     std::uint64_t parent_id = 0;  // constant after add_child()
     // Guarded by the parent's lock. The parent is held (C1).
@@ -211,14 +209,16 @@ class cell final : public local_target, public tandem::detail::pooled {
     std::optional<cancel_source> of_message;
     tandem::detail::scope_link membership;  // of record_
   };
-  enum class turn_end { suspended, yielded, idle, over };
 
+  cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t id, spawn_actor_options options,
+       const actor_kind& kind);
   ~cell() override;
-  void first_ref() noexcept override { hold(); }
-  void last_ref_gone() noexcept override;
   void destroy() noexcept;
-  void schedule() noexcept;
-  void begin_turn() noexcept;
+  void first_ref() noexcept override;
+  void last_ref_gone() noexcept override;
+  void pin_face_for_refs() noexcept;
+  void schedule() noexcept { submit(home_.core, item_of(record_)); }
+  void look_whether_reached(bool paused_too) noexcept;
   void begin_life() noexcept;
   [[nodiscard]] bool is_out_of_reach() const noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
@@ -228,9 +228,9 @@ class cell final : public local_target, public tandem::detail::pooled {
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
-  turn_end run_turn() noexcept;
-  turn_end run_function() noexcept;
-  turn_end run_reentrant() noexcept;
+  void run_turn() noexcept;
+  void run_function() noexcept;
+  void run_reentrant() noexcept;
   void drain(reentrance& re) noexcept;
   void begin_activation(time_point deadline) noexcept;
   void resume(activation& a) noexcept;
@@ -253,12 +253,11 @@ class cell final : public local_target, public tandem::detail::pooled {
   void enter_context(time_point deadline);
   void set_live(bool live) noexcept;
   [[nodiscard]] error reason_to_stop() noexcept;
-  turn_end stop_life() noexcept;
+  void stop_life() noexcept;
   [[nodiscard]] static std::vector<cell*> held_children(extras& e) noexcept;
   [[nodiscard]] bool stop_children() noexcept;
-  void child_gone() noexcept;
   void leave_parent() noexcept;
-  void end_life() noexcept;
+  void is_childless(bool for_good) noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
   [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
   void forget_watched() noexcept;
@@ -267,16 +266,16 @@ class cell final : public local_target, public tandem::detail::pooled {
   system_impl& home_;
   const actor_kind& kind_;
   const std::uint64_t id_;
-  std::atomic<std::uint32_t> holds_{1};  // C1; the first is that of whoever makes it
-  // Its own object, as it must be where all tasks are.
-  const std::unique_ptr<record> record_;
-  std::atomic<cell_face*> face_{nullptr};
+  std::atomic<std::uint32_t> holds_{1};  // C1; the first is that of whoever makes it, and then of its life
+  tandem::detail::task_record& record_;  // next to the cell, in its block
+  std::atomic<cell_face*> face_{nullptr};  // C6
   std::atomic<extras*> extras_{nullptr};
   mailbox mailbox_;
   error reason_;  // C3
   actor_context context_object_;
 
-  tandem::detail::spin_lock context_lock_;
+  tandem::detail::spin_lock side_lock_;
+  bool face_pinned_ = false;
   // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment, as are
   // the two below.
   std::atomic<bool> live_{false};
@@ -295,7 +294,6 @@ class cell final : public local_target, public tandem::detail::pooled {
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;
-  mail mail_;
   error failure_;
 };
 

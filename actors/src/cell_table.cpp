@@ -117,7 +117,10 @@ local_target_ptr cell_table::find(std::uint64_t id) const noexcept {
   cell* found = nullptr;
   {
     const std::lock_guard hold(s->lock);
-    if (s->there && s->there->id() == id && s->there->try_hold()) found = s->there;
+    if (s->there && s->there->id() == id) {
+      found = s->there;
+      found->hold();
+    }
   }
   if (!found) return {};
   local_target_ptr ref(found);
@@ -128,7 +131,8 @@ local_target_ptr cell_table::find(std::uint64_t id) const noexcept {
 std::vector<local_target_ptr> cell_table::everybody() const {
   std::vector<cell*> held;
   visit([&held](cell& c) {
-    if (c.try_hold()) held.push_back(&c);
+    held.push_back(&c);
+    c.hold();
   });
   std::vector<local_target_ptr> all;
   all.reserve(held.size());

@@ -25,8 +25,8 @@ void face::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
 }
 
 void face::on_destroy() {
-  if (adopted_) cell_.last_handle_gone();
-  caf::local_actor::on_destroy();
+  cell_.face_gone(*this);
+  caf::local_actor::on_destroy();  // tells monitors and links, if that was not done
 }
 
 void face::ended(const error& reason, bool unreachable) noexcept {
@@ -34,19 +34,15 @@ void face::ended(const error& reason, bool unreachable) noexcept {
 }
 
 caf::strong_actor_ptr face_of(cell& c) {
-  if (cell_face* const there = c.face()) return caf::strong_actor_ptr(static_cast<face*>(there)->ctrl());
+  const auto adopt = [](cell_face* pinned) { return caf::strong_actor_ptr(static_cast<face*>(pinned)->ctrl(), false); };
+  if (cell_face* const there = c.pinned_face()) return adopt(there);
   caf::actor_system& system = c.impl().caf->system();
   caf::actor_config config;
-  const auto made =
-      caf::make_actor<face, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system, config, c);
+  auto made = caf::make_actor<face, caf::strong_actor_ptr>(system.next_actor_id(), system.node(), &system, config, c);
   auto* const mine = static_cast<face*>(made->get());
-  mine->pin();  // for the cell (F1), which the caller keeps
-  cell_face* const adopted = c.adopt_face(mine);
-  if (adopted != mine) {
-    mine->disown();
-    mine->unpin();
-    return caf::strong_actor_ptr(static_cast<face*>(adopted)->ctrl());
-  }
+  cell_face* const chosen = c.adopt_face(*mine);
+  if (chosen != mine) return adopt(chosen);
+  (void)mine->try_pin();  // the refs' (C6)
   // The cell looks for its face after it has closed its mailbox.
   if (c.has_ended()) mine->ended(c.end_reason(), false);
   return made;

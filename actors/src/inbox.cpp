@@ -21,31 +21,31 @@ using tandem::detail::task_record;
 
 cell& inbox_core::whose() const noexcept { return static_cast<cell&>(self_.target()); }
 
-bool inbox_core::is_own(const task_record& task) const noexcept { return &task == whose().record_.get(); }
+bool inbox_core::is_own(const task_record& task) const noexcept { return &task == &whose().record_; }
 
 std::size_t inbox_core::depth() const noexcept { return whose().mailbox_.depth(); }
 
 bool inbox_core::may_have(envelope_filter wanted) const noexcept {
   const cell& c = whose();
-  return c.mailbox_.has_new() || c.mailbox_.wanted() || c.mail_.has(wanted);
+  return c.mailbox_.has_new() || c.mailbox_.wanted() || c.mailbox_.taken.has(wanted);
 }
 
 receive_end inbox_core::look(envelope_filter wanted) noexcept {
   cell& c = whose();
-  c.mailbox_.take(c.mail_, std::exchange(c.taken_, 0));
-  if (c.mailbox_.wanted() && c.mailbox_.look(c.mail_) != stop::none) return receive_end::stopped;
-  if (c.mail_.has(wanted)) return receive_end::message;
+  c.mailbox_.take(std::exchange(c.taken_, 0));
+  if (c.mailbox_.wanted() && c.mailbox_.look() != stop::none) return receive_end::stopped;
+  if (c.mailbox_.taken.has(wanted)) return receive_end::message;
   return c.is_out_of_reach() ? receive_end::unreachable : receive_end::nothing;
 }
 
 bool inbox_core::has_taken(envelope_filter wanted) const noexcept {
   const cell& c = whose();
-  return !c.mailbox_.wanted() && c.mail_.has(wanted);
+  return !c.mailbox_.wanted() && c.mailbox_.taken.has(wanted);
 }
 
 envelope_ptr inbox_core::take(envelope_filter wanted) noexcept {
   cell& c = whose();
-  while (envelope_ptr message = c.mail_.pop(wanted)) {
+  while (envelope_ptr message = c.mailbox_.taken.pop(wanted)) {
     if (message->lane() != lane::control && ++c.taken_ >= c.mailbox_.report_every())
       c.mailbox_.report(std::exchange(c.taken_, 0));
     if (!message->expired()) {
@@ -79,6 +79,7 @@ bool inbox_core::wait(task_record& task, envelope_filter wanted) noexcept {
   static constexpr tandem::detail::wait_kind message{"a message", &cancel, nullptr, nullptr, &look_again};
   cell& c = whose();
   wanted_ = wanted;
+  task.announces = false;  // like any idle actor
   if (!begin_wait(task, message, this)) return false;
   c.handling_what_.store(nullptr, std::memory_order_relaxed);
   c.set_live(false);
@@ -90,9 +91,15 @@ bool inbox_core::wait(task_record& task, envelope_filter wanted) noexcept {
 bool inbox_core::look_again(task_record& task) noexcept {
   auto& self = *static_cast<inbox_core*>(task.what);
   cell& c = self.whose();
-  while (!context_over(task) && self.look(self.wanted_) == receive_end::nothing)
-    if (!c.mailbox_.refill(c.mail_, 0, true)) return false;
-  return true;
+  for (;;) {
+    if (self.has_taken(self.wanted_) || context_over(task)) return true;
+    if (c.mailbox_.wanted() && c.mailbox_.look() != stop::none) return true;
+    switch (c.mailbox_.refill(std::exchange(c.taken_, 0), [&c] { return c.is_out_of_reach(); }, true)) {
+      case mailbox::rest::asleep: return false;
+      case mailbox::rest::out_of_reach: return true;
+      case mailbox::rest::mail: break;
+    }
+  }
 }
 
 void inbox_core::cancel(task_record& task) noexcept {
@@ -102,8 +109,8 @@ void inbox_core::cancel(task_record& task) noexcept {
 
 void inbox_core::end_wait(task_record& task) noexcept {
   task.looks = false;
+  task.announces = true;
   tandem::detail::end_wait(task);
-  whose().set_live(true);
 }
 
 bool receive_base::await_ready() noexcept {
@@ -118,12 +125,13 @@ bool receive_base::await_ready() noexcept {
 }
 
 bool receive_base::suspend(task_record& task) noexcept {
-  if (how_ == receive_end::message || !tandem::detail::slice_left()) {
-    yield_to_others(task);
-    return true;
+  if (how_ != receive_end::message) {
+    waited_ = true;
+    if (from_.wait(task, wanted_)) return true;
+    if (tandem::detail::slice_left()) return false;
   }
-  waited_ = true;
-  return from_.wait(task, wanted_);
+  yield_to_others(task);
+  return true;
 }
 
 envelope_ptr receive_base::next() noexcept {

@@ -38,21 +38,7 @@ bool room_queue::cancel(room_waiter& w) noexcept {
   return false;
 }
 
-mailbox::posted mailbox::queued_answer() noexcept {
-  return std::exchange(asleep_, false) ? posted::wake : posted::queued;  // M1
-}
-
-void mailbox::place(envelope_ptr e, coarse_time at) noexcept {
-  const lane where = e->lane();
-  e->arrived = at;
-  if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
-  queue_[where].push(std::move(e));
-  if (where != lane::control) add_held(1);
-  if (where != lane::normal) wanted_.store(true, std::memory_order_release);
-  new_.store(true, std::memory_order_release);  // pairs with has_new()
-}
-
-// Somebody posted, or (null) there is another reason to look.
+// Somebody posted `message`, or (null) there is another reason to look.
 void mailbox::decide(const envelope* message) noexcept {
   for (receive_slot** at = &slots_; receive_slot* const slot = *at;) {
     if (message && !slot->wanted(*message)) {
@@ -65,47 +51,62 @@ void mailbox::decide(const envelope* message) noexcept {
   }
 }
 
+mailbox::posted mailbox::place(envelope_ptr e, coarse_time at) noexcept {
+  const lane where = e->lane();
+  e->arrived = at;
+  if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
+  if (where != lane::control) add_held(1);
+  if (asleep_) {  // M7
+    asleep_ = false;
+    taken[where].push(std::move(e));
+    return posted::wake;
+  }
+  queue_[where].push(std::move(e));
+  if (where != lane::normal) wanted_.store(true, std::memory_order_release);
+  new_.store(true, std::memory_order_release);  // pairs with has_new()
+  return posted::queued;
+}
+
 mailbox::posted mailbox::push(envelope_ptr& e, admission how, coarse_time at) noexcept {
   const std::lock_guard hold(lock_);
-  if (closed_) return posted::closed;
-  if (how != admission::in_any_case && (depth() >= capacity_ || !waiters_.empty())) [[unlikely]] {  // M3
-    const bool waits = when_full_ == overflow::wait;
-    if (!waits) {
-      count_overflow();
-      if (when_full_ == overflow::fail) return posted::full;
-      envelope_list& mine = queue_[e->lane()];
-      envelope_list& oldest = mine.empty() ? queue_[lane::normal] : mine;
-      if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
-      envelope_ptr victim = oldest.pop();
-      add_held(0 - std::size_t{1});
-      place(std::move(e), at);
-      e = std::move(victim);
-      return posted::dropped;
-    }
+  if (closed_.load(std::memory_order_relaxed)) [[unlikely]] return posted::closed;
+  if (how != admission::in_any_case && (depth() >= capacity_ || !waiters_.empty())) [[unlikely]]  // M3
+    return no_room(e, how, at);
+  return place(std::move(e), at);
+}
+
+mailbox::posted mailbox::no_room(envelope_ptr& e, admission how, coarse_time at) noexcept {
+  if (when_full_ == overflow::wait) {
     if (how == admission::by_policy) return posted::full;
-    if (depth() >= capacity_ + spare_for_strangers) {
-      count_overflow();
-      return posted::full;
-    }
+    if (depth() < std::uint64_t{capacity_} + spare_for_strangers) return place(std::move(e), at);
+    count_overflow();
+    return posted::full;
   }
-  place(std::move(e), at);
-  return queued_answer();
+  count_overflow();
+  if (when_full_ == overflow::fail) return posted::full;
+  envelope_list& same = queue_[e->lane()];
+  envelope_list& oldest = same.empty() ? queue_[lane::normal] : same;
+  if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
+  envelope_ptr victim = oldest.pop();
+  add_held(0 - std::size_t{1});
+  (void)place(std::move(e), at);  // who is held up is not asleep
+  e = std::move(victim);
+  return posted::dropped;
 }
 
 mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept {
   const std::lock_guard hold(lock_);
   now = w.state;
   if (w.state == room_waiter::phase::cancelled) return posted::queued;
-  if (closed_) {
+  if (closed_.load(std::memory_order_relaxed)) {
     now = w.state = room_waiter::phase::failed;  // here, because of V1
     return posted::closed;
   }
-  w.message->arrived = at;  // it is held up from now on
   if (depth() < capacity_ && waiters_.empty()) {
-    place(std::move(w.message), at);
     now = w.state = room_waiter::phase::admitted;
-    return queued_answer();
+    return place(std::move(w.message), at);
   }
+  w.message->arrived = at;
   (void)waiters_.push(w);
   now = room_waiter::phase::waiting;
   return posted::queued;
@@ -118,20 +119,15 @@ bool mailbox::cancel(room_waiter& w) noexcept {
 
 mailbox::posted mailbox::request(stop what, error why) noexcept {
   const std::lock_guard hold(lock_);
-  if (closed_) return posted::closed;
+  if (closed_.load(std::memory_order_relaxed)) return posted::closed;
   if (stop_ >= what) return posted::full;
-  if (stop_ == stop::none || !stop_reason_) stop_reason_ = std::move(why);
+  if (stop_ == stop::none || !stop_reason_) std::swap(stop_reason_, why);  // the other one goes after the unlock
   stop_ = what;
   wanted_.store(true, std::memory_order_release);
   new_.store(true, std::memory_order_release);
   decide(nullptr);
-  if (what == stop::end && std::exchange(paused_, false)) return posted::revive;  // M5
+  if (what == stop::end && std::exchange(paused_, false)) return posted::wake;  // M5
   return queued_answer();
-}
-
-bool mailbox::is_closed() noexcept {
-  const std::lock_guard hold(lock_);
-  return closed_;
 }
 
 bool mailbox::is_asleep() noexcept {
@@ -155,15 +151,21 @@ bool mailbox::oldest(coarse_time& arrived) noexcept {
   return found;
 }
 
-mailbox::posted mailbox::nudge() noexcept {
+mailbox::posted mailbox::nudge(bool paused_too) noexcept {
+  if (is_closed()) return posted::closed;
   const std::lock_guard hold(lock_);
-  return closed_ ? posted::closed : queued_answer();
+  if (closed_.load(std::memory_order_relaxed)) return posted::closed;
+  return paused_too && std::exchange(paused_, false) ? posted::wake : queued_answer();
 }
 
 mailbox::posted mailbox::poke() noexcept {
+  if (is_closed()) return posted::closed;
   const std::lock_guard hold(lock_);
-  if (closed_) return posted::closed;
-  if (asleep_) return queued_answer();
+  if (closed_.load(std::memory_order_relaxed)) return posted::closed;
+  if (asleep_ || paused_) {
+    asleep_ = paused_ = false;
+    return posted::wake;
+  }
   poked_ = true;
   new_.store(true, std::memory_order_release);
   decide(nullptr);
@@ -192,58 +194,41 @@ void mailbox::admit(wake_list& woken) noexcept {
     room_waiter* const w = waiters_.pop(room_waiter::phase::admitted);
     if (!w) return;
     const coarse_time at = w->message->arrived;
-    place(std::move(w->message), at);
+    (void)place(std::move(w->message), at);  // by the consumer, who is awake
     woken.add(*w);
   }
 }
 
-void mailbox::move_to(mail& into) noexcept {
+void mailbox::move_taken() noexcept {
   new_.store(false, std::memory_order_relaxed);  // the consumer's own look
   if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);
   if (when_full_ != overflow::drop_oldest) [[likely]] {
-    into.append(std::move(queue_));
+    taken.append(std::move(queue_));
     return;
   }
   // What the consumer has taken cannot be dropped: so it takes one at a time.
-  into[lane::control].append(std::move(queue_[lane::control]));
+  taken[lane::control].append(std::move(queue_[lane::control]));
   const lane next = queue_[lane::urgent].empty() ? lane::normal : lane::urgent;
-  if (!queue_[next].empty()) into[next].push(queue_[next].pop());
+  if (!queue_[next].empty()) taken[next].push(queue_[next].pop());
   if (!queue_[lane::urgent].empty() || !queue_[lane::normal].empty()) new_.store(true, std::memory_order_relaxed);
 }
 
-bool mailbox::refill(mail& into, std::size_t taken, bool or_new) noexcept {
-  wake_list woken;
-  bool more;
-  {
-    const std::lock_guard hold(lock_);
-    add_held(0 - taken);
-    admit(woken);
-    more = !queue_.empty() || stop_ != stop::none || std::exchange(poked_, false) || (!or_new && !into.empty());
-    move_to(into);
-    asleep_ = !more;
-  }
-  woken.wake_all();
-  return more;
-}
-
-void mailbox::take(mail& into, std::size_t taken) noexcept {
+void mailbox::take(std::size_t handled) noexcept {
   wake_list woken;
   {
     const std::lock_guard hold(lock_);
-    add_held(0 - taken);
-    admit(woken);
+    settle(handled, woken);
     poked_ = false;
-    move_to(into);
+    move_taken();
   }
   woken.wake_all();
 }
 
-void mailbox::report(std::size_t taken) noexcept {
+void mailbox::report(std::size_t handled) noexcept {
   wake_list woken;
   {
     const std::lock_guard hold(lock_);
-    add_held(0 - taken);
-    admit(woken);
+    settle(handled, woken);
   }
   woken.wake_all();
 }
@@ -253,10 +238,10 @@ void mailbox::readmit(std::size_t count) noexcept {
   add_held(count);
 }
 
-stop mailbox::look(mail& into) noexcept {
+stop mailbox::look() noexcept {
   const std::lock_guard hold(lock_);
-  into[lane::control].append(std::move(queue_[lane::control]));
-  if (when_full_ != overflow::drop_oldest) into[lane::urgent].append(std::move(queue_[lane::urgent]));
+  taken[lane::control].append(std::move(queue_[lane::control]));
+  if (when_full_ != overflow::drop_oldest) taken[lane::urgent].append(std::move(queue_[lane::urgent]));
   if (stop_ == stop::none) wanted_.store(false, std::memory_order_relaxed);
   return stop_;
 }
@@ -274,10 +259,11 @@ bool mailbox::pause() noexcept {
 }
 
 bool mailbox::resume() noexcept {
+  error old;  // goes after the unlock
   const std::lock_guard hold(lock_);
   if (!std::exchange(paused_, false)) return false;
   stop_ = stop::none;
-  stop_reason_ = {};
+  std::swap(old, stop_reason_);
   poked_ = false;
   wanted_.store(!queue_[lane::control].empty() || !queue_[lane::urgent].empty(), std::memory_order_relaxed);
   return true;
@@ -288,10 +274,12 @@ envelope_list mailbox::flush() noexcept {
   envelope_list left;
   {
     const std::lock_guard hold(lock_);
-    for (const lane l : {lane::urgent, lane::normal}) {
-      while (!queue_[l].empty()) {
-        left.push(queue_[l].pop());
-        add_held(0 - std::size_t{1});
+    for (mail* const m : {&taken, &queue_}) {
+      for (const lane l : {lane::urgent, lane::normal}) {
+        while (!(*m)[l].empty()) {
+          left.push((*m)[l].pop());
+          add_held(0 - std::size_t{1});
+        }
       }
     }
     admit(woken);
@@ -303,8 +291,9 @@ envelope_list mailbox::flush() noexcept {
 envelope_list mailbox::close(wake_list& waiting) noexcept {
   envelope_list left;
   const std::lock_guard hold(lock_);
-  closed_ = true;
-  left = queue_.take_all();
+  closed_.store(true, std::memory_order_release);
+  left = taken.take_all();
+  left.append(queue_.take_all());
   while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
     if (w->sender) {
       waiting.add(*w);

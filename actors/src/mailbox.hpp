@@ -1,17 +1,19 @@
 // An actor's mailbox: any number of senders, one consumer that is woken when something arrives.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 #include <tandem/actors/detail/envelope.hpp>
 #include <tandem/actors/detail/inbox_core.hpp>
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/spawn_options.hpp>
+#include <tandem/runtime/detail/biased_lock.hpp>
 #include <tandem/runtime/detail/selection.hpp>
-#include <tandem/runtime/detail/spin_lock.hpp>
 
 namespace tandem::actors::detail {
 
@@ -128,19 +130,20 @@ enum class stop : std::uint8_t {
 ///      links count as well: a mailbox full of them holds up those who can wait.
 /// (M3) While waiters_ is not empty, bounded messages join its end: no sender overtakes another.
 /// (M4) After close() nothing is ever queued.
+/// (M5) While paused_, there is no consumer. Messages come, and nobody is woken for them; a request to end, and nudge(),
+///      turn it false and are answered `wake`.
 /// (M6) A consumer that waits in a select is awake, and has slots here: who posts what one of them wants decides the
 ///      select, which wakes the consumer if it sleeps.
-/// (M5) While paused_, there is no consumer. Messages come, and nobody is woken for them; a request to end turns it
-///      false and is answered `wake`.
+/// (M7) `taken` belongs to the consumer; while that is asleep, to the holder of the lock, who gives it the message that
+///      wakes it.
 class mailbox {
  public:
   mailbox(std::size_t capacity, overflow when_full) noexcept
-      : when_full_(when_full), capacity_(capacity == 0 ? 1 : capacity) {}
+      : when_full_(when_full), capacity_(capacity == 0 ? 1 : static_cast<std::uint32_t>(std::min(capacity, most))) {}
 
   enum class posted : std::uint8_t {
     queued,
     wake,
-    revive,  // wake, but there has been no consumer (M5)
     full,    // and the message is the caller's still
     closed,  // likewise
     dropped  // the caller has to report what is in its place now: the message itself, or the oldest one
@@ -152,7 +155,7 @@ class mailbox {
     in_any_case  // control messages, and those a link has given credit for
   };
 
-  /// Takes `e` over if queued or wake.   Threads: any, as all up to stop_for().
+  /// Takes `e` over if queued or wake.   Threads: any, as all up to poke().
   posted push(envelope_ptr& e, admission how, coarse_time at) noexcept;
   /// Queues the waiter (`now` is `waiting`), or its message if there is room by now (`admitted`), unless it was
   /// `cancelled` before; closed: `failed`. After the call a waiter that waits is touched under the lock only (V1).
@@ -162,7 +165,7 @@ class mailbox {
   /// Asks the consumer to stop; `end` outweighs `halt`, otherwise the first request counts. queued, wake, or closed: it
   /// has ended; full: it was asked before.
   posted request(stop what, error why) noexcept;
-  [[nodiscard]] bool is_closed() noexcept;
+  [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;
   [[nodiscard]] bool is_paused() noexcept;
@@ -175,32 +178,56 @@ class mailbox {
   [[nodiscard]] std::uint64_t overflows() const noexcept { return overflows_.load(std::memory_order_relaxed); }
   /// When the oldest message arrived that the consumer has not taken; false if there is none.
   [[nodiscard]] bool oldest(coarse_time& arrived) noexcept;
-  /// wake if the consumer was asleep: it gets a turn with nothing to do.
-  posted nudge() noexcept;
-  /// The same, and a consumer that is awake does not fall asleep the next time it wants to.
+  /// wake if the consumer was asleep, or paused and `paused_too`: it gets a turn with nothing to do.
+  posted nudge(bool paused_too) noexcept;
+  /// The same; and a consumer that is awake does not fall asleep the next time it wants to.
   posted poke() noexcept;
 
-  /// Consumer: reports `taken` messages as gone, lets waiters in, and moves what is there into `into`, behind what it
-  /// has. False, and the consumer sleeps, if there is nothing and no request to stop.
-  /// `or_new`: what `into` has already is no reason to stay awake.
-  [[nodiscard]] bool refill(mail& into, std::size_t taken, bool or_new = false) noexcept;
+  /// Consumer: what it has taken and not handled.
+  mail taken;
+
+  enum class rest : std::uint8_t { mail, asleep, out_of_reach };
+  /// Consumer: reports `handled` messages as gone, lets waiters in, and takes what is there, behind what it has. If
+  /// there is nothing, it is asleep, unless `out_of_reach()` says that nothing can come any more. `or_new`: what it has
+  /// already is no reason to stay awake.
+  template <class P>
+  [[nodiscard]] rest refill(std::size_t handled, P out_of_reach, bool or_new = false) noexcept {
+    wake_list woken;
+    rest now = rest::mail;
+    {
+      const std::lock_guard hold(lock_);
+      settle(handled, woken);
+      const bool more = new_.load(std::memory_order_relaxed) || stop_ != stop::none || std::exchange(poked_, false) ||
+                        (!or_new && !taken.empty());
+      if (more) {
+        move_taken();
+      } else if (out_of_reach()) {
+        now = rest::out_of_reach;
+      } else {
+        now = rest::asleep;
+        asleep_ = true;
+      }
+    }
+    if (!woken.empty()) [[unlikely]] woken.wake_all();
+    return now;
+  }
   /// Consumer: the same without falling asleep.
-  void take(mail& into, std::size_t taken) noexcept;
+  void take(std::size_t handled) noexcept;
+  /// Consumer: reports `handled` messages as gone and lets waiters in.
+  void report(std::size_t handled) noexcept;
+  /// Consumer: that many more count as taken and not reported, whatever the capacity.
+  void readmit(std::size_t count) noexcept;
   /// Consumer: may take() find something? Misses nothing that happened before.
   [[nodiscard]] bool has_new() const noexcept { return new_.load(std::memory_order_acquire); }
   /// Consumer: false, and nothing is listed, if there is something new.
   [[nodiscard]] bool add(receive_slot& slot) noexcept;
   /// Consumer: when it returns, whoever decided the select by the slot has let go of it.
   void remove(receive_slot& slot) noexcept;
-  /// Consumer: reports `taken` messages as gone and lets waiters in.
-  void report(std::size_t taken) noexcept;
-  /// Consumer: that many more count as taken and not reported, whatever the capacity.
-  void readmit(std::size_t count) noexcept;
   /// Consumer: true if it was asked to stop, or something came into a lane before the normal one. Acquire: pairs with
   /// the release stores under the lock.
   [[nodiscard]] bool wanted() const noexcept { return wanted_.load(std::memory_order_acquire); }
-  /// Consumer, if wanted(): moves those lanes into `into`, and tells what it was asked for.
-  [[nodiscard]] stop look(mail& into) noexcept;
+  /// Consumer, if wanted(): takes those lanes, and tells what it was asked for.
+  [[nodiscard]] stop look() noexcept;
   /// Consumer, asked to stop: why.
   [[nodiscard]] error stop_reason() noexcept;
 
@@ -209,24 +236,30 @@ class mailbox {
   /// Afterwards, by whoever becomes the consumer, together with the request to halt. False: it was asked to end, and
   /// somebody else is the consumer.
   [[nodiscard]] bool resume() noexcept;
-  /// Consumer, or nobody: takes what waits, in the order of the lanes; the senders that wait for room get it.
+  /// Consumer: takes out what waits, in the order of the lanes; the senders that wait for room get it.
   [[nodiscard]] envelope_list flush() noexcept;
   /// Consumer: closes, gives what was queued, and in `waiting` the senders that waited for room.
   [[nodiscard]] envelope_list close(wake_list& waiting) noexcept;
 
-  /// How many messages the consumer may take before it reports.
-  [[nodiscard]] std::size_t report_every() const noexcept {
+  /// How many messages the consumer may handle before it reports.
+  [[nodiscard]] std::uint32_t report_every() const noexcept {
     if (when_full_ == overflow::drop_oldest) return 1;
     return capacity_ < 256 ? capacity_ / 4 + 1 : 64;
   }
 
  private:
   // Beyond the capacity, for those who can neither wait nor be told to.
-  static constexpr std::size_t spare_for_strangers = 16384;
+  static constexpr std::uint32_t spare_for_strangers = 16384;
+  static constexpr std::size_t most = 0xffff'0000;
 
-  posted queued_answer() noexcept;
-  void place(envelope_ptr e, coarse_time at) noexcept;
-  void move_to(mail& into) noexcept;
+  posted queued_answer() noexcept { return std::exchange(asleep_, false) ? posted::wake : posted::queued; }  // M1
+  posted place(envelope_ptr e, coarse_time at) noexcept;
+  posted no_room(envelope_ptr& e, admission how, coarse_time at) noexcept;
+  void settle(std::size_t handled, wake_list& woken) noexcept {
+    if (handled != 0) add_held(0 - handled);
+    if (!waiters_.empty()) [[unlikely]] admit(woken);
+  }
+  void move_taken() noexcept;
   void decide(const envelope* message) noexcept;
   void admit(wake_list& woken) noexcept;
   void count_overflow() noexcept { overflows_.store(overflows() + 1, std::memory_order_relaxed); }
@@ -235,18 +268,18 @@ class mailbox {
     held_.store(static_cast<std::uint32_t>(depth() + n), std::memory_order_relaxed);
   }
 
-  tandem::detail::spin_lock lock_;
+  tandem::detail::biased_lock lock_{*tandem::detail::tls_bias_seat};
   // Guarded by lock_, atomics for writing.
   bool asleep_ = false;
-  bool closed_ = false;
   bool paused_ = false;
   bool poked_ = false;
   stop stop_ = stop::none;
-  std::atomic<bool> wanted_{false};
-  std::atomic<bool> new_{false};  // something came since the consumer took what there was, or it was poked
   const overflow when_full_;
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> new_{false};  // something is queued, or there is another reason to look
   std::atomic<std::uint32_t> held_{0};  // relaxed: depth() wants some moment's
-  const std::size_t capacity_;
+  const std::uint32_t capacity_;
   std::atomic<std::uint64_t> overflows_{0};  // likewise
   mail queue_;
   room_queue waiters_;

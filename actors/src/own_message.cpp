@@ -81,7 +81,7 @@ void own_timer::start(own_life& life, time_point when) {
   next_ = life.timers;
   if (next_) next_->previous_ = this;
   life.timers = this;
-  if (keeps_) life.whose->hold();
+  if (keeps_) life.whose->stay();
 }
 
 bool own_timer::cancel() noexcept {
@@ -93,13 +93,15 @@ bool own_timer::cancel() noexcept {
     if (!to_come_) return false;
     to_come_ = false;
     whose = life_->whose;
+    whose->hold();  // it may end as soon as there is no reason to stay
     (previous_ ? previous_->next_ : life_->timers) = next_;
     if (next_) next_->previous_ = previous_;
     tandem::detail::disarm_timer(node_);
     heaps = armed_ && !fired_;  // otherwise job_ gives that share back
     unused = std::move(entry_);
   }
-  if (keeps_) whose->let_go();
+  if (keeps_) whose->stay_no_longer();
+  whose->unhold();
   if (heaps) release();
   unused.reset();
   release();  // the list's
@@ -108,16 +110,11 @@ bool own_timer::cancel() noexcept {
 
 // On a worker, after the heap's lock is released.
 void own_timer::has_come() noexcept {
-  cell* to = nullptr;
   {
     const std::lock_guard hold(life_->lock);
     armed_ = fired_ = false;
-    if (to_come_ && life_->whose->try_hold()) {
-      to = life_->whose;
-      to->post(std::move(entry_));  // under the lock, as the system may be gone when the actor has ended (L1)
-    }
+    if (to_come_) life_->whose->post(std::move(entry_));  // L1
   }
-  if (to) to->let_go();
   release();
 }
 

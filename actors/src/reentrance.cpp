@@ -13,7 +13,7 @@ activation::activation(cell& whose, running_handler&& handler, const signature_i
       self(whose),
       running(std::move(handler)),
       what(message),
-      since(whose.impl().coarse_now()) {
+      since(whose.impl().about_now()) {
   tandem::context under = whose.own_context();
   if (deadline != no_deadline) {
     of_message_.emplace(under, deadline);

@@ -143,7 +143,7 @@ nascent_actor::nascent_actor(system& home, spawn_actor_options options, const ac
   const std::uint64_t id = home_.table.reserve();
   if (id == 0) return;
   try {
-    cell_ = new cell(home_, id, std::move(options), kind);
+    cell_ = &cell::make(home_, id, std::move(options), kind);
     if (parent && !static_cast<cell&>(*parent).add_child(*cell_)) reject();
   } catch (...) {
     if (cell_) {
@@ -172,7 +172,7 @@ actor_context& nascent_actor::context() noexcept { return cell_->context_object(
 target_ptr nascent_actor::launch(std::unique_ptr<actor_body> body) noexcept {
   target_ptr ref(cell_);
   cell_->start(std::move(body));
-  std::exchange(cell_, nullptr)->unhold();
+  cell_ = nullptr;  // its hold is the life's now
   return ref;
 }
 

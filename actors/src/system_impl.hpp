@@ -12,6 +12,7 @@
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/detail/completion.hpp>
 #include <tandem/runtime/detail/inspect.hpp>
+#include <tandem/runtime/detail/worker.hpp>
 
 #include "cell_table.hpp"
 
@@ -35,6 +36,11 @@ struct system_impl final : private tandem::detail::task_source {
   void forget_names(const target& of) noexcept;
   /// The clock of ages.
   [[nodiscard]] coarse_time coarse_now() const noexcept;
+  /// A little behind.
+  [[nodiscard]] coarse_time about_now() const noexcept {
+    if (simulated || !tandem::detail::tls_worker) [[unlikely]] return coarse_now();
+    return coarse_time{tandem::detail::tls_worker->coarse_ms};
+  }
   void report(const dead_letter& letter) noexcept;
   result<void> shutdown(duration limit);
 

@@ -54,10 +54,14 @@ void revoke(bias_seat& other, std::uint32_t bias) noexcept {
   other.cool.store((sync::clock_now() + cool_period).time_since_epoch().count(), std::memory_order_relaxed);
 }
 
-bool may_be_biased(const bias_seat& seat) noexcept {
-  // Relaxed: see sync::light_fence() and revoke().
-  return sync::fences_are_asymmetric() &&
-         sync::clock_now().time_since_epoch().count() >= seat.cool.load(std::memory_order_relaxed);
+// By the seat's thread.
+bool may_be_biased(bias_seat& seat) noexcept {
+  if (!sync::fences_are_asymmetric()) return false;  // relaxed, all of it: see sync::light_fence() and revoke()
+  const time_point::rep until = seat.cool.load(std::memory_order_relaxed);
+  if (until == 0) return true;
+  if (sync::clock_now().time_since_epoch().count() < until) return false;
+  seat.cool.store(0, std::memory_order_relaxed);  // spares the next look the clock
+  return true;
 }
 
 }  // namespace
@@ -92,6 +96,11 @@ bias_seat_holder::~bias_seat_holder() {
   get_up(mine);
   const std::lock_guard hold(free_ones.lock);
   free_ones.list[free_ones.freed++] = static_cast<std::uint16_t>(index_of(mine));
+}
+
+std::uint32_t biased_lock::bias_at_birth(bias_seat& me) noexcept {
+  if (&me == &nobodys || !may_be_biased(me)) return 0;
+  return me.token.load(std::memory_order_relaxed);  // nobody else knows the lock yet
 }
 
 void biased_lock::lock_slowly(bias_seat& me) noexcept {

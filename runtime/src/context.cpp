@@ -66,6 +66,7 @@ cancel_scope* scope_of(const task_record& task) noexcept {
 }  // namespace
 
 bool begin_wait(task_record& task, const wait_kind& kind, void* operation) noexcept {
+  if (task.announces) task.about_to_wait();
   task.waits_for.store(&kind, std::memory_order_relaxed);
   task.what = operation;
   if (!task.enlists()) return !context_over(task);

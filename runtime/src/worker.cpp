@@ -1,4 +1,5 @@
 #include <array>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +24,12 @@ void not_on_a_worker(const char* what) {
 namespace {
 
 constexpr unsigned fairness_period = 64;  // tasks between two looks at timers, the injection queue and io
+std::uint32_t coarse_milliseconds() noexcept {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return static_cast<std::uint32_t>(t.tv_sec) * 1000U + static_cast<std::uint32_t>(t.tv_nsec / 1'000'000);
+}
+
 constexpr duration poll_period = std::chrono::microseconds(50);  // at least, between a busy worker's looks at io
 
 }  // namespace
@@ -70,6 +77,7 @@ queue_item worker::next_local() noexcept {
   const std::uint32_t turn = turns.load(std::memory_order_relaxed) + 1;
   turns.store(turn, std::memory_order_relaxed);
   if (turn % fairness_period == 0) {
+    coarse_ms = coarse_milliseconds();
     owner->fire_due(*this, helped_, false);
     poll_while_busy();
     if (const queue_item item = owner->hands_.take_injected(*this)) {
@@ -111,6 +119,7 @@ void worker::run() noexcept {
 }
 
 void worker::become_active() noexcept {
+  coarse_ms = coarse_milliseconds();
   active.store(true, std::memory_order_release);  // publishes, at the first time, what probe says of the thread
   if (watchdog* const guard = owner->guard()) {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // D2

@@ -115,6 +115,25 @@ TEST(Inbox, TheFunctionsErrorIsTheReasonOfTheEnd) {
   EXPECT_TRUE(is(refused.error(), errc::data_loss));
 }
 
+TEST(Inbox, WaitsForAMessageAlsoWhenItsSliceIsUsedUp) {
+  testing::sim_runtime sim;
+  system actors(sim);
+  log_of_inbox log;
+  auto ref = actors.spawn(write_down, std::ref(log));
+  // More operations than a slice has, one message at a time, so that the last of a slice finds none.
+  auto sender = sim.spawn([](auto to) -> task<result<void>> {
+    for (int i = 0; i < 1000; ++i) {
+      TANDEM_CO_TRY(co_await to.tell(note{i}));
+      co_await yield();
+    }
+    co_return result<void>();
+  }(ref));
+  sim.run_until_idle();
+  ASSERT_TRUE(sender.done());
+  EXPECT_FALSE(log.gone) << log.ended.message();
+  EXPECT_EQ(log.seen.size(), 1000u);
+}
+
 // In a select.
 
 using mixed_box = inbox<void(note), void(hold)>;

@@ -59,6 +59,9 @@ class bias_seat_holder {
 class biased_lock {
  public:
   constexpr biased_lock() = default;
+  /// Biased to the calling thread from the beginning, if that has a seat and is not told to cool (B4): for what will
+  /// mostly be used by whoever makes it, and not for long.
+  explicit biased_lock(bias_seat& me) noexcept : bias_(bias_at_birth(me)) {}
   biased_lock(const biased_lock&) = delete;
   biased_lock& operator=(const biased_lock&) = delete;
 
@@ -90,6 +93,7 @@ class biased_lock {
 
  private:
   [[gnu::noinline]] void lock_slowly(bias_seat& me) noexcept;
+  [[nodiscard]] static std::uint32_t bias_at_birth(bias_seat& me) noexcept;
 
   sync::atomic<std::uint32_t> bias_{0};  // 0: none
   spin_lock word_;

@@ -53,6 +53,8 @@ class task_record : public completion_base, public wait_node {
   [[nodiscard]] bool goes_on() noexcept { return !looks || waits_for.load(std::memory_order_relaxed)->look(*this); }
   [[nodiscard]] virtual const char* name() const noexcept { return origin().name; }
   [[nodiscard]] task_record* completing_task() noexcept final { return this; }
+  /// Called by begin_wait() if it `announces`: an actor is in the table of tasks only while it waits.
+  virtual void about_to_wait() noexcept {}
   /// False for what is in the table of tasks too, but was not made by spawn().
   [[nodiscard]] virtual bool is_spawned() const noexcept { return true; }
 
@@ -93,6 +95,7 @@ class task_record : public completion_base, public wait_node {
   bool holds_lock : 1 = false;     // … and holds its channel's lock, until it has linked the node
   bool item_seen : 1 = false;      // shutdown found its item in a queue
   bool looks : 1 = false;          // made ready, it may have to wait on: see wait_kind::look (R2)
+  bool announces : 1 = false;      // about_to_wait() is to be called
 
  private:
   bool counts_context_ : 1 = false;

@@ -19,6 +19,7 @@ struct worker_base {
   unsigned index = 0;
   int slice = 0;  // operations left before the running task must let others run
   bool destroys_tasks = false;  // what ends here has not come to its end: see scheduler::destroy_tasks()
+  std::uint32_t coarse_ms = 0;  // the kernel's coarse clock, in milliseconds, as of some tens of tasks ago
   std::uint32_t random = 1;  // xorshift state, seeded by the simulation; for fair choices, not for secrets
 };
 
