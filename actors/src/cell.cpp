@@ -413,7 +413,8 @@ void cell::run_reentrant() noexcept {
       if (mailbox_.taken.empty()) mailbox_.take(std::exchange(taken_, 0));
     } else {
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); }, !mailbox_.taken.empty())) {
+      const bool stuck = !mailbox_.taken.empty();
+      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); }, stuck)) {
         case mailbox::rest::asleep: return;  // C2, E2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;

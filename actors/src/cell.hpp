@@ -48,17 +48,17 @@ class cell_face {
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
 /// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children and
-///      errands; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children, no
-///      reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox after they
-///      are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor always ends in
-///      a turn, on a worker.
+///      errands; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children or
+///      errands, no reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox
+///      after they are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor
+///      always ends in a turn, on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
-/// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is destroyed;
-///      then the actor ends, or pauses for its supervisor.
+/// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is
+///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
 ///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
 /// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
@@ -133,7 +133,8 @@ class cell final : public local_target {
   /// meanwhile, or were there before, are handled; otherwise they are dead letters, and askers get errc::unavailable.
   /// False: it has been ended meanwhile, which the overseer is told.
   [[nodiscard]] bool restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
-  /// Likewise, instead of restart(): the constructor of the new object threw. It is paused as before.
+  /// Likewise, instead of restart(): the constructor of the new object threw; what that arranged is undone. The actor is
+  /// paused as before.
   void not_restarted() noexcept;
   /// Likewise: ends it for good.
   void end(error reason) noexcept;

@@ -44,9 +44,10 @@ class activation final : public tandem::detail::task_record {
   activation* next_ready_ = nullptr;
 };
 
-/// (E1) An activation is resumed by the turn only, after it was made ready, and so put into ready_: once per suspension.
-/// (E2) Who makes one ready puts it into ready_ before he pokes the mailbox; the turn looks into ready_ after each look
-///      into the mailbox that could put it to sleep. So none is forgotten.
+/// (E1) An activation is resumed by the turn only, after it was made ready, and so put on the list of those: once per
+///      suspension.
+/// (E2) Who makes one ready puts it on that list before he pokes the mailbox; the turn looks at the list after each
+///      look into the mailbox that did not put it to sleep. So none is forgotten.
 /// (E3) A turn that waits for the open ones to end keeps its hold, and parks: it cannot sleep as a consumer, because it
 ///      was asked to stop. Who makes one ready then, and he only, starts it again.
 class reentrance : public tandem::detail::pooled {
@@ -75,8 +76,8 @@ class reentrance : public tandem::detail::pooled {
   [[nodiscard]] bool oldest(const signature_info*& what, coarse_time& since) noexcept;
   void list(tandem::detail::census_taker& out, const char* class_name) noexcept;
 
-  bool draining = false;               // the turn's: no more are begun
-  activation* running = nullptr;       // likewise
+  bool draining = false;          // the turn's: no more are begun
+  activation* running = nullptr;  // likewise
 
  private:
   const std::size_t at_once_;

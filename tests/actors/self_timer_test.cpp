@@ -121,8 +121,8 @@ TEST(SelfTimer, ComesBeforeWhatOthersSentAndHoweverFullTheMailbox) {
   testing::sim_runtime sim;
   log seen;
   system sys(sim);
-  const auto ref =
-      sys.spawn<clockwork>(spawn_actor_options("full", 2), seen, [](actor_context& c) { c.after<clockwork>(10ms, note{3}); });
+  const auto ref = sys.spawn<clockwork>(spawn_actor_options("full", 2), seen,
+                                        [](actor_context& c) { c.after<clockwork>(10ms, note{3}); });
   ASSERT_TRUE(ref.try_tell(busy{20ms}).has_value());
   sim.run_until_idle();
   ASSERT_TRUE(ref.try_tell(note{1}).has_value());

@@ -98,8 +98,8 @@ class actor_context {
     return unwatch_target(whom.target().get());
   }
 
-  /// Sends this actor, an A, a message for a void(Message) handler, `delay` from now; zero or less: at once. While it is
-  /// to come, the actor does not end for being out of reach.
+  /// Sends this actor, an A, a message for a void(Message) handler, `delay` from now; zero or less: at once. While it
+  /// is to come, the actor does not end for being out of reach.
   ///
   /// Errors: throws std::bad_alloc.
   template <class A, class T>
@@ -107,9 +107,9 @@ class actor_context {
     return start_timer<A>(delay, duration::zero(), std::forward<T>(message));
   }
 
-  /// Sends it a copy of a message every `period`, first one period from now, until it is cancelled or the actor ends. On
-  /// a grid that does not drift, however late it is handled; at most one waits in the mailbox, as for a ticker. It keeps
-  /// the actor from ending for being out of reach.
+  /// Sends it a copy of a message every `period`, first one period from now, until it is cancelled or the actor ends.
+  /// On a grid that does not drift, however late it is handled; at most one waits in the mailbox, as for a ticker. It
+  /// keeps the actor from ending for being out of reach.
   ///
   /// Errors: throws std::bad_alloc, and std::invalid_argument for a period of zero or less. An exception of copying the
   ///         message ends the actor.
@@ -122,20 +122,21 @@ class actor_context {
   }
 
   /// From now on, sends the actor an `idle` when it has not handled a message for `limit`, and again after each further
-  /// `limit` without one. It must have a handler on(idle); an actor without one ends with errc::failed_precondition. The
-  /// time counts from the end of a handler. Setting it again starts anew; zero or less turns it off. An actor that is
-  /// out of reach ends all the same.
+  /// `limit` without one. It must have a handler on(idle); an actor without one ends with errc::failed_precondition.
+  /// The time counts from the end of a handler. Setting it again starts anew; zero or less turns it off. An actor that
+  /// is out of reach ends all the same.
   ///
   /// Errors: throws std::bad_alloc; it is off then.
   void set_idle_timeout(duration limit);
 
   /// Replaces the actor's object by a B, which takes at least the same messages and is made from `args`, or from an
-  /// actor_context& and `args`. B is constructed now and takes over when the running handler has ended; then the old
-  /// object is destroyed. So its state can be moved into the new one. Mailbox, refs, timers, watches, children and stash
-  /// stay; of two calls in one handler the second counts. Include system.hpp.
+  /// actor_context& and `args`. B is constructed now and takes over when the running handler has ended (of a reentrant
+  /// actor: all that have begun); then the old object is destroyed. So its state can be moved into the new one.
+  /// Mailbox, refs, timers, watches, children and stash stay; of two calls in one handler the second counts. Include
+  /// system.hpp.
   ///
-  /// Errors: throws what B's constructor throws, and std::logic_error if B does not take all messages; the actor stays
-  ///         what it is then.
+  /// Errors: throws what B's constructor throws, and std::logic_error if B does not take all messages, or of the two
+  ///         classes only one is reentrant; the actor stays what it is then.
   template <class B, class... Args>
   void become(Args&&... args);
 

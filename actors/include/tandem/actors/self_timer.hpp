@@ -1,6 +1,6 @@
 // self_timer: the handle of a message that an actor sends to itself later, once or again and again.
 //
-//   retry_ = context_.after<uploader>(5s, try_again{});  // in a handler of uploader, whose protocol has void(try_again)
+//   retry_ = context_.after<uploader>(5s, try_again{});  // by an uploader, whose protocol has void(try_again)
 //   …
 //   retry_.cancel();                                     // it is not handled, even if it was in the mailbox already
 #pragma once

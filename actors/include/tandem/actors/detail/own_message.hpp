@@ -28,7 +28,8 @@ class own_timer;
 /// form::own, in the control lane.
 class own_message : public envelope {
  public:
-  /// In the turn of `whose`: the message to handle, or null if none is to come any more. Throws what users' code throws.
+  /// In the turn of `whose`: the message to handle, or null if none is to come any more.
+  /// Errors: throws what users' code throws.
   [[nodiscard]] virtual envelope_ptr open(target& whose) = 0;
   /// Instead: the actor has ended.
   virtual void drop(target&) noexcept {}
@@ -69,8 +70,8 @@ struct life_release {
 };
 using life_ptr = std::unique_ptr<own_life, life_release>;
 
-/// A message that comes later. Shared by the list it is in, its handles, the heap of timers while it is armed there, and
-/// its entry in the mailbox.
+/// A message that comes later. Shared by the list it is in, its handles, the heap of timers while it is armed there,
+/// and its entry in the mailbox.
 ///
 /// (S1) Guarded by its life's lock: all but what S2 names. Lock order: that lock, then a timer heap's.
 /// (S2) fired_ is set by fire under the heap's lock, and read under the life's after the node has been disarmed, which
@@ -163,7 +164,9 @@ class piped_result final : public own_message {
   piped_result(own_life& life, F f) : make_(std::move(f)), life_(&life) { life.retain(); }
   void set(result<R> outcome) noexcept { outcome_.emplace(std::move(outcome)); }
 
-  [[nodiscard]] std::string type_name() const override { return "what came of a task, for " + type_of_message<M>().name; }
+  [[nodiscard]] std::string type_name() const override {
+    return "what came of a task, for " + type_of_message<M>().name;
+  }
   [[nodiscard]] envelope_ptr open(target& whose) override {
     if (life_->goes_on()) return envelope_ptr(new told<M>(make_(std::move(*outcome_))));
     drop(whose);  // another life has begun, of an object that did not start the task
