@@ -58,6 +58,7 @@ void add_task_jobs(std::vector<job>& jobs);
 void add_timer_jobs(std::vector<job>& jobs);
 void add_error_jobs(std::vector<job>& jobs);    // with TANDEM_BENCH_ERRORS
 void add_actor_jobs(std::vector<job>& jobs);    // with TANDEM_BENCH_ACTORS
+void add_caf_jobs(std::vector<job>& jobs);      // with TANDEM_BENCH_ACTORS
 void add_cluster_jobs(std::vector<job>& jobs);  // with TANDEM_BENCH_CLUSTER
 
 /// The second process of a job that needs one, `tandem_bench --serve …`: runs until it is killed. With

@@ -87,6 +87,7 @@ int main(int argc, char** argv) {
   bench::add_timer_jobs(jobs);
 #if defined(TANDEM_BENCH_ACTORS)
   bench::add_actor_jobs(jobs);
+  bench::add_caf_jobs(jobs);
 #endif
 #if defined(TANDEM_BENCH_CLUSTER)
   bench::add_cluster_jobs(jobs);

@@ -52,7 +52,7 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       kind_(kind),
       id_(id),
       record_(record),
-      mailbox_(options.mailbox_capacity, options.when_full),
+      mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
       context_object_(*this) {
   record_.announces = true;
   (void)kind.class_name();  // made at the first use, and list() must not allocate
@@ -66,9 +66,16 @@ cell::extras& cell::more() {
   if (extras* const there = extras_or_null()) return *there;
   auto made = std::make_unique<extras>();
   extras* there = nullptr;
-  // Acquire and release: whoever finds it sees it constructed.
-  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) there = made.release();
+  // Whoever finds it sees it constructed. In the one order of the stores of C8.
+  if (extras_.compare_exchange_strong(there, made.get(), std::memory_order_seq_cst)) there = made.release();
   return *there;
+}
+
+// C8
+cell::extras* cell::extras_unless_late(std::atomic<bool>& late) noexcept {
+  if (extras* const there = extras_or_null()) return there;
+  late.store(true, std::memory_order_seq_cst);
+  return extras_.load(std::memory_order_seq_cst);
 }
 
 std::string_view cell::given_name() const noexcept {
@@ -113,10 +120,16 @@ void cell::abandon() noexcept {
   end_arrangements();
   queued.append(mailbox_.taken.take_all());  // from the stash
   drop(std::move(queued), ended_error());
-  if (extras* const e = extras_or_null()) e->watchers.tell_all({id_, target_name(), reason_});
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
+void cell::run_under(context base) { more().base = std::move(base); }
+
+bool cell::is_supervised() const noexcept {
+  const extras* const e = extras_or_null();
+  return e && e->supervisor;
+}
 
 // References (C1).
 
@@ -184,7 +197,17 @@ void cell::face_gone(const cell_face& which) noexcept {
     face_.store(nullptr, std::memory_order_release);
     face_pinned_ = false;
   }
-  look_whether_reached(true);
+  look_whether_reached(false);
+}
+
+inline void cell::tell_gate(envelope& message) noexcept {
+  if (home_.options.gate) [[unlikely]] home_.options.gate->queued(*this, message);
+}
+
+bool cell::let_in(const envelope* message) noexcept {
+  const mailbox::posted now = mailbox_.let_in(message);
+  if (now == mailbox::posted::wake) schedule(home_.about_now());
+  return now != mailbox::posted::closed;
 }
 
 // Senders' side.
@@ -195,13 +218,17 @@ error cell::ended_error() const noexcept {
 }
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
-  switch (mailbox_.push(message, mailbox::admission::by_policy, home_.about_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.push(message, mailbox::admission::by_policy, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return delivery::delivered;
     case mailbox::posted::queued:
+      tell_gate(*sent);
       return delivery::delivered;
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       message.reset();
       return delivery::delivered;
@@ -218,14 +245,17 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
-  switch (mailbox_.wait(w, now, home_.about_now())) {
+  envelope* const sent = w.message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.wait(w, now, at)) {
     case mailbox::posted::closed:
       w.why = ended_error();
       return now;
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return now;
     default:
+      if (now != room_waiter::phase::cancelled) tell_gate(*sent);
       return now;
   }
 }
@@ -233,14 +263,18 @@ room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
 void cell::refused(envelope& message) noexcept { undeliverable(*this, message, mailbox_is_full(label())); }
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
-  switch (mailbox_.push(message, how, home_.about_now())) {
+  envelope* const sent = message.get();
+  const coarse_time at = home_.about_now();
+  switch (mailbox_.push(message, how, at)) {
     case mailbox::posted::wake:
-      schedule();
+      schedule(at);
       return;
     case mailbox::posted::queued:
+      tell_gate(*sent);
       return;
     case mailbox::posted::full:
     case mailbox::posted::dropped:
+      if (message.get() != sent) tell_gate(*sent);
       refused(*message);
       return;
     case mailbox::posted::closed:
@@ -273,7 +307,10 @@ void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcep
 }
 
 bool cell::watch(watcher& w) noexcept {
-  if (!more().watchers.add(w)) w.told({id_, target_name(), reason_});
+  watcher_list& all = more().watchers;
+  const bool added = all.add(w);
+  if (!added || (too_late_to_watch_.load(std::memory_order_seq_cst) && all.remove(w)))  // C8
+    w.told({id_, target_name(), reason_});
   return true;
 }
 
@@ -283,7 +320,15 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report({why, id_, target_name(), message.type_name()});
+  home_.report_made([&] {
+    const bool arrived = message.arrived != coarse_time{};
+    return dead_letter{.reason = why,
+                       .target_id = id_,
+                       .target_name = target_name(),
+                       .message_type = message.type_name(),
+                       .target_class = kind_.class_name(),
+                       .waited = arrived ? between(message.arrived, home_.coarse_now()) : std::chrono::milliseconds(0)};
+  });
 }
 
 actors::system& cell::home() const noexcept { return home_.self; }
@@ -363,7 +408,10 @@ void cell::run_turn() noexcept {
   if (stopping_ || !body_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
   if (is_reentrant()) return run_reentrant();
-  if (handling_ && !resume_handler()) return;
+  if (handling_) {
+    if (!resume_handler()) return;
+    since_.store(home_.about_now(), std::memory_order_relaxed);
+  }
   for (;;) {
     if (failure_) [[unlikely]] return stop_life();
     if (mailbox_.wanted() && mailbox_.look() != stop::none) return stop_life();
@@ -379,7 +427,10 @@ void cell::run_turn() noexcept {
         oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
       continue;
     }
-    if (!tandem::detail::spend_slice()) return yield_to_others(record_);
+    if (!tandem::detail::spend_slice()) {
+      since_.store(home_.about_now(), std::memory_order_relaxed);
+      return yield_to_others(record_);
+    }
     if (!handle_next(mailbox_.taken.pop())) return;
   }
 }
@@ -422,7 +473,10 @@ void cell::run_reentrant() noexcept {
       if (!mailbox_.taken[lane::normal].empty())
         oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
     }
-    if (!tandem::detail::spend_slice()) return yield_to_others(record_);
+    if (!tandem::detail::spend_slice()) {
+      since_.store(home_.about_now(), std::memory_order_relaxed);
+      return yield_to_others(record_);
+    }
   }
 }
 
@@ -541,9 +595,28 @@ bool cell::open(envelope_ptr& message) noexcept {
   return message != nullptr;
 }
 
+cell::watched_contexts::watched_contexts(const context& parent, cell& c)
+    : contexts(parent),
+      context_watch([](context_watch& self) noexcept {
+        auto& mine = static_cast<watched_contexts&>(self);
+        mine.over.store(true, std::memory_order_release);  // pairs with the load in inbox_core::is_over()
+        mine.whose.look_whether_reached(false);
+      }),
+      whose(c) {
+  if (!watch_end(own.context(), *this)) over.store(true, std::memory_order_relaxed);  // nobody else knows it yet
+}
+
+cell::watched_contexts::~watched_contexts() { unwatch_end(own.context(), *this); }
+
 void cell::make_contexts() {
   if (contexts_) return;
-  auto made = std::make_unique<contexts>(home_.context.context());
+  const context& above = is_supervised() ? extras_or_null()->base : home_.context.context();
+  std::unique_ptr<contexts> made;
+  if (kind_.is_function) {
+    made = std::make_unique<watched_contexts>(above, *this);
+  } else {
+    made = std::make_unique<contexts>(above);
+  }
   bool late;
   {
     const std::lock_guard hold_lock(side_lock_);
@@ -621,15 +694,17 @@ void cell::stop_life() noexcept {
     mailbox_.report(std::exchange(taken_, 0));
     // The next object is constructed during the pause, and may spawn children and run errands.
     record_.restore_context(0);
+    std::unique_ptr<contexts> old;  // goes outside of the lock
     {
       const std::lock_guard hold_lock(side_lock_);
-      contexts_.reset();
+      old = std::move(contexts_);
       interrupted_ = false;
     }
     {
-      const std::lock_guard hold(e->lock);
+      const std::lock_guard hold_lock(e->lock);
       e->childless_for_good = false;
     }
+    too_late_for_children_.store(false, std::memory_order_relaxed);  // the mailbox's lock orders it
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
     if (mailbox_.pause()) {
       supervisor->stopped(reason, false);
@@ -661,21 +736,20 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   return true;
 }
 
-void cell::not_restarted() noexcept {
-  std::optional<cancel_source> errands;
-  if (contexts_) errands = contexts_->own;
+void cell::undo_construction() noexcept {
   end_arrangements();
   record_.restore_context(0);
+  std::unique_ptr<contexts> old;
   {
     const std::lock_guard hold_lock(side_lock_);
-    contexts_.reset();
+    old = std::move(contexts_);
   }
-  const error why = make_error(errc::cancelled, "the actor was not restarted: its constructor threw");
-  if (errands) errands->cancel(why);
+  const error why = make_error(errc::cancelled, "the actor's constructor threw");
+  if (old) old->own.cancel(why);
   std::vector<cell*> children;
-  if (extras& e = *extras_or_null(); true) {
-    const std::lock_guard hold_lock(e.lock);
-    children = held_children(e);
+  if (extras* const e = extras_or_null()) {
+    const std::lock_guard hold_lock(e->lock);
+    children = held_children(*e);
   }
   for (cell* const c : children) {
     c->request_exit(why, true, true);
@@ -716,7 +790,7 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
     f->ended(reason, unreachable);
     f->unpin();
   }
-  if (extras* const e = extras_or_null()) {
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) {
     e->watchers.tell_all({id_, e->name, reason});
     if (e->supervisor) e->supervisor->stopped(reason, true);
     forget_watched();
@@ -732,7 +806,7 @@ bool cell::add_child(cell& child) noexcept {
   extras& mine = more();
   extras& its = child.more();
   const std::lock_guard hold_lock(mine.lock);
-  if (mine.childless_for_good) return false;
+  if (mine.childless_for_good || too_late_for_children_.load(std::memory_order_seq_cst)) return false;  // C8
   mine.children.fetch_add(1, std::memory_order_relaxed);  // by who reaches the parent
   hold();
   its.parent = this;
@@ -755,7 +829,7 @@ std::vector<cell*> cell::held_children(extras& e) noexcept {
 
 // True if there are some, or errands: the last will start a turn.
 bool cell::stop_children() noexcept {
-  extras* const e = extras_or_null();
+  extras* const e = extras_unless_late(too_late_for_children_);
   if (!e) return false;
   std::vector<cell*> children;
   std::optional<cancel_source> errands;

@@ -17,6 +17,7 @@
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/system.hpp>
 #include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/context_watch.hpp>
 #include <tandem/runtime/detail/inspect.hpp>
 #include <tandem/runtime/detail/spin_lock.hpp>
 #include <tandem/runtime/detail/task_record.hpp>
@@ -61,9 +62,12 @@ class cell_face {
 ///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
 ///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
+/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too late,
+///      and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
+///      All four are seq_cst, so one of the two sees the other.
 /// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
 ///      messages itself: see inbox_core.
-/// (C8) The handlers of a reentrant actor that wait are activations. They run in the turn as well, but one that is
+/// (C9) The handlers of a reentrant actor that wait are activations. They run in the turn as well, but one that is
 ///      suspended has the turn go on: C2 is then true of what belongs to the activation.
 class cell final : public local_target {
  public:
@@ -124,18 +128,28 @@ class cell final : public local_target {
   void post_from_stranger(envelope_ptr message) noexcept { deliver(std::move(message), mailbox::admission::or_refuse); }
   [[nodiscard]] std::string_view given_name() const noexcept;
 
+  // See delivery_gate.hpp.
+  [[nodiscard]] held_at find_held(const envelope* message) noexcept { return mailbox_.find_held(message); }
+  bool let_in(const envelope* message) noexcept;
+  [[nodiscard]] envelope_ptr take_out(const envelope* message) noexcept { return mailbox_.take_from_gate(message); }
+
   // Supervision. The supervisor has a ref.
   /// Before start().
   void supervise(std::shared_ptr<overseer> by);
+  /// Before start() and restart(), if it is supervised: what handlers run under instead of the system's context, whose
+  /// end is no concern of theirs then.
+  void run_under(context base);
+  /// True if the end of the system is brought to it by a supervisor.
+  [[nodiscard]] bool is_supervised() const noexcept;
   /// Ends this life: interrupts the handler if `interrupt`. The overseer is told when the object is gone.
   void halt(error reason, bool interrupt) noexcept;
+  /// Instead of start() or restart(): the constructor of the new object threw. What that arranged is undone, and children
+  /// that it spawned are told to end.
+  void undo_construction() noexcept;
   /// After stopped(), not for good: a new life with the same id, refs and watchers. `keep_mail`: messages that came
   /// meanwhile, or were there before, are handled; otherwise they are dead letters, and askers get errc::unavailable.
   /// False: it has been ended meanwhile, which the overseer is told.
   [[nodiscard]] bool restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
-  /// Likewise, instead of restart(): the constructor of the new object threw; what that arranged is undone. The actor is
-  /// paused as before.
-  void not_restarted() noexcept;
   /// Likewise: ends it for good.
   void end(error reason) noexcept;
 
@@ -165,7 +179,7 @@ class cell final : public local_target {
   void stay() noexcept { more().stays.fetch_add(1, std::memory_order_relaxed); }  // by who reaches the actor
   void stay_no_longer() noexcept;
 
-  /// Of a reentrant actor, on a worker: resumes `a` in the turn there is, or in one that begins here (C8).
+  /// Of a reentrant actor, on a worker: resumes `a` in the turn there is, or in one that begins here (C9).
   void resume_in_turn(activation& a) noexcept;
 
   /// By the system, before it looks whether the actor has ended: names have to be taken out then.
@@ -184,6 +198,7 @@ class cell final : public local_target {
     std::string name;
     watcher_list watchers;
     std::shared_ptr<overseer> supervisor;  // constant after start()
+    context base;                          // the turn's (C2), or the supervisor's while there is none
     std::mutex lock;
     // Guarded by lock.
     std::vector<watched> watching;
@@ -209,6 +224,15 @@ class cell final : public local_target {
     cancel_source own;
     std::optional<cancel_source> of_message;
     tandem::detail::scope_link membership;  // of record_
+    virtual ~contexts() = default;
+  };
+  // The contexts of a body that is one coroutine. It is told of the end of its own, so that receiving under it needs no
+  // place in that context's list.
+  struct watched_contexts final : contexts, tandem::detail::context_watch {
+    watched_contexts(const context& parent, cell& c);
+    ~watched_contexts() override;
+    cell& whose;
+    std::atomic<bool> over{false};
   };
 
   cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t id, spawn_actor_options options,
@@ -219,6 +243,11 @@ class cell final : public local_target {
   void last_ref_gone() noexcept override;
   void pin_face_for_refs() noexcept;
   void schedule() noexcept { submit(home_.core, item_of(record_)); }
+  void schedule(coarse_time at) noexcept {
+    since_.store(at, std::memory_order_relaxed);
+    schedule();
+  }
+  void tell_gate(envelope& message) noexcept;
   void look_whether_reached(bool paused_too) noexcept;
   void begin_life() noexcept;
   [[nodiscard]] bool is_out_of_reach() const noexcept;
@@ -226,6 +255,7 @@ class cell final : public local_target {
   void refused(envelope& message) noexcept;
   [[nodiscard]] error ended_error() const noexcept;
   [[nodiscard]] extras& more();
+  [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void interrupt(const error& reason) noexcept;
   void turn() noexcept;
@@ -284,6 +314,8 @@ class cell final : public local_target {
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
   std::atomic<bool> named_{false};
+  std::atomic<bool> too_late_to_watch_{false};      // C8
+  std::atomic<bool> too_late_for_children_{false};  // C8
 
   // The turn's (C2).
   bool launched_ = false;

@@ -25,6 +25,13 @@ bool inbox_core::is_own(const task_record& task) const noexcept { return &task =
 
 std::size_t inbox_core::depth() const noexcept { return whose().mailbox_.depth(); }
 
+// Acquire: pairs with the release in watched_contexts, so that the reason is visible.
+bool inbox_core::is_over(const task_record& task) const noexcept {
+  const auto& own = static_cast<const cell::watched_contexts&>(*whose().contexts_);
+  if (task.context() == own.own.context().state()) return own.over.load(std::memory_order_acquire);
+  return context_over(task);
+}
+
 bool inbox_core::may_have(envelope_filter wanted) const noexcept {
   const cell& c = whose();
   return c.mailbox_.has_new() || c.mailbox_.wanted() || c.mailbox_.taken.has(wanted);
@@ -80,7 +87,12 @@ bool inbox_core::wait(task_record& task, envelope_filter wanted) noexcept {
   cell& c = whose();
   wanted_ = wanted;
   task.announces = false;  // like any idle actor
-  if (!begin_wait(task, message, this)) return false;
+  if (task.context() == c.contexts_->own.context().state()) {  // which tells us of its end: see watched_contexts
+    task.waits_for.store(&message, std::memory_order_relaxed);
+    task.what = this;
+  } else if (!begin_wait(task, message, this)) {
+    return false;
+  }
   c.handling_what_.store(nullptr, std::memory_order_relaxed);
   c.set_live(false);
   task.looks = true;
@@ -92,7 +104,7 @@ bool inbox_core::look_again(task_record& task) noexcept {
   auto& self = *static_cast<inbox_core*>(task.what);
   cell& c = self.whose();
   for (;;) {
-    if (self.has_taken(self.wanted_) || context_over(task)) return true;
+    if (self.has_taken(self.wanted_) || self.is_over(task)) return true;
     if (c.mailbox_.wanted() && c.mailbox_.look() != stop::none) return true;
     switch (c.mailbox_.refill(std::exchange(c.taken_, 0), [&c] { return c.is_out_of_reach(); }, true)) {
       case mailbox::rest::asleep: return false;
@@ -141,7 +153,7 @@ envelope_ptr receive_base::next() noexcept {
     from_.end_wait(tandem::detail::current_task());
   }
   if (how_ != receive_end::message || !from_.has_taken(wanted_)) {
-    how_ = context_over(tandem::detail::current_task()) ? receive_end::over : from_.look(wanted_);
+    how_ = from_.is_over(tandem::detail::current_task()) ? receive_end::over : from_.look(wanted_);
     if (how_ != receive_end::message) return nullptr;
   }
   how_ = receive_end::nothing;

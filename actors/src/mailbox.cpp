@@ -52,10 +52,17 @@ void mailbox::decide(const envelope* message) noexcept {
 }
 
 mailbox::posted mailbox::place(envelope_ptr e, coarse_time at) noexcept {
-  const lane where = e->lane();
   e->arrived = at;
+  if (e->lane() != lane::control) add_held(1);
+  if (!at_gate_) [[likely]] return enter(std::move(e));
+  const lane where = e->lane();
+  (*at_gate_)[where].push(std::move(e));
+  return posted::queued;
+}
+
+inline mailbox::posted mailbox::enter(envelope_ptr e) noexcept {
+  const lane where = e->lane();
   if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
-  if (where != lane::control) add_held(1);
   if (asleep_) {  // M7
     asleep_ = false;
     taken[where].push(std::move(e));
@@ -84,8 +91,8 @@ mailbox::posted mailbox::no_room(envelope_ptr& e, admission how, coarse_time at)
   }
   count_overflow();
   if (when_full_ == overflow::fail) return posted::full;
-  envelope_list& same = queue_[e->lane()];
-  envelope_list& oldest = same.empty() ? queue_[lane::normal] : same;
+  envelope_list& same = newest()[e->lane()];
+  envelope_list& oldest = same.empty() ? newest()[lane::normal] : same;
   if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
   envelope_ptr victim = oldest.pop();
   add_held(0 - std::size_t{1});
@@ -143,11 +150,41 @@ bool mailbox::is_paused() noexcept {
 bool mailbox::oldest(coarse_time& arrived) noexcept {
   const std::lock_guard hold(lock_);
   bool found = false;
-  for (const envelope_list& l : queue_.of) {
-    if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
-    arrived = l.front().arrived;
-    found = true;
+  for (const mail* const m : {&queue_, &newest()}) {
+    for (const envelope_list& l : m->of) {
+      if (l.empty() || (found && between(arrived, l.front().arrived).count() > 0)) continue;
+      arrived = l.front().arrived;
+      found = true;
+    }
   }
+  return found;
+}
+
+held_at mailbox::find_held(const envelope* which) noexcept {
+  const std::lock_guard hold(lock_);
+  if (at_gate_->has(which)) return held_at::gate;
+  for (const room_waiter* w = waiters_.front(); w; w = w->next)
+    if (w->message.get() == which) return held_at::room;
+  return held_at::nowhere;
+}
+
+mailbox::posted mailbox::let_in(const envelope* which) noexcept {
+  const std::lock_guard hold(lock_);
+  envelope_ptr found = at_gate_->pop(which);
+  return found ? enter(std::move(found)) : posted::closed;
+}
+
+envelope_ptr mailbox::take_from_gate(const envelope* which) noexcept {
+  wake_list woken;
+  envelope_ptr found;
+  {
+    const std::lock_guard hold(lock_);
+    found = at_gate_->pop(which);
+    if (!found) return nullptr;
+    if (found->lane() != lane::control) add_held(0 - std::size_t{1});
+    admit(woken);
+  }
+  woken.wake_all();
   return found;
 }
 
@@ -274,8 +311,8 @@ envelope_list mailbox::flush() noexcept {
   envelope_list left;
   {
     const std::lock_guard hold(lock_);
-    for (mail* const m : {&taken, &queue_}) {
-      for (const lane l : {lane::urgent, lane::normal}) {
+    for (const lane l : {lane::urgent, lane::normal}) {
+      for (mail* const m : {&taken, &queue_, &newest()}) {
         while (!(*m)[l].empty()) {
           left.push((*m)[l].pop());
           add_held(0 - std::size_t{1});
@@ -294,6 +331,7 @@ envelope_list mailbox::close(wake_list& waiting) noexcept {
   closed_.store(true, std::memory_order_release);
   left = taken.take_all();
   left.append(queue_.take_all());
+  if (at_gate_) left.append(at_gate_->take_all());
   while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
     if (w->sender) {
       waiting.add(*w);

@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <utility>
 
+#include <tandem/actors/detail/delivery_gate.hpp>
 #include <tandem/actors/detail/envelope.hpp>
 #include <tandem/actors/detail/inbox_core.hpp>
 #include <tandem/actors/detail/target.hpp>
@@ -59,7 +61,25 @@ class envelope_list {
     return taken;
   }
   /// The oldest that is wanted; null if there is none.
-  [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept {
+  [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept { return pop_if(wanted); }
+  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
+    for (const envelope* e = first_; e; e = e->next)
+      if (wanted(*e)) return true;
+    return false;
+  }
+  /// Null if it is not in the list.
+  [[nodiscard]] envelope_ptr pop(const envelope* which) noexcept {
+    return pop_if([which](const envelope& e) { return &e == which; });
+  }
+  [[nodiscard]] bool has(const envelope* which) const noexcept {
+    for (const envelope* e = first_; e; e = e->next)
+      if (e == which) return true;
+    return false;
+  }
+
+ private:
+  template <class Predicate>
+  envelope_ptr pop_if(const Predicate& wanted) noexcept {
     envelope* before = nullptr;
     for (envelope* e = first_; e; before = std::exchange(e, e->next)) {
       if (!wanted(*e)) continue;
@@ -69,13 +89,7 @@ class envelope_list {
     }
     return nullptr;
   }
-  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
-    for (const envelope* e = first_; e; e = e->next)
-      if (wanted(*e)) return true;
-    return false;
-  }
 
- private:
   envelope* first_ = nullptr;
   envelope* last_ = nullptr;  // meaningless while empty
 };
@@ -104,6 +118,15 @@ struct mail {
     for (envelope_list& l : of)
       if (envelope_ptr found = l.pop(wanted)) return found;
     return nullptr;
+  }
+  /// Null if it is not there.
+  [[nodiscard]] envelope_ptr pop(const envelope* which) noexcept {
+    for (envelope_list& l : of)
+      if (envelope_ptr found = l.pop(which)) return found;
+    return nullptr;
+  }
+  [[nodiscard]] bool has(const envelope* which) const noexcept {
+    return of[0].has(which) || of[1].has(which) || of[2].has(which);
   }
   [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
     return of[0].has(wanted) || of[1].has(wanted) || of[2].has(wanted);
@@ -136,10 +159,14 @@ enum class stop : std::uint8_t {
 ///      select, which wakes the consumer if it sleeps.
 /// (M7) `taken` belongs to the consumer; while that is asleep, to the holder of the lock, who gives it the message that
 ///      wakes it.
+/// (M8) Of a gated mailbox, what comes stays at the gate, where it counts but is not there for the consumer, until
+///      let_in(). See delivery_gate.hpp.
 class mailbox {
  public:
-  mailbox(std::size_t capacity, overflow when_full) noexcept
-      : when_full_(when_full), capacity_(capacity == 0 ? 1 : static_cast<std::uint32_t>(std::min(capacity, most))) {}
+  mailbox(std::size_t capacity, overflow when_full, bool gated)
+      : when_full_(when_full),
+        capacity_(capacity == 0 ? 1 : static_cast<std::uint32_t>(std::min(capacity, most))),
+        at_gate_(gated ? new mail : nullptr) {}
 
   enum class posted : std::uint8_t {
     queued,
@@ -182,6 +209,13 @@ class mailbox {
   posted nudge(bool paused_too) noexcept;
   /// The same; and a consumer that is awake does not fall asleep the next time it wants to.
   posted poke() noexcept;
+
+  // Of a gated mailbox (M8).
+  [[nodiscard]] held_at find_held(const envelope* which) noexcept;
+  /// queued, wake, or closed: it is not there.
+  posted let_in(const envelope* which) noexcept;
+  /// Null if it is not there.
+  [[nodiscard]] envelope_ptr take_from_gate(const envelope* which) noexcept;
 
   /// Consumer: what it has taken and not handled.
   mail taken;
@@ -254,6 +288,9 @@ class mailbox {
 
   posted queued_answer() noexcept { return std::exchange(asleep_, false) ? posted::wake : posted::queued; }  // M1
   posted place(envelope_ptr e, coarse_time at) noexcept;
+  posted enter(envelope_ptr e) noexcept;
+  // What the consumer has not been shown.
+  [[nodiscard]] mail& newest() noexcept { return at_gate_ ? *at_gate_ : queue_; }
   posted no_room(envelope_ptr& e, admission how, coarse_time at) noexcept;
   void settle(std::size_t handled, wake_list& woken) noexcept {
     if (handled != 0) add_held(0 - handled);
@@ -282,6 +319,7 @@ class mailbox {
   const std::uint32_t capacity_;
   std::atomic<std::uint64_t> overflows_{0};  // likewise
   mail queue_;
+  const std::unique_ptr<mail> at_gate_;  // M8; null unless gated
   room_queue waiters_;
   receive_slot* slots_ = nullptr;
   error stop_reason_;

@@ -95,6 +95,7 @@ class printer final : public caf::event_based_actor {
         [this](caf::add_atom, caf::actor_id id, const std::string& text) { state_.add(id, text); },
         [this](caf::flush_atom, caf::actor_id id) { state_.flush(id); },
         [this](caf::delete_atom, caf::actor_id id) { state_.forget(id); },
+        [this](caf::close_atom) { quit(); },
         [this](caf::redirect_atom, const std::string& where, int flags) { state_.redirect_all(where, flags); },
         [this](caf::redirect_atom, caf::actor_id id, const std::string& where, int flags) {
           state_.redirect(id, where, flags);

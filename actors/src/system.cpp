@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include <fmt/format.h>
@@ -33,11 +34,13 @@ system_impl::system_impl(system& facade, tandem::detail::scheduler& on, tandem::
       options(std::move(with)),
       context(root),
       caf(std::make_unique<hosted_caf>(on, is_simulated)) {
+  if (options.gate && !simulated) throw std::logic_error("messages can be held in a simulation only");
   add_task_source(core, *this);
 }
 
 system_impl::~system_impl() {
   remove_task_source(core, *this);
+  log_.finish();
   ended_->release();
 }
 
@@ -79,8 +82,21 @@ void system_impl::forget_names(const target& of) noexcept {
 }
 
 void system_impl::report(const dead_letter& letter) noexcept {
+  if (!counts_only()) show(letter);
+}
+
+bool system_impl::counts_only() noexcept {
   dead_letters.fetch_add(1, std::memory_order_relaxed);  // a counter
-  if (options.on_dead_letter) options.on_dead_letter(letter);
+  if (options.on_dead_letter) return false;
+  return !options.log_dead_letters || !log_.admits(clock_of(core));
+}
+
+void system_impl::show(const dead_letter& letter) noexcept {
+  if (options.on_dead_letter) {
+    options.on_dead_letter(letter);
+  } else {
+    log_.write(letter);
+  }
 }
 
 task<result<void>> system_impl::wait_for_end(time_point until) {
@@ -120,7 +136,8 @@ result<void> system_impl::shutdown(duration limit) {
       dropped.swap(names);
     }
     context.cancel(stop_reason);
-    for (const auto& actor : table.everybody()) actor->request_exit(stop_reason, true, true);
+    for (const auto& actor : table.everybody())  // supervisors saw the end of the context, and see to their own
+      if (!static_cast<cell&>(*actor).is_supervised()) actor->request_exit(stop_reason, true, true);
     if (table.close()) all_ended();
   }
   if (is_stopping(core))
@@ -211,7 +228,8 @@ result<void> system::shutdown(duration limit) { return impl_->shutdown(limit); }
 std::size_t system::live_actors() const noexcept { return impl_->table.size(); }
 std::vector<actor_info> system::list_actors() const {
   std::vector<actor_info> all;
-  for (const auto& actor : impl_->table.everybody()) all.push_back(static_cast<detail::cell&>(*actor).describe());
+  // Without holding them: a report must give nobody a turn who would have none without.
+  impl_->table.visit([&all](detail::cell& actor) { all.push_back(actor.describe()); });
   return all;
 }
 

@@ -15,6 +15,7 @@
 #include <tandem/runtime/detail/worker.hpp>
 
 #include "cell_table.hpp"
+#include "dead_letter_log.hpp"
 
 namespace tandem::actors::detail {
 
@@ -42,6 +43,12 @@ struct system_impl final : private tandem::detail::task_source {
     return coarse_time{tandem::detail::tls_worker->coarse_ms};
   }
   void report(const dead_letter& letter) noexcept;
+  /// The same of a letter that is made only if somebody wants to see it: there may be many.
+  template <class F>
+  void report_made(const F& make) noexcept {
+    if (counts_only()) return;
+    show(make());
+  }
   result<void> shutdown(duration limit);
 
   system& self;
@@ -60,11 +67,15 @@ struct system_impl final : private tandem::detail::task_source {
   std::map<std::string, target_ptr, std::less<>> names;  // guarded by names_lock
 
  private:
+  [[nodiscard]] bool counts_only() noexcept;
+  void show(const dead_letter& letter) noexcept;
   void list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept override;
   task<result<void>> wait_for_end(time_point until);
   [[nodiscard]] std::string describe_left();
 
   void all_ended() noexcept;
+
+  dead_letter_log log_;
 
   std::mutex shutdown_lock_;
   bool closed_ = false;  // guarded by shutdown_lock_, as is the waiting side of ended_

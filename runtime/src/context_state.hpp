@@ -21,8 +21,8 @@ struct scope_link;
 /// (X1) `over` goes from false to true once, under `lock`; `why` is written before and constant after.
 /// (X2) The lists are guarded by `lock`. Nothing is added to a list of a scope that is over, so whoever made it over
 ///      empties them in short turns of the lock, and others may leave them in between.
-/// (X3) Lock order: the scope above before the one below; under a scope's lock, cancel functions take channel locks and
-///      nothing else. Watches are told under it and take none.
+/// (X3) Lock order: the scope above before the one below; under a scope's lock, cancel functions and watches take channel
+///      or mailbox locks and nothing else.
 /// (X4) The list of children holds no shares: a child leaves it in its destructor, or is taken off by
 ///      the canceller, under the lock of the scope above either way.
 struct cancel_scope final : context_state {

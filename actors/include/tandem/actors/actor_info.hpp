@@ -28,6 +28,7 @@ struct actor_info {
   std::chrono::milliseconds oldest_age{0};  ///< How long about the oldest of them has been there.
   std::uint64_t overflows = 0;              ///< Messages refused or dropped because the mailbox was full.
   std::string handling;                     ///< The type of the message that is being handled; empty if none is.
+  /// How long about; of a handler that has not waited, since the actor got the turn it is handled in.
   std::chrono::milliseconds handling_for{0};
   std::uint32_t restarts = 0;  ///< By its supervisor.
 };

@@ -91,7 +91,8 @@ class [[nodiscard]] actor_ref {
   /// letter. The reply of an ask cannot be dropped by telling it: that does not compile.
   ///
   /// Suspends: while there is no room. The ref must outlive the wait.
-  /// Cancel:   safe; on errc::cancelled and errc::deadline_exceeded the message was not sent.
+  /// Cancel:   safe; on errc::cancelled and errc::deadline_exceeded the message was not sent. A tell that need not wait
+  ///           may succeed for a while after the context's end.
   /// Errors:   errc::unavailable (the actor has ended, its node is gone), errc::failed_precondition (empty ref),
   ///           errc::cancelled, errc::deadline_exceeded.
   template <class T>

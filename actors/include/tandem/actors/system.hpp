@@ -23,11 +23,21 @@
 
 namespace tandem::actors {
 
+namespace detail {
+class delivery_gate;
+}
+
 struct system_options {
-  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: they are counted.
-  std::function<void(const dead_letter&)> on_dead_letter;
+  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: a line on stderr, for
+  /// at most five in a second of the runtime's clock; how many more there were is told when the next comes, or by the
+  /// destructor.
+  std::function<void(const dead_letter&)> on_dead_letter = {};
+  /// False: without a handler dead letters are only counted.
+  bool log_dead_letters = true;
   /// How long the destructor waits for actors to end.
   duration shutdown_limit = std::chrono::seconds(10);
+  /// Not for users: see tandem/testing/actors.hpp.
+  detail::delivery_gate* gate = nullptr;
 };
 
 namespace detail {
@@ -202,7 +212,7 @@ struct system_access {
   static result<void> register_target(system& s, std::string name, target_ptr t) {
     return s.register_target(std::move(name), std::move(t));
   }
-  /// Counts it and calls the handler.
+  /// Counts it, and calls the handler or logs it.
   static void report(system& s, const dead_letter& letter) noexcept;
   [[nodiscard]] static tandem::detail::scheduler& scheduler_of(system& s) noexcept;
   [[nodiscard]] static system_impl& impl(system& s) noexcept { return *s.impl_; }

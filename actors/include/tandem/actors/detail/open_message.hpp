@@ -32,12 +32,8 @@ struct signature_with<M, S, Signatures...> {
   using type = std::conditional_t<std::same_as<typename signature<S>::message, M>, S,
                                   typename signature_with<M, Signatures...>::type>;
 };
-template <class... Signatures>
-struct signature_with<down, Signatures...> {
-  using type = void(down);
-};
 template <class M, class... Signatures>
-using signatures_of = typename signature_with<M, Signatures...>::type;
+using signatures_of = typename signature_with<M, Signatures..., void(down)>::type;
 template <class M, class... Signatures>
 inline constexpr bool is_message_of = !std::is_void_v<signatures_of<M, Signatures...>>;
 

@@ -31,14 +31,16 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
       waiter_.state = room_waiter::phase::failed;
       return true;
     }
-    if (context_over(tandem::detail::current_task())) {
+    const bool in_slice = tandem::detail::spend_slice();
+    // A tell that never waits must notice a cancel too: it does so once per slice, as a channel's send does.
+    if (!in_slice && context_over(tandem::detail::current_task())) [[unlikely]] {
       waiter_.state = room_waiter::phase::cancelled;
-      return true;
+      return false;  // await_suspend() lets others run, even if the caller's loop ignores the outcome
     }
     switch (to_->try_deliver(waiter_.message, waiter_.why)) {
       case target::delivery::delivered:
         waiter_.state = room_waiter::phase::admitted;
-        return tandem::detail::spend_slice();
+        return in_slice;
       case target::delivery::failed:
         waiter_.state = room_waiter::phase::failed;
         return true;
@@ -50,7 +52,7 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
   template <std::derived_from<tandem::detail::promise_base> P>
   [[gnu::always_inline]] bool await_suspend(std::coroutine_handle<P> self) noexcept {
     tandem::detail::task_record& task = suspend_here(self, *this);
-    if (waiter_.state == room_waiter::phase::admitted) {
+    if (waiter_.state != room_waiter::phase::fresh) {  // it is decided; only the slice is used up
       yield_to_others(task);
       return true;
     }

@@ -32,11 +32,16 @@ struct room_waiter {
 
   room_waiter() = default;
   explicit room_waiter(envelope_ptr m) noexcept : message(std::move(m)) {}
+  room_waiter(const room_waiter&) = delete;
+  room_waiter& operator=(const room_waiter&) = delete;
+  ~room_waiter();
 
   envelope_ptr message;
   tandem::detail::task_record* sender = nullptr;  // whom to wake; null if nobody sleeps for the room itself
   error why;
-  target* at = nullptr;  // where it waits, if what was asked is a router: written by that, and read by it to cancel
+  // Where it waits, if what was asked is a router: written by that, and read by it to cancel. A share, because the
+  // router may part with that target meanwhile.
+  target* at = nullptr;
   room_waiter* previous = nullptr;
   room_waiter* next = nullptr;
   phase state = phase::fresh;
@@ -144,6 +149,10 @@ class target {
  private:
   std::atomic<std::uint32_t> refs_{0};
 };
+
+inline room_waiter::~room_waiter() {
+  if (at) at->release();
+}
 
 /// What becomes of a message for which there is no room, if nobody waits.
 [[nodiscard]] error mailbox_is_full(const char* whose);

@@ -6,7 +6,8 @@ namespace tandem::detail {
 
 /// Somebody to be told once when a context ends. Lives in its owner, who also holds a share of the context.
 ///
-/// `told` runs under the lock of a scope: it may decide a selection and make a task ready, nothing else.
+/// `told` runs under the lock of a scope: it may take a channel's or a mailbox's lock, decide a selection and make a task
+/// ready, nothing else.
 struct context_watch {
   using told_function = void (*)(context_watch&) noexcept;
 

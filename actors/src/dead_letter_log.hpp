@@ -1,0 +1,34 @@
+// Tells stderr about dead letters, but not about each of a flood.
+#pragma once
+#include <cstdint>
+#include <mutex>
+
+#include <tandem/actors/dead_letter.hpp>
+#include <tandem/runtime/time.hpp>
+
+namespace tandem::actors::detail {
+
+/// At most some lines in a second, and then one that tells how many it left out: when the next comes after that second,
+/// or at the end. No timer is armed for it, so that a dead letter keeps no simulation going.
+/// Threads: any.
+class dead_letter_log {
+ public:
+  /// False: this one is left out; it is counted here.
+  [[nodiscard]] bool admits(time_point now) noexcept;
+  void write(const dead_letter& letter) const;
+  /// What was left out and not told yet.
+  void finish() noexcept;
+
+ private:
+  static constexpr unsigned lines_in_a_second = 5;
+
+  void tell_left_out() noexcept;
+
+  std::mutex lock_;
+  // Guarded by lock_.
+  time_point begin_ = time_point::min();  // of the second
+  unsigned lines_ = 0;
+  std::uint64_t left_out_ = 0;
+};
+
+}  // namespace tandem::actors::detail

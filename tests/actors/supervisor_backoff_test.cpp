@@ -1,0 +1,247 @@
+// Delays between restarts, and what a supervisor says about its decisions.
+#include <gtest/gtest.h>
+
+#include <tandem/actors/backoff.hpp>
+#include <tandem/errors/short_code.hpp>
+
+#include "supervised.hpp"
+
+namespace tandem::actors {
+namespace {
+
+backoff_options exact(duration first, duration most) {
+  backoff_options o;
+  o.first = first;
+  o.most = most;
+  o.jitter = 0;
+  return o;
+}
+
+TEST(Backoff, GrowsByItsFactorUpToTheMost) {
+  backoff pause(exact(100ms, 1s));
+  std::vector<duration> seen;
+  for (int i = 0; i < 6; ++i) seen.push_back(pause.next());
+  EXPECT_EQ(seen, (std::vector<duration>{100ms, 200ms, 400ms, 800ms, 1s, 1s}));
+}
+
+TEST(Backoff, IsNoneByDefault) {
+  backoff pause((backoff_options()));
+  EXPECT_EQ(pause.next(), 0s);
+  EXPECT_EQ(pause.next(), 0s);
+}
+
+TEST(Backoff, JitterTakesOffUpToItsShareAndSpreads) {
+  auto o = exact(1s, 1s);
+  o.jitter = 0.5;
+  backoff pause(o, 7);
+  duration least = 1h;
+  duration greatest{};
+  for (int i = 0; i < 1000; ++i) {
+    const duration d = pause.next();
+    ASSERT_GE(d, 500ms);
+    ASSERT_LE(d, 1s);
+    least = std::min(least, d);
+    greatest = std::max(greatest, d);
+  }
+  EXPECT_LT(least, 510ms);
+  EXPECT_GT(greatest, 990ms);
+}
+
+TEST(Backoff, RepeatsForASeedAndDiffersBetweenSeeds) {
+  auto o = exact(1s, 1h);
+  o.jitter = 1;
+  backoff a(o, 1), b(o, 1), c(o, 2);
+  const duration first = a.next();
+  EXPECT_EQ(first, b.next());
+  EXPECT_NE(first, c.next());
+}
+
+TEST(Backoff, StartsOverAfterAStableTime) {
+  auto o = exact(1s, 1h);
+  o.stable_after = 10s;
+  backoff pause(o);
+  (void)pause.next();
+  (void)pause.next();
+  pause.ran_for(10s - 1ns);
+  EXPECT_EQ(pause.next(), 4s);
+  pause.ran_for(10s);
+  EXPECT_EQ(pause.next(), 1s);
+}
+
+TEST(Backoff, DoesNotOverflow) {
+  backoff pause(exact(duration::max() / 2, duration::max()));
+  for (int i = 0; i < 100; ++i) EXPECT_GT(pause.next(), 0s);
+}
+
+TEST(SupervisorBackoff, WaitsBeforeARestartAndLongerBeforeTheNext) {
+  stage s;
+  auto o = s.options();
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"));
+  s.fail_child("a");
+  s.sim.advance(1s - 1ns);
+  EXPECT_EQ(s.parts["a"].lives, 1);
+  s.sim.advance(1ns);
+  EXPECT_EQ(s.parts["a"].lives, 2);
+  s.fail_child("a");
+  s.sim.advance(2s - 1ns);
+  EXPECT_EQ(s.parts["a"].lives, 2);
+  s.sim.advance(1ns);
+  EXPECT_EQ(s.parts["a"].lives, 3);
+  s.fail_child("b");  // has delays of its own
+  s.sim.advance(1s);
+  EXPECT_EQ(s.parts["b"].lives, 2);
+}
+
+TEST(SupervisorBackoff, StartsOverOnceTheChildWasStable) {
+  stage s;
+  auto o = s.options();
+  o.pause = exact(1s, 1h);
+  o.pause.stable_after = 30s;
+  auto tree = s.begin(o, s.child("a"));
+  for (int i = 0; i < 5; ++i) {
+    s.fail_child("a");
+    EXPECT_EQ(s.events.back().delay, 1s);
+    s.sim.advance(1s + 30s);
+  }
+}
+
+TEST(SupervisorBackoff, SpacesRestartsThatFail) {
+  stage s;
+  auto o = s.options();
+  o.intensity = 3;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"));
+  (void)s.happened();
+  s.parts["a"].start_failures = 2;
+  s.fail_child("a");
+  s.sim.advance(1s);
+  EXPECT_EQ(s.happened(), "!a xa");
+  s.sim.advance(2s);
+  EXPECT_EQ(s.happened(), "xa");
+  s.sim.advance(4s);
+  EXPECT_EQ(s.happened(), "+a");
+}
+
+TEST(SupervisorBackoff, StopsTheOthersBeforeTheDelayAndStartsAllAfterIt) {
+  stage s;
+  auto o = s.options();
+  o.strategy = supervision_strategy::one_for_all;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
+  (void)s.happened();
+  s.fail_child("b");
+  EXPECT_EQ(s.happened(), "!b -c -a");
+  s.sim.advance(1s);
+  EXPECT_EQ(s.happened(), "+a +b +c");
+}
+
+TEST(SupervisorBackoff, ARestartOfAllThatFailsAtAnotherChildIsSpacedByThatChildsDelay) {
+  stage s;
+  auto o = s.options();
+  o.strategy = supervision_strategy::one_for_all;
+  o.intensity = 5;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"));
+  (void)s.happened();
+  s.parts["a"].start_failures = 1;
+  s.fail_child("b");
+  s.sim.advance(1s);
+  EXPECT_EQ(s.happened(), "!b -a xa");
+  EXPECT_EQ(s.events.size(), 2u);
+  s.sim.advance(1s);
+  EXPECT_EQ(s.happened(), "+a +b");
+}
+
+TEST(SupervisorBackoff, DoesNotDelayItsEnd) {
+  stage s;
+  auto o = s.options();
+  o.pause = exact(1h, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"));
+  s.fail_child("a");
+  const auto before = s.sim.now();
+  EXPECT_TRUE(s.run(tree.stop(1s)).has_value());
+  EXPECT_EQ(s.sim.now(), before);
+}
+
+TEST(SupervisorBackoff, RepeatsInASimulation) {
+  const auto delays = [](std::uint32_t seed) {
+    stage s(seed);
+    auto o = s.options();
+    o.intensity = 100;
+    o.pause.first = 1s;
+    auto tree = s.begin(o, s.child("a"));
+    std::vector<duration> seen;
+    for (int i = 0; i < 5; ++i) {
+      s.fail_child("a");
+      seen.push_back(s.events.back().delay);
+      s.sim.advance(1min);
+    }
+    return seen;
+  };
+  EXPECT_EQ(delays(3), delays(3));
+  EXPECT_NE(delays(3), delays(4));
+}
+
+// Events.
+
+TEST(SupervisionEvent, TellsChildReasonWithCodeRestartsInThePeriodAndTheNextAction) {
+  stage s;
+  auto o = s.options("prices");
+  o.intensity = 3;
+  o.pause = exact(1500ms, 1h);
+  auto tree = s.begin(o, s.child("feed"));
+  const error why = make_error(errc::timed_out, "no answer");
+  s.fail_child("feed", why);
+  ASSERT_EQ(s.events.size(), 1u);
+  EXPECT_EQ(to_string(s.events[0]), "supervisor prices: child feed failed: no answer [timed_out " + short_code(why) +
+                                        "]; restart 1 of 3 in 5 s: starts again after 1.5 s");
+}
+
+TEST(SupervisionEvent, TellsThatTheSupervisorGivesUp) {
+  stage s;
+  auto o = s.options("prices");
+  o.intensity = 0;
+  auto tree = s.begin(o, s.child("feed"));
+  s.end("feed");
+  ASSERT_EQ(s.events.size(), 1u);
+  EXPECT_EQ(to_string(s.events[0]),
+            "supervisor prices: child feed ended; restart 1 of 0 in 5 s: the supervisor gives up");
+}
+
+TEST(SupervisionEvent, TellsOfNormalEndsToTheHook) {
+  stage s;
+  auto tree = s.begin(s.options(), s.child({"a", restart_type::transient}), s.child({"b", restart_type::temporary}));
+  s.end("a");
+  s.end("b");
+  ASSERT_EQ(s.events.size(), 2u);
+  EXPECT_EQ(to_string(s.events[0]), "supervisor top: child a ended; stays stopped");
+  EXPECT_EQ(to_string(s.events[1]), "supervisor top: child b ended; removed");
+}
+
+TEST(SupervisionEvent, GoesToStderrWithoutAHook) {
+  stage s;
+  supervisor_options o;
+  auto tree = s.begin(o, s.child("a"), s.child({"b", restart_type::transient}));
+  ::testing::internal::CaptureStderr();
+  s.fail_child("a", make_error(errc::internal, "it broke"));
+  s.end("b");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "tandem: supervisor supervisor: child a failed: it broke [internal " + short_code("it broke") +
+                "]; restart 1 of 1 in 5 s: starts again\n");
+}
+
+TEST(SupervisionEvent, ThatAHookThrowsAtDoesNotStopTheSupervisor) {
+  stage s;
+  supervisor_options o;
+  o.on_event = [](const supervision_event&) { throw std::runtime_error("no log"); };
+  auto tree = s.begin(o, s.child("a"));
+  ::testing::internal::CaptureStderr();
+  s.fail_child("a");
+  (void)::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(s.parts["a"].running);
+}
+
+}  // namespace
+}  // namespace tandem::actors
