@@ -432,8 +432,10 @@ TEST(SelfTimer, FiringCancellingAndEndingMayCoincide) {
   };
   runtime rt;
   shared s;
+  system_options quiet;
+  quiet.on_dead_letter = [](const dead_letter&) {};
   {
-    system sys(rt);
+    system sys(rt, quiet);
     for (int round = 0; round < 300; ++round) {
       auto ref = sys.spawn<ticking>(s);
       if (round % 3 == 0) (void)ref.try_tell(stop_now{});
