@@ -382,7 +382,7 @@ actor_info cell::describe() {
     if (handlers_wait) info.handling_for = between(since, now);
     if (handlers_wait && what) info.handling = what->message().name;
   }
-  if (mailbox_.is_closed()) {
+  if (mailbox_.is_closed() || stopping_.load(std::memory_order_relaxed)) {
     info.state = actor_state::ending;
   } else if (mailbox_.is_paused()) {
     info.state = actor_state::stopped;
@@ -405,7 +405,7 @@ void cell::turn() noexcept {
 }
 
 void cell::run_turn() noexcept {
-  if (stopping_ || !body_) [[unlikely]] return stop_life();
+  if (stopping_.load(std::memory_order_relaxed) || !body_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
   if (is_reentrant()) return run_reentrant();
   if (handling_) {
@@ -571,6 +571,8 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     begin_activation(deadline);
     return true;
   }
+  const envelope_list& next = mailbox_.taken[lane::normal];
+  oldest_taken_.store(next.empty() ? coarse_time{} : next.front().arrived, std::memory_order_relaxed);
   return begin_handler(deadline);
 }
 
@@ -678,13 +680,13 @@ error cell::reason_to_stop() noexcept {
 }
 
 void cell::stop_life() noexcept {
-  if (!stopping_) {
-    stopping_ = true;
+  if (!stopping_.load(std::memory_order_relaxed)) {
+    stopping_.store(true, std::memory_order_relaxed);
     failure_ = reason_to_stop();
     set_live(false);
     if (stop_children()) return;  // from here on the last child may start the next turn
   }
-  stopping_ = false;
+  stopping_.store(false, std::memory_order_relaxed);
   const error reason = std::exchange(failure_, {});
   extras* const e = extras_or_null();
   if (e && e->supervisor && has_refs() && !home_.stopping.load()) {

@@ -62,8 +62,8 @@ class cell_face {
 ///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
 ///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
-/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too late,
-///      and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
+/// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too
+///      late, and must see that: it makes them and then looks at a too_late_; the end stores that and then looks for extras.
 ///      All four are seq_cst, so one of the two sees the other.
 /// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
 ///      messages itself: see inbox_core.
@@ -314,13 +314,13 @@ class cell final : public local_target {
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
   std::atomic<bool> named_{false};
+  std::atomic<bool> stopping_{false};  // the children are ending; written by the turn
   std::atomic<bool> too_late_to_watch_{false};      // C8
   std::atomic<bool> too_late_for_children_{false};  // C8
 
   // The turn's (C2).
   bool launched_ = false;
   bool handling_ = false;
-  bool stopping_ = false;  // the children are ending
   bool ended_ = false;
   bool interrupted_ = false;           // C4
   std::uint32_t taken_ = 0;

@@ -157,6 +157,8 @@ result<void> system_impl::shutdown(duration limit) {
 
 nascent_actor::nascent_actor(system& home, spawn_actor_options options, const actor_kind& kind, local_target* parent)
     : home_(system_access::impl(home)) {
+  // Early, so that actors which spawn others without end do not keep it from ending; the table has the last word.
+  if (home_.stopping.load()) return;
   const std::uint64_t id = home_.table.reserve();
   if (id == 0) return;
   try {

@@ -69,10 +69,16 @@ class node {
   protocol::ref child_;
 };
 
+system_options quiet() {
+  system_options options;
+  options.log_dead_letters = false;
+  return options;
+}
+
 struct family : ::testing::Test {
   testing::sim_runtime sim;
   log_of_ends log;
-  system sys{sim};
+  system sys{sim, quiet()};
   node::protocol::ref parent = sys.spawn<node>(spawn_actor_options("p"), log);
 
   template <class M>
@@ -246,7 +252,7 @@ TEST(Families, OnManyWorkersLeaveNoChildSpawnedFromOutsideBehind) {
   };
   runtime rt({.workers = 2});
   for (int round = 0; round < 2000; ++round) {
-    system sys(rt);
+    system sys(rt, quiet());
     std::atomic<actor_context*> at = nullptr;
     std::atomic<bool> spawned = false;
     counter::protocol::ref child;
@@ -291,7 +297,7 @@ TEST(Families, OnManyWorkersEndWhileTheyGrow) {
   runtime rt({.workers = 4});
   std::atomic<long> live = 0;
   for (int round = 0; round < 100; ++round) {
-    system sys(rt);
+    system sys(rt, quiet());
     const auto root = sys.spawn<shrub>(live);
     ASSERT_TRUE(root.try_tell(grow{5}).has_value());
     if (round % 2) {

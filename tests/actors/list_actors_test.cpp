@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include <tandem/runtime/with_context.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
 #include "actors.hpp"
@@ -23,9 +24,6 @@ class mirror {
  public:
   using protocol = actors::protocol<void(note), void(hold), void(finish)>;
   mirror(actor_context& c, std::vector<actor_info>& seen) : context_(c), seen_(seen) {}
-  ~mirror() { seen_.push_back(context_.system().list_actors().front()); }
-  mirror(const mirror&) = delete;
-  mirror& operator=(const mirror&) = delete;
   void on(note) { seen_.push_back(context_.system().list_actors().front()); }
   task<> on(hold) { (void)co_await sleep_for(1s); }
   void on(finish) { context_.quit(); }
@@ -119,10 +117,36 @@ TEST_F(listing, OfOverflows) {
   EXPECT_EQ(now().overflows, 6u);
 }
 
-TEST_F(listing, OfAnActorThatEnds) {
-  ASSERT_TRUE(ref.try_tell(finish{}).has_value());
-  std::vector<std::uint64_t> left{0};
+TEST_F(listing, OfAnActorThatWaitsForItsChildrenToEnd) {
+  class lingerer {
+   public:
+    using protocol = actors::protocol<void(finish)>;
+    task<> on(finish) { (void)co_await without_cancel(nap()); }
+
+   private:
+    static task<result<void>> nap() { co_return co_await sleep_for(5ms); }
+  };
+  class parent {
+   public:
+    using protocol = actors::protocol<void(finish)>;
+    explicit parent(actor_context& c) : context_(c), child_(c.spawn<lingerer>({})) {
+      EXPECT_TRUE(child_.try_tell(finish{}).has_value());
+    }
+    void on(finish) { context_.quit(); }
+
+   private:
+    actor_context& context_;
+    lingerer::protocol::ref child_;
+  };
+  ref = {};
+  const auto old = sys.spawn<parent>(spawn_actor_options("old"));
   sim.run_until_idle();
+  ASSERT_TRUE(old.try_tell(finish{}).has_value());
+  sim.run_until_idle();
+  const auto all = sys.list_actors();
+  ASSERT_EQ(all.size(), 2u);
+  for (const actor_info& i : all) EXPECT_EQ(i.state, i.name == "old" ? actor_state::ending : actor_state::waiting);
+  sim.advance(5ms);
   EXPECT_TRUE(sys.list_actors().empty());
 }
 

@@ -12,7 +12,7 @@ enum class actor_state : std::uint8_t {
   busy,     ///< Runs a handler, or is about to.
   waiting,  ///< A handler waits for something.
   stopped,  ///< Its object is gone; its supervisor decides what becomes of it.
-  ending    ///< It takes no more messages.
+  ending    ///< It waits for its children to end, or has just ended.
 };
 
 [[nodiscard]] const char* to_string(actor_state s) noexcept;

@@ -28,9 +28,9 @@ class delivery_gate;
 }
 
 struct system_options {
-  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: a line on stderr, for
-  /// at most five in a second of the runtime's clock; how many more there were is told when the next comes, or by the
-  /// destructor.
+  /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: a line on stderr for
+  /// at most five in a second of the runtime's clock. How many more there were is told when the next comes after that
+  /// second, or by the destructor.
   std::function<void(const dead_letter&)> on_dead_letter = {};
   /// False: without a handler dead letters are only counted.
   bool log_dead_letters = true;
@@ -55,7 +55,7 @@ class nascent_actor {
   nascent_actor(const nascent_actor&) = delete;
   nascent_actor& operator=(const nascent_actor&) = delete;
 
-  /// False if the system has been shut down: there is no actor.
+  /// False if the system is shutting down: there is no actor.
   [[nodiscard]] explicit operator bool() const noexcept { return cell_ != nullptr; }
   [[nodiscard]] actor_context& context() noexcept;
   /// Gives it its body and lets it run.
@@ -135,7 +135,7 @@ class system {
   /// nothing left to handle), or the system shuts down. Its object is then destroyed, on a worker unless the last
   /// handle was CAF's.
   ///
-  /// Errors: throws what A's constructor throws, and std::bad_alloc. After shutdown() the ref is empty.
+  /// Errors: throws what A's constructor throws, and std::bad_alloc. Once shutdown() has begun the ref is empty.
   template <class A, class... Args>
   typename A::protocol::ref spawn(spawn_actor_options options, Args&&... args) {
     return detail::spawn_actor<A>(*this, nullptr, std::move(options), std::forward<Args>(args)...);

@@ -1,5 +1,5 @@
-// actor_stage: actors whose messages are delivered when the test says so, and in the order it says. probe.hpp has actors
-// that the test plays itself.
+// actor_stage: actors whose messages are delivered when the test says so, in the order it says. probe.hpp has actors that
+// the test plays itself.
 //
 //   TEST(Till, AddsUpWhateverComesFirst) {
 //     sim_runtime sim;
@@ -75,7 +75,7 @@ template <class M, class Reply, class P>
 }  // namespace stage_detail
 
 /// An actor system on a simulated runtime, whose messages wait until the test lets their receivers have them, one by
-/// one. The test plays the network and the scheduler: what may happen in any order, it makes happen in the one it wants.
+/// one. The test plays the scheduler: what may happen in any order, it makes happen in the one it wants.
 ///
 /// | held until delivered                                | not held                                             |
 /// |-----------------------------------------------------|------------------------------------------------------|
@@ -117,7 +117,7 @@ class actor_stage {
   bool deliver(const actors::actor_ref<Signatures...>& to) {
     return deliver_first(to.target().get());
   }
-  /// Exactly this one, and be it before others of the same sender, which no network of tandem's does. False if it is not
+  /// Exactly this one, be it even before older ones of the same sender, which no real system does. False if it is not
   /// pending any more.
   bool deliver(const pending_message& which);
   /// deliver_next() until nothing is pending, also of what is sent meanwhile. Gives how many there were.

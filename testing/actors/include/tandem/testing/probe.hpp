@@ -42,8 +42,7 @@ struct taken<R(M)> {
     stage->sim().run_until_idle();
   }
 
-  /// Not for users.
-  actor_stage* stage = nullptr;
+  actor_stage* stage = nullptr;  ///< Not for users.
 };
 
 namespace stage_detail {
@@ -94,11 +93,12 @@ class probe_actor : public probe_handler<Signatures, probe_inbox<Signatures...>>
 /// Threads: the simulation's. The stage outlives it.
 template <class... Signatures>
 class probe {
+  using actor = stage_detail::probe_actor<Signatures...>;
+  using inbox = stage_detail::probe_inbox<Signatures...>;
+
  public:
   explicit probe(actor_stage& stage, std::string name = "probe")
-      : stage_(stage),
-        name_(name),
-        ref_(stage.spawn<stage_detail::probe_actor<Signatures...>>(actors::spawn_actor_options(std::move(name)), inbox_)) {}
+      : stage_(stage), name_(std::move(name)), ref_(stage.spawn<actor>(actors::spawn_actor_options(name_), inbox_)) {}
 
   [[nodiscard]] const actors::actor_ref<Signatures...>& ref() const noexcept { return ref_; }
 
@@ -131,8 +131,8 @@ class probe {
   }
 
   actor_stage& stage_;
-  std::string name_;
-  std::shared_ptr<stage_detail::probe_inbox<Signatures...>> inbox_ = std::make_shared<stage_detail::probe_inbox<Signatures...>>();
+  const std::string name_;
+  const std::shared_ptr<inbox> inbox_ = std::make_shared<inbox>();
   actors::actor_ref<Signatures...> ref_;
 };
 
