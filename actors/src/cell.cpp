@@ -708,10 +708,12 @@ void cell::stop_life() noexcept {
     }
     too_late_for_children_.store(false, std::memory_order_relaxed);  // the mailbox's lock orders it
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
+    set_running(*tandem::detail::tls_worker, nullptr);  // as in stop_children()
     if (mailbox_.pause()) {
       supervisor->stopped(reason, false);
       return;
     }
+    set_running(*tandem::detail::tls_worker, &record_);
   }
   finish(reason, !has_refs() && !mailbox_.wanted() && !reason);
 }
@@ -835,16 +837,20 @@ bool cell::stop_children() noexcept {
   if (!e) return false;
   std::vector<cell*> children;
   std::optional<cancel_source> errands;
-  if (contexts_) errands = contexts_->own;
+  error why;
   {
     const std::lock_guard hold_lock(e->lock);
     e->childless_for_good = true;
     if (e->children.load(std::memory_order_relaxed) == 0) return false;
     children = held_children(*e);
+    if (contexts_) errands = contexts_->own;
+    why = make_error(errc::cancelled, "the actor it belongs to has ended");
+    // Once the lock is released, nothing of this cell is touched any more (C2): errors that are made from here on must
+    // not ask for the name of what runs.
+    set_running(*tandem::detail::tls_worker, nullptr);
   }
-  if (errands) errands->cancel(make_error(errc::cancelled, "the actor it runs for has ended"));
-  const error why = make_error(errc::cancelled, "its parent has ended");
-  for (cell* const c : children) {  // nothing of this cell is touched any more (C2)
+  if (errands) errands->cancel(why);
+  for (cell* const c : children) {
     c->request_exit(why, true, true);
     c->unhold();
   }
