@@ -446,7 +446,7 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
     }
     return true;
   }
-  const envelope_list& next = mail_[lane::normal];
+  const envelope_list& next = mailbox_.taken[lane::normal];
   oldest_taken_.store(next.empty() ? coarse_time{} : next.front().arrived, std::memory_order_relaxed);
   return begin_handler(deadline);
 }
