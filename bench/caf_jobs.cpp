@@ -130,6 +130,30 @@ void asks(const std::string& name, unsigned threads, caf::duration limit) {
   });
 }
 
+// A7: actors that spawn the next one and end; -among: while many others have a receive time-out, which each end has to
+// be told from.
+void brief(caf::event_based_actor* self, i64 left, done* finished) {
+  if (left == 0)
+    finished->set_value(1);
+  else
+    self->spawn(brief, left - 1, finished);
+}
+
+caf::behavior patient(caf::event_based_actor*) {
+  return {[](i64) {}, caf::after(std::chrono::seconds(3600)) >> [] {}};
+}
+
+void lives(const std::string& name, unsigned threads, int others) {
+  const i64 n = count(500'000);
+  measure(name, threads, 1, static_cast<double>(n), "ns/actor", [=](caf::actor_system& system, done& finished) {
+    started job;
+    for (int i = 0; i < others; ++i) job.left.push_back(system.spawn(patient));
+    job.at = clock::now();
+    system.spawn(brief, n, &finished);
+    return job;
+  });
+}
+
 // W1: from before a thread that is no worker sends until the handler runs, every worker asleep before.
 using reached = std::atomic<std::int64_t>;
 
@@ -189,6 +213,8 @@ void add_caf_jobs(std::vector<job>& jobs) {
   jobs.push_back({"A6-caf", [](unsigned threads) { asks("A6-caf", threads, caf::infinite); }});
   jobs.push_back({"A6-caf-limit",
                   [](unsigned threads) { asks("A6-caf-limit", threads, caf::duration(std::chrono::seconds(1))); }});
+  jobs.push_back({"A7-caf", [](unsigned threads) { lives("A7-caf", threads, 0); }});
+  jobs.push_back({"A7-caf-among", [](unsigned threads) { lives("A7-caf-among", threads, 10'000); }});
   jobs.push_back({"W1-wake-actor", wake_tandem_actor});
   jobs.push_back({"W1-wake-caf", wake_caf_actor});
 }

@@ -60,11 +60,7 @@ void run_until_done(tandem::detail::scheduler& core, bool simulated, tandem::det
 }
 
 host::host(caf::actor_system& system, tandem::detail::scheduler& core, bool simulated)
-    : abstract_coordinator(system),
-      core_(core),
-      simulated_(simulated),
-      clock_(core),
-      balances_(worker_count(core)) {
+    : abstract_coordinator(system), core_(core), simulated_(simulated), clock_(core), balances_(worker_count(core)) {
   for (unsigned i = 0; i < worker_count(core); ++i) units_.push_back(std::make_unique<unit>(*this));
   const std::lock_guard hold(install_lock);
   set_foreign_host(core, {&run_foreign, &discard_foreign, nullptr});
@@ -86,6 +82,7 @@ void host::start() {
 
 void host::stop() {
   if (std::exchange(stopped_, true)) return;
+  end_groups();
   end_printer();
   clock_.cancel_all();
   discarding_.store(true, std::memory_order_relaxed);  // who sees it late ends another turn before
@@ -94,6 +91,25 @@ void host::stop() {
   run_until_done(core_, simulated_, *drained_);
   clock_.cancel_all();
   utility_actors_[printer_id] = nullptr;  // not before: aout() does not look whether there is one
+}
+
+// CAF ends the brokers of groups later, and waits for them. Cleaned up instead of run, they would keep their groups,
+// and these them.
+void host::end_groups() {
+  auto local = system_.groups().get_module("local");
+  if (!local) return;
+  if (!simulated_) {
+    local->stop();
+    return;
+  }
+  std::atomic<bool> ended = false;
+  std::thread waiting([&] {
+    local->stop();
+    ended.store(true, std::memory_order_release);
+  });
+  while (!ended.load(std::memory_order_acquire))  // pairs with the release above
+    if (tandem::detail::run_until_idle(core_) == 0) std::this_thread::yield();
+  waiting.join();
 }
 
 void host::end_printer() {
@@ -114,8 +130,8 @@ bool host::count_here(std::int64_t change) noexcept {
   const tandem::detail::worker_base* const here = tandem::detail::tls_worker;
   if (!here || here->owner != &core_) return false;
   balance& mine = balances_[here->index];
-  mine.being_changed.store(true, std::memory_order_relaxed);  // before the fence
-  tandem::detail::sync::light_fence();                        // H3
+  mine.being_changed.store(true, std::memory_order_relaxed);    // before the fence
+  tandem::detail::sync::light_fence();                          // H3
   const bool open = !closing_.load(std::memory_order_acquire);  // pairs with the release in close_balances()
   if (open) {
     const std::int64_t before = mine.count.load(std::memory_order_relaxed);  // own variable

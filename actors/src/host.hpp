@@ -68,6 +68,7 @@ class host final : public caf::scheduler::abstract_coordinator {
   bool run(caf::resumable& what, unsigned worker_index) noexcept;
   void at_rest(caf::resumable& what) noexcept;
   void discard(caf::resumable& what) noexcept;
+  void end_groups();
   void end_printer();
 
   struct alignas(64) balance {

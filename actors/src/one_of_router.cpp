@@ -43,7 +43,8 @@ std::size_t one_of_router::choose(const routee_list& list, std::uint64_t key) no
   const std::size_t n = list.size();
   if (n == 1) return 0;
   if (how_ == choice::by_key) return owner_of(list, key);
-  const std::uint64_t turn = turns_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t turn = turns_.load(std::memory_order_relaxed);
+  turns_.store(turn + 1, std::memory_order_relaxed);
   // In 32 bits, because this is on every message's way, and a division of 64 takes three times as long.
   const std::size_t next = static_cast<std::uint32_t>(turn) % static_cast<std::uint32_t>(n);
   switch (how_) {

@@ -101,7 +101,10 @@ struct incarnation {
 class supervised_actor final : public child {
  public:
   supervised_actor(system& home, supervised_actor_options options, const actor_kind& kind, body_maker make)
-      : home_(home), options_(std::move(options)), kind_(kind), make_(std::make_shared<const body_maker>(std::move(make))) {
+      : home_(home),
+        options_(std::move(options)),
+        kind_(kind),
+        make_(std::make_shared<const body_maker>(std::move(make))) {
     renew();
   }
   ~supervised_actor() override { retire({}); }
@@ -115,8 +118,7 @@ class supervised_actor final : public child {
       return true;
     }
     waits_.emplace(life.base_context());
-    life.spawn(begin_later(now_, life, make_, options_), "supervised actor", waits_->context(),
-               options_.where);
+    life.spawn(begin_later(now_, life, make_, options_), "supervised actor", waits_->context(), options_.where);
     return false;
   }
   void stop(const error& reason) noexcept override {
@@ -136,8 +138,8 @@ class supervised_actor final : public child {
   void renew() { now_ = std::make_shared<incarnation>(home_, options_.spawn, kind_); }
 
   // The last life was given up, and its object is still there.
-  static task<void> begin_later(std::shared_ptr<incarnation> now, child_life life, std::shared_ptr<const body_maker> make,
-                                supervised_actor_options options) {
+  static task<void> begin_later(std::shared_ptr<incarnation> now, child_life life,
+                                std::shared_ptr<const body_maker> make, supervised_actor_options options) {
     error failure;
     try {
       if (auto gone = co_await now->watch->gone().wait_for(options.patience); !gone) {

@@ -123,9 +123,10 @@ task<result<void>> wait_ended(core_ptr core) {
 
 task<result<void>> stop(core_ptr core, duration limit) {
   TANDEM_CO_TRY_ASSIGN(const auto life, present_life(core));
-  (void)life->inbox.send(notice(
-      notice::kind::stop, make_error(errc::cancelled, fmt::format("supervisor {} was told to stop", core->options.name)),
-      deadline_in(limit)));
+  (void)life->inbox.send(
+      notice(notice::kind::stop,
+             make_error(errc::cancelled, fmt::format("supervisor {} was told to stop", core->options.name)),
+             deadline_in(limit)));
   if (child_of_caller(core->id) != 0) co_return result<void>();
   TANDEM_CO_TRY(co_await life->ended.wait());
   if (!life->left.empty())
@@ -141,9 +142,7 @@ task<result<added_child>> add_dynamic(core_ptr core, std::shared_ptr<child> what
   });
 }
 
-task<result<void>> terminate_dynamic(core_ptr core, std::uint64_t number) {
-  return terminate(std::move(core), number);
-}
+task<result<void>> terminate_dynamic(core_ptr core, std::uint64_t number) { return terminate(std::move(core), number); }
 
 }  // namespace detail
 
@@ -153,9 +152,8 @@ task<result<void>> any_supervisor::stop(duration limit) const { return detail::s
 std::string any_supervisor::name() const { return core_ ? core_->options.name : std::string(); }
 
 task<result<std::vector<child_info>>> any_supervisor::which_children() const {
-  return detail::call<std::vector<child_info>>(core_, [](detail::supervisor_life& life) {
-    return result<std::vector<child_info>>(life.which_children());
-  });
+  return detail::call<std::vector<child_info>>(
+      core_, [](detail::supervisor_life& life) { return result<std::vector<child_info>>(life.which_children()); });
 }
 
 task<result<child_counts>> any_supervisor::count_children() const {
@@ -184,14 +182,13 @@ task<result<void>> delete_now(detail::supervisor_life& life, std::string id) { c
 }  // namespace
 
 task<result<void>> supervisor::delete_child(std::string id) const {
-  return detail::call<void>(core(), [id = std::move(id)](detail::supervisor_life& life) mutable {
-    return delete_now(life, std::move(id));
-  });
+  return detail::call<void>(
+      core(), [id = std::move(id)](detail::supervisor_life& life) mutable { return delete_now(life, std::move(id)); });
 }
 
 task<result<child_description>> supervisor::get_child_spec(std::string id) const {
-  return detail::call<child_description>(core(),
-                                         [id = std::move(id)](detail::supervisor_life& life) { return life.get_child_spec(id); });
+  return detail::call<child_description>(
+      core(), [id = std::move(id)](detail::supervisor_life& life) { return life.get_child_spec(id); });
 }
 
 supervisor start_supervisor(detail::system_at home, supervisor_options options, std::vector<child_spec> children) {

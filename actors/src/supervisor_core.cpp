@@ -120,7 +120,12 @@ void supervisor_core::begin_root(system_impl& home) {
   auto [tx, rx] = csp::make_unbounded<notice>(where);
   auto record = std::make_shared<life_record>(std::move(tx));
   context watched = home.context.context();
-  start with{std::move(rx), std::move(record), without_cancel(watched), watched, {}, home.simulated ? 0U : std::random_device()(),
+  start with{std::move(rx),
+             std::move(record),
+             without_cancel(watched),
+             watched,
+             {},
+             home.simulated ? 0U : std::random_device()(),
              stay(home)};
   if (with.in_system.granted()) return launch(std::move(with), home.core);
   const error closed = make_error(errc::unavailable, "the actor system has been shut down");
@@ -144,8 +149,8 @@ void supervisor_core::launch(start with, tandem::detail::scheduler& home) {
     const std::lock_guard hold(lock_);
     record_ = record;
   }
-  tandem::detail::spawn_on(home, live(shared_from_this(), std::move(with)), spawn_options("supervisor", std::move(under)),
-                           where)
+  tandem::detail::spawn_on(home, live(shared_from_this(), std::move(with)),
+                           spawn_options("supervisor", std::move(under)), where)
       .disown();
 }
 
@@ -153,9 +158,7 @@ task<void> supervisor_core::live(std::shared_ptr<supervisor_core> core, start wi
   // However this ends, those who wait are told; the system, which may be gone then, last.
   struct last_words {
     explicit last_words(start& s) noexcept : of(s) {}
-    ~last_words() {
-      of.record->close(make_error(errc::unavailable, "the supervisor was destroyed with its runtime"));
-    }
+    ~last_words() { of.record->close(make_error(errc::unavailable, "the supervisor was destroyed with its runtime")); }
     start& of;
   };
   const last_words end(with);

@@ -1,5 +1,5 @@
-// What there is of a supervisor for as long as it has a handle, whether it runs or not, and how the world reaches the life
-// it is living.
+// What there is of a supervisor for as long as it has a handle, whether it runs or not, and how the world reaches the
+// life it is living.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -59,7 +59,8 @@ struct notice {
   notice(kind k, std::uint64_t child, std::uint64_t which_life, error why = {}) noexcept
       : what(k), number(child), life(which_life), reason(std::move(why)) {}
   explicit notice(std::unique_ptr<supervisor_command> c) noexcept : what(kind::command), order(std::move(c)) {}
-  notice(kind k, error why, time_point at_the_latest) noexcept : what(k), reason(std::move(why)), until(at_the_latest) {}
+  notice(kind k, error why, time_point at_the_latest) noexcept
+      : what(k), reason(std::move(why)), until(at_the_latest) {}
 
   kind what;
   std::uint64_t number = 0;
@@ -97,12 +98,12 @@ struct life_record {
   sync::event started;
   error start_error;
   sync::event ended;
-  error end_error;  // none: in order
+  error end_error;   // none: in order
   std::string left;  // names those that were left behind
 };
 
-/// Its life runs as a task. An unbounded channel is its inbox: children's ends are told by code that can neither wait nor
-/// fail, there are at most two for each life of a child, and whoever sends a command waits for the answer.
+/// Its life runs as a task. An unbounded channel is its inbox: children's ends are told by code that can neither wait
+/// nor fail, there are at most two for each life of a child, and whoever sends a command waits for the answer.
 class supervisor_core final : public std::enable_shared_from_this<supervisor_core> {
  public:
   supervisor_core(supervisor_options o, std::vector<child_spec> with, std::optional<child_spec> one_by_one,
@@ -120,9 +121,9 @@ class supervisor_core final : public std::enable_shared_from_this<supervisor_cor
 
   const std::uint64_t id;
   const supervisor_options options;
-  const std::vector<child_spec> children;     // it begins each life with
+  const std::vector<child_spec> children;        // it begins each life with
   const std::optional<child_spec> dynamic_like;  // what its children are like, if they are made one by one
-  const error fault;                          // why it cannot begin
+  const error fault;                             // why it cannot begin
   const std::source_location where;
   std::atomic<std::uint64_t> last_number{0};  // relaxed: gives numbers, publishes nothing
 

@@ -67,16 +67,13 @@ void supervisor_life::settle(slot& s, child_state state) {
 task<void> supervisor_life::gather(time_point until) {
   if (stop_ && !killed_) until = std::min(until, stop_by_);
   enum { message, system_over, late };
-  auto chosen =
-      co_await csp::select_biased(csp::on_recv(inbox_), csp::on_done(watched_), csp::on_deadline(until));
+  auto chosen = co_await csp::select_biased(csp::on_recv(inbox_), csp::on_done(watched_), csp::on_deadline(until));
   if (!chosen) co_return begin_to_stop(std::move(chosen).error(), no_deadline, true);
   switch (chosen->index()) {
     case message:
       if (auto& next = std::get<message>(*chosen)) file(std::move(*next));
       co_return;
-    case system_over:
-      watched_ = context();
-      co_return begin_to_stop(std::get<system_over>(*chosen), no_deadline, false);
+    case system_over: watched_ = context(); co_return begin_to_stop(std::get<system_over>(*chosen), no_deadline, false);
     default:
       if (stop_ && now() >= stop_by_) killed_ = true;
   }
@@ -94,16 +91,11 @@ void supervisor_life::file(notice what) {
       if (const auto at = slots_.find(what.number); at != slots_.end() && at->second.life == what.life)
         at->second.ready = true;
       return;
-    case notice::kind::ended:
-      return file_end(std::move(what));
-    case notice::kind::command:
-      return file_command(std::move(what));
-    case notice::kind::stop:
-      return begin_to_stop(std::move(what.reason), what.until, false);
-    case notice::kind::kill:
-      return begin_to_stop(std::move(what.reason), what.until, true);
-    case notice::kind::retry:
-      pending_.push_back(std::move(what));
+    case notice::kind::ended: return file_end(std::move(what));
+    case notice::kind::command: return file_command(std::move(what));
+    case notice::kind::stop: return begin_to_stop(std::move(what.reason), what.until, false);
+    case notice::kind::kill: return begin_to_stop(std::move(what.reason), what.until, true);
+    case notice::kind::retry: pending_.push_back(std::move(what));
   }
 }
 
@@ -122,9 +114,10 @@ void supervisor_life::file_command(notice what) {
   const auto sender = slots_.find(what.order->from);
   if (sender != slots_.end() &&
       (sender->second.state == child_state::starting || sender->second.state == child_state::stopping))
-    return what.order->refuse(make_error(
-        errc::failed_precondition,
-        fmt::format("the command comes from within child {}, for which its supervisor is waiting", name_of(sender->second))));
+    return what.order->refuse(
+        make_error(errc::failed_precondition,
+                   fmt::format("the command comes from within child {}, for which its supervisor is waiting",
+                               name_of(sender->second))));
   pending_.push_back(std::move(what));
 }
 
@@ -155,7 +148,8 @@ task<error> supervisor_life::begin() {
                      fmt::format("supervisor {} was stopped before all children were started", core_.options.name));
     if (how == start_outcome::failed) {
       report(s, child_incident::start_failed, s.last_reason, supervision_action::give_up);
-      co_return wrap(s.last_reason, fmt::format("supervisor {}: child {} failed to start", core_.options.name, name_of(s)));
+      co_return wrap(s.last_reason,
+                     fmt::format("supervisor {}: child {} failed to start", core_.options.name, name_of(s)));
     }
     if (how == start_outcome::nothing_to_run && s.options.restart == restart_type::temporary) erase(s, {});
   }
@@ -280,8 +274,8 @@ error supervisor_life::too_many_restarts(const slot& s) const {
   const auto& o = core_.options;
   error last = s.last_reason ? s.last_reason : make_error(errc::unavailable, "it ended");
   return wrap(std::move(last), shutdown_reason,
-              fmt::format("supervisor {} gave up: more than {} restarts in {}, the last of child {}", o.name, o.intensity,
-                          readable(o.period), name_of(s)));
+              fmt::format("supervisor {} gave up: more than {} restarts in {}, the last of child {}", o.name,
+                          o.intensity, readable(o.period), name_of(s)));
 }
 
 task<void> supervisor_life::decide(slot& s, child_incident what) {
@@ -318,8 +312,8 @@ task<void> supervisor_life::stop_others(const slot& s) {
     if (n != s.number && slots_.at(n).state == child_state::running) others.push_back(n);
   if (others.empty()) co_return;
   std::ranges::reverse(others);
-  error reason = make_error(errc::cancelled,
-                            fmt::format("supervisor {} starts child {} again", core_.options.name, name_of(s)));
+  error reason =
+      make_error(errc::cancelled, fmt::format("supervisor {} starts child {} again", core_.options.name, name_of(s)));
   co_await end(others, reason);
   for (const std::uint64_t n : others)
     if (slot& other = slots_.at(n); other.options.restart == restart_type::temporary) erase(other, reason);
@@ -525,8 +519,8 @@ void supervisor_life::report(const slot& s, child_incident what, const error& re
   if (!o.on_event && what == child_incident::ended && !reason && next != supervision_action::restart &&
       next != supervision_action::give_up)
     return;
-  const supervision_event event{o.name,           name_of(s),  s.type,   what, reason, next, restarts_.size(),
-                                o.intensity, o.period, delay};
+  const supervision_event event{o.name, name_of(s),       s.type,      what,     reason,
+                                next,   restarts_.size(), o.intensity, o.period, delay};
   try {
     if (o.on_event) {
       o.on_event(event);

@@ -18,8 +18,8 @@
 
 namespace tandem::actors::detail {
 
-/// Runs as one task, and does one thing at a time. While it waits for a child, what comes in is filed: notices of children
-/// with their slots, questions are answered, all else goes to pending_, in order.
+/// Runs as one task, and does one thing at a time. While it waits for a child, what comes in is filed: notices of
+/// children with their slots, questions are answered, all else goes to pending_, in order.
 ///
 /// (V5) A slot's life number changes whenever a life begins, has ended or is given up; a notice with another number is
 ///      stale.
@@ -130,8 +130,8 @@ class supervisor_life {
   std::uint64_t last_life_ = 0;
   std::size_t awaited_ = 0;  // slots that are
 
-  bool stop_ = false;     // told to
-  bool killed_ = false;   // … and to wait for nobody
+  bool stop_ = false;    // told to
+  bool killed_ = false;  // … and to wait for nobody
   time_point stop_by_ = no_deadline;
   error stop_reason_;
   bool over_ = false;  // by its own decision

@@ -17,8 +17,10 @@ using namespace std::chrono_literals;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int cycles = 300;
+constexpr bool memory_tells = false;  // sanitizers keep what was freed
 #else
 constexpr int cycles = 10'000;
+constexpr bool memory_tells = true;
 #endif
 constexpr int cycles_to_warm_up = cycles / 10;
 constexpr std::size_t allowed_growth = 8U << 20;
@@ -88,9 +90,9 @@ TEST(CafCycles, TenThousandSystemsStartAndStopUnderLoad) {
     run_one(rt, cycle);
   }
   EXPECT_EQ(rt.live_tasks(), 0u);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LT(resident_bytes(), before + allowed_growth);
-#endif
+  if (memory_tells) {
+    EXPECT_LT(resident_bytes(), before + allowed_growth);
+  }
 }
 
 TEST(CafCycles, RuntimesStartAndStopAroundThem) {

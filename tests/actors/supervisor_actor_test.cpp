@@ -81,7 +81,9 @@ struct office {
   ledger books;
   stage s;
 
-  auto spec(actor_child_options options = "a") { return actor_child<adder>(s.sys, std::move(options), std::ref(books), 100); }
+  auto spec(actor_child_options options = "a") {
+    return actor_child<adder>(s.sys, std::move(options), std::ref(books), 100);
+  }
   result<int> sum(const adder::protocol::ref& of) {
     return s.run([](adder::protocol::ref to) -> task<result<int>> { co_return co_await to.ask(total{}, 1min); }(of));
   }
@@ -315,7 +317,8 @@ TEST(SupervisedActor, ThatWasNeverReachedByAFailingStartIsEnded) {
   auto spec = o.spec();
   const auto ref = spec.ref();
   o.s.parts["first"].start_failures = 1;
-  auto tree = o.s.begin(o.s.options(), o.s.child("first"), supervisor_child("inner", o.s.options("inner"), std::move(spec)));
+  auto tree =
+      o.s.begin(o.s.options(), o.s.child("first"), supervisor_child("inner", o.s.options("inner"), std::move(spec)));
   EXPECT_FALSE(o.s.run(tree.started()).has_value());
   EXPECT_EQ(o.sum(ref).error().code(), errc::unavailable);
   EXPECT_EQ(o.s.sys.live_actors(), 0u);
@@ -483,8 +486,8 @@ TEST(SupervisedActor, MayBeOneCoroutine) {
 TEST(SupervisedActor, MayBeMadeFromATemplate) {
   ledger books;
   stage s;
-  auto sup = start_supervisor(s.sys, s.options(),
-                              actor_template<adder, std::reference_wrapper<ledger>, int>(s.sys, "adder"));
+  auto sup =
+      start_supervisor(s.sys, s.options(), actor_template<adder, std::reference_wrapper<ledger>, int>(s.sys, "adder"));
   const auto one = s.run(sup.start_child(books, 1));
   const auto two = s.run(sup.start_child(books, 2));
   ASSERT_TRUE(one.has_value() && two.has_value());

@@ -1,5 +1,5 @@
-// Trees whose children take time to start and to stop and fail when they like, under commands from several sides, in random
-// schedules: what must hold whatever happens.
+// Trees whose children take time to start and to stop and fail when they like, under commands from several sides, in
+// random schedules: what must hold whatever happens.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,7 +38,9 @@ struct chaos {
 
   std::size_t below(std::size_t n) { return random() % n; }
   bool one_in(std::size_t n) { return below(n) == 0; }
-  duration up_to(duration most) { return duration(static_cast<duration::rep>(below(static_cast<std::size_t>(most.count())))); }
+  duration up_to(duration most) {
+    return duration(static_cast<duration::rep>(below(static_cast<std::size_t>(most.count()))));
+  }
 
   static task<result<void>> rest(duration d) { co_return co_await sleep_for(d); }
 
@@ -214,8 +216,7 @@ TEST(SupervisorChaos, ADynamicSupervisorKnowsWhoIsThere) {
     auto o = c.options();
     o.strategy = supervision_strategy::one_for_one;
     auto sup = start_supervisor(
-        c.s.sys, o,
-        task_template<std::string>(c.random_options(), [&c](child_start& start, std::string name) {
+        c.s.sys, o, task_template<std::string>(c.random_options(), [&c](child_start& start, std::string name) {
           return c.live(start, std::move(name));
         }));
     const auto fill = [&]() -> task<> {

@@ -89,15 +89,17 @@ TEST(SupervisedTask, ThatThrowsBeforeItGivesATaskHasFailed) {
 TEST(SupervisedGroup, IsUpWhenItsFunctionHasEndedAndEndsWithItsTasks) {
   int running = 0;
   stage s;
-  auto tree = s.begin(s.options(), group_child({"g", restart_type::transient}, [&running](csp::group& g) {
-                        for (int i = 1; i <= 3; ++i)
-                          g.go([&running, i]() -> task<result<void>> {
-                            ++running;
-                            auto slept = co_await sleep_for(std::chrono::seconds(i));
-                            --running;
-                            co_return slept;
-                          });
-                      }),
+  auto tree = s.begin(s.options(),
+                      group_child({"g", restart_type::transient},
+                                  [&running](csp::group& g) {
+                                    for (int i = 1; i <= 3; ++i)
+                                      g.go([&running, i]() -> task<result<void>> {
+                                        ++running;
+                                        auto slept = co_await sleep_for(std::chrono::seconds(i));
+                                        --running;
+                                        co_return slept;
+                                      });
+                                  }),
                       s.child("after"));
   EXPECT_EQ(running, 3);
   EXPECT_EQ(s.happened(), "+after");

@@ -1,4 +1,5 @@
-// What OTP's manual says of the functions that command and question a supervisor, a test for each sentence that promises.
+// What OTP's manual says of the functions that command and question a supervisor, a test for each sentence that
+// promises.
 #include <gtest/gtest.h>
 
 #include "supervised.hpp"
@@ -356,7 +357,8 @@ TEST(SupervisorCheckChildSpecs, AcceptsWhatIsRightAndRefusesTheRest) {
   const child_options significant("a", restart_type::transient, {}, true);
   EXPECT_TRUE(check(auto_shutdown::any_significant, significant).has_value());
   EXPECT_FALSE(check(auto_shutdown::never, significant).has_value());
-  EXPECT_FALSE(check(auto_shutdown::any_significant, child_options("a", restart_type::permanent, {}, true)).has_value());
+  EXPECT_FALSE(
+      check(auto_shutdown::any_significant, child_options("a", restart_type::permanent, {}, true)).has_value());
 }
 
 // All functions fail if the supervisor does not exist.

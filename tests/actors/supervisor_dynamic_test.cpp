@@ -11,8 +11,8 @@ namespace tandem::actors {
 namespace {
 
 child_template<void(std::string)> parts_of(stage& s, child_options options) {
-  return task_template<std::string>(std::move(options),
-                                    [&s](child_start& start, std::string name) { return s.live(start, std::move(name)); });
+  return task_template<std::string>(
+      std::move(options), [&s](child_start& start, std::string name) { return s.live(start, std::move(name)); });
 }
 
 using sessions = dynamic_supervisor<void(std::string)>;
@@ -50,11 +50,19 @@ TEST(DynamicSupervisor, RestartsOnlyTheChildThatEndedWithTheSameArguments) {
 }
 
 template <class S>
-concept deletes = requires(S s) { s.delete_child("a"); } || requires(S s) { s.delete_child(1u); };
+concept deletes = requires(S s) {
+  s.delete_child("a");
+}
+|| requires(S s) { s.delete_child(1u); };
 template <class S>
-concept restarts = requires(S s) { s.restart_child("a"); } || requires(S s) { s.restart_child(1u); };
+concept restarts = requires(S s) {
+  s.restart_child("a");
+}
+|| requires(S s) { s.restart_child(1u); };
 template <class S>
-concept terminates_by_id = requires(S s) { s.terminate_child("a"); };
+concept terminates_by_id = requires(S s) {
+  s.terminate_child("a");
+};
 
 // delete_child, restart_child, and terminate_child by id are invalid: here they do not compile.
 TEST(DynamicSupervisor, HasNoFunctionsThatNeedAnId) {

@@ -332,12 +332,9 @@ struct trial {
             random_options(model.has(id) && roll.one_in(2) ? id : new_worker(), model.made_from().shut_down_on);
         return expect(code(s.run(real.start_child(s.child(o)))), model.start_child(o), "start_child " + o.id);
       }
-      case 1:
-        return expect(code(s.run(real.terminate_child(id))), model.terminate_child(id), "terminate_child " + id);
-      case 2:
-        return expect(code(s.run(real.restart_child(id))), model.restart_child(id), "restart_child " + id);
-      default:
-        return expect(code(s.run(real.delete_child(id))), model.delete_child(id), "delete_child " + id);
+      case 1: return expect(code(s.run(real.terminate_child(id))), model.terminate_child(id), "terminate_child " + id);
+      case 2: return expect(code(s.run(real.restart_child(id))), model.restart_child(id), "restart_child " + id);
+      default: return expect(code(s.run(real.delete_child(id))), model.delete_child(id), "delete_child " + id);
     }
   }
   static void expect(errc real, errc model, const std::string& what) {
@@ -347,7 +344,8 @@ struct trial {
   void compare(model_supervisor& model) {
     EXPECT_EQ(s.happened(), std::exchange(world.log, {}));
     if (!model.lives()) return;
-    model.each([&](model_supervisor& each) { EXPECT_EQ(real_states(handles.at(each.name())), each.states()) << each.name(); });
+    model.each(
+        [&](model_supervisor& each) { EXPECT_EQ(real_states(handles.at(each.name())), each.states()) << each.name(); });
   }
 
   void run(int steps) {

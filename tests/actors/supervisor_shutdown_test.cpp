@@ -1,5 +1,5 @@
-// How children and supervisors end: the shutdown of a child spec, automatic shutdown, stop(), the system's end, and a child
-// that stops its own supervisor.
+// How children and supervisors end: the shutdown of a child spec, automatic shutdown, stop(), the system's end, and a
+// child that stops its own supervisor.
 #include <gtest/gtest.h>
 
 #include <tandem/errors/format.hpp>
@@ -36,8 +36,7 @@ TEST(SupervisorShutdown, LeavesAChildBehindThatDoesNotEndInTime) {
   EXPECT_EQ(s.happened(), "+first +a -first");
   ASSERT_EQ(s.events.size(), 1u);
   EXPECT_EQ(s.events[0].what, child_incident::left_behind);
-  EXPECT_EQ(to_string(s.events[0]),
-            "supervisor top: child a was told to end, and did not in time: it is left behind");
+  EXPECT_EQ(to_string(s.events[0]), "supervisor top: child a was told to end, and did not in time: it is left behind");
   s.sim.advance(1s);
   EXPECT_EQ(s.happened(), "-a");
 }
@@ -87,9 +86,9 @@ TEST(SupervisorShutdown, InfinityWaitsAsLongAsItTakes) {
 // The default for supervisors is infinity: the subtree has ample time.
 TEST(SupervisorShutdown, GivesASubtreeAllTheTimeItNeeds) {
   stage s;
-  auto tree = s.begin(s.options(),
-                      supervisor_child("inner", s.options("inner"), s.child({"a", restart_type::permanent, 40s}),
-                                       s.child({"b", restart_type::permanent, 40s})));
+  auto tree =
+      s.begin(s.options(), supervisor_child("inner", s.options("inner"), s.child({"a", restart_type::permanent, 40s}),
+                                            s.child({"b", restart_type::permanent, 40s})));
   s.parts["a"].needs_to_stop = 30s;
   s.parts["b"].needs_to_stop = 30s;
   const auto before = s.sim.now();
@@ -221,8 +220,8 @@ TEST(SupervisorStop, LeavesNoTasksBehind) {
 
 TEST(SupervisorSystem, StopsTheTreeInOrderWhenItShutsDown) {
   stage s;
-  auto tree = s.begin(s.options(), s.child("a"), supervisor_child("inner", s.options("inner"), s.child("b"), s.child("c")),
-                      s.child("d"));
+  auto tree = s.begin(s.options(), s.child("a"),
+                      supervisor_child("inner", s.options("inner"), s.child("b"), s.child("c")), s.child("d"));
   s.parts["c"].needs_to_stop = 1s;
   (void)s.happened();
   const auto ended = s.sys.shutdown(duration::max());
@@ -332,7 +331,8 @@ TEST(SupervisorAutoShutdown, NeverRefusesToAddASignificantChild) {
 // Significant and permanent is not valid.
 TEST(SupervisorAutoShutdown, RefusesAPermanentChildThatIsSignificant) {
   stage s;
-  auto tree = s.begin(significant(s, auto_shutdown::any_significant), s.child(significant("a", restart_type::permanent)));
+  auto tree =
+      s.begin(significant(s, auto_shutdown::any_significant), s.child(significant("a", restart_type::permanent)));
   EXPECT_EQ(s.run(tree.started()).error().code(), errc::invalid_argument);
 }
 
@@ -380,9 +380,9 @@ TEST(SupervisorAutoShutdown, IgnoresTheEndOfOthers) {
 // all_significant: when the last active significant child ends.
 TEST(SupervisorAutoShutdown, AllShutsDownWhenTheLastSignificantChildEnds) {
   stage s;
-  auto tree = s.begin(significant(s, auto_shutdown::all_significant), s.child("a"),
-                      s.child(significant("b", restart_type::transient)),
-                      s.child(significant("c", restart_type::temporary)));
+  auto tree =
+      s.begin(significant(s, auto_shutdown::all_significant), s.child("a"),
+              s.child(significant("b", restart_type::transient)), s.child(significant("c", restart_type::temporary)));
   (void)s.happened();
   s.end("b");
   EXPECT_EQ(s.happened(), "!b");
@@ -456,9 +456,9 @@ TEST(SupervisorFromWithin, AChildThatEndsItselfIsToldSoAndEnded) {
   result<void> after;
   stage s;
   s.begin_as(tree, s.options(), s.child("other"), task_child("self", [&]() -> task<> {
-                   told = co_await tree.terminate_child("self");
-                   after = co_await sleep_for(1h);
-                 }));
+               told = co_await tree.terminate_child("self");
+               after = co_await sleep_for(1h);
+             }));
   EXPECT_TRUE(told.has_value());
   EXPECT_EQ(after.error().code(), errc::cancelled);
   EXPECT_EQ(s.state(tree, "self"), child_state::stopped);
@@ -470,9 +470,9 @@ TEST(SupervisorFromWithin, AChildThatStopsItsSupervisorDoesNotWaitForItself) {
   result<void> told = fail(errc::unknown);
   stage s;
   s.begin_as(tree, s.options(), s.child("other"), task_child("self", [&]() -> task<> {
-                   told = co_await tree.stop(1h);
-                   (void)co_await sleep_for(1h);
-                 }));
+               told = co_await tree.stop(1h);
+               (void)co_await sleep_for(1h);
+             }));
   EXPECT_TRUE(told.has_value());
   EXPECT_TRUE(s.run(tree.wait()).has_value());
   EXPECT_EQ(s.happened(), "+other -other");
@@ -483,8 +483,8 @@ TEST(SupervisorFromWithin, HoldsWhileTheChildShieldsItselfFromItsContext) {
   result<void> told = fail(errc::unknown);
   stage s;
   s.begin_as(tree, s.options(),
-                 task_child({"self", restart_type::permanent, child_shutdown::infinity()},
-                            [&]() -> task<> { told = co_await without_cancel(tree.stop(1h)); }));
+             task_child({"self", restart_type::permanent, child_shutdown::infinity()},
+                        [&]() -> task<> { told = co_await without_cancel(tree.stop(1h)); }));
   EXPECT_TRUE(told.has_value());
   EXPECT_TRUE(s.run(tree.wait()).has_value());
 }
@@ -494,9 +494,8 @@ TEST(SupervisorFromWithin, AGrandchildThatStopsTheWholeTreeDoesNotWaitForIt) {
   result<void> told = fail(errc::unknown);
   stage s;
   s.begin_as(tree, s.options(), s.child("other"),
-                 supervisor_child("inner", s.options("inner"), task_child("self", [&]() -> task<> {
-                                    told = co_await without_cancel(tree.stop(1h));
-                                  })));
+             supervisor_child("inner", s.options("inner"),
+                              task_child("self", [&]() -> task<> { told = co_await without_cancel(tree.stop(1h)); })));
   EXPECT_TRUE(told.has_value());
   EXPECT_TRUE(s.run(tree.wait()).has_value());
 }
@@ -506,9 +505,9 @@ TEST(SupervisorFromWithin, AGrandchildThatEndsItsBranchDoesNotWaitForIt) {
   result<void> told = fail(errc::unknown);
   stage s;
   s.begin_as(tree, s.options(), s.child("other"),
-                 supervisor_child("inner", s.options("inner"), task_child("self", [&]() -> task<> {
-                                    told = co_await without_cancel(tree.terminate_child("inner"));
-                                  })));
+             supervisor_child("inner", s.options("inner"), task_child("self", [&]() -> task<> {
+                                told = co_await without_cancel(tree.terminate_child("inner"));
+                              })));
   EXPECT_TRUE(told.has_value());
   EXPECT_EQ(s.state(tree, "inner"), child_state::stopped);
   EXPECT_EQ(s.state(tree, "other"), child_state::running);
@@ -537,8 +536,8 @@ TEST(SupervisorFromWithin, AChildMayCommandItsSiblings) {
   result<void> ended = fail(errc::unknown);
   stage s;
   s.begin_as(tree, s.options(), s.child("other"), task_child({"self", restart_type::temporary}, [&]() -> task<> {
-                   ended = co_await tree.terminate_child("other");
-                 }));
+               ended = co_await tree.terminate_child("other");
+             }));
   EXPECT_TRUE(ended.has_value());
   EXPECT_EQ(s.happened(), "+other -other");
 }

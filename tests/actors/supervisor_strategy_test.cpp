@@ -1,4 +1,5 @@
-// What OTP's manual says of principles, strategies, intensity and restart types, a test for each sentence that promises.
+// What OTP's manual says of principles, strategies, intensity and restart types, a test for each sentence that
+// promises.
 #include <gtest/gtest.h>
 
 #include <tandem/errors/format.hpp>
@@ -178,9 +179,9 @@ TEST(SupervisorRestartType, AnExceptionIsAnAbnormalEnd) {
   stage s;
   auto o = s.options();
   auto tree = s.begin(o, task_child({"a", restart_type::transient}, [&lives]() -> task<> {
-    if (++lives == 1) throw std::out_of_range("no such thing");
-    co_return;
-  }));
+                        if (++lives == 1) throw std::out_of_range("no such thing");
+                        co_return;
+                      }));
   EXPECT_EQ(lives, 2);
   ASSERT_EQ(s.events.size(), 2u);
   EXPECT_EQ(s.events[0].reason.code(), errc::out_of_range);

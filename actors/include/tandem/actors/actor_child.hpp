@@ -1,4 +1,5 @@
-// actor_child(): an actor as the child of a supervisor. Its refs are there from the beginning, and stay valid over restarts.
+// actor_child(): an actor as the child of a supervisor. Its refs are there from the beginning, and stay valid over
+// restarts.
 //
 //   auto prices = actor_child<price_table>(sys, "prices", path);
 //   const auto table = prices.ref();  // may be told and asked before the actor runs
@@ -45,9 +46,9 @@ struct actor_child_options {
 template <class Ref>
 class [[nodiscard]] actor_spec : public child_spec {
  public:
-  /// Valid until the spec is deleted: because the child is temporary and has ended, by supervisor::delete_child(), or with
-  /// the tree. Then watchers get their `down`; a restart is none. If the supervisor is another's child and is started
-  /// again, what was deleted begins as another actor. Empty if the system has been shut down.
+  /// Valid until the spec is deleted: because the child is temporary and has ended, by supervisor::delete_child(), or
+  /// with the tree. Then watchers get their `down`; a restart is none. If the supervisor is another's child and is
+  /// started again, what was deleted begins as another actor. Empty if the system has been shut down.
   [[nodiscard]] const Ref& ref() const noexcept { return ref_; }
 
   /// Not for users.
@@ -72,7 +73,8 @@ template <class A, class... Args>
                                  snapshot_maker_of<A>(std::move(args)...));
   } else {
     throw std::logic_error(
-        "actor_child_options::snapshot needs a class that is not final, with a member snapshot() const and a constructor "
+        "actor_child_options::snapshot needs a class that is not final, with a member snapshot() const and a "
+        "constructor "
         "that takes what that gives after the other arguments");
   }
 }
@@ -86,10 +88,10 @@ template <class F, class... Args>
 }
 }  // namespace detail
 
-/// A child that is an actor of class A: see system::spawn(). It is constructed by the supervisor's task, for each life, from
-/// copies of `args` (std::ref() for what is to be shared), and is up when that is done; an exception is a failed start.
-/// It ends when it quits or fails. It is stopped as by an exit: the handler that runs is interrupted, and the object
-/// destroyed. One whose handler does not end is left behind; its next life fails to start until it has.
+/// A child that is an actor of class A: see system::spawn(). It is constructed by the supervisor's task, for each life,
+/// from copies of `args` (std::ref() for what is to be shared), and is up when that is done; an exception is a failed
+/// start. It ends when it quits or fails. It is stopped as by an exit: the handler that runs is interrupted, and the
+/// object destroyed. One whose handler does not end is left behind; its next life fails to start until it has.
 ///
 /// Handlers run under a context that inherits nothing but the values of the system's.
 ///
@@ -106,18 +108,18 @@ template <class A, class... Args>
 
 /// A child that is an actor of one coroutine, `f(inbox, args…)`: see inbox.hpp.
 template <class F, class... Args>
-  requires detail::actor_function<F, const std::decay_t<Args>&...>
-[[nodiscard]] auto actor_child(system& home, actor_child_options options, F&& f, Args&&... args) {
+  requires detail::actor_function < F, const std::decay_t<Args>
+&... > [[nodiscard]] auto actor_child(system& home, actor_child_options options, F&& f, Args&&... args) {
   auto what = detail::make_function_actor<std::decay_t<F>, std::decay_t<Args>...>(home, options, std::forward<F>(f),
-                                                                                std::forward<Args>(args)...);
+                                                                                  std::forward<Args>(args)...);
   return actor_spec<typename detail::inbox_of<F>::protocol::ref>(std::move(options.child), std::move(what));
 }
 
-/// Children of a dynamic_supervisor that are actors of class A, each constructed from `Args` of its own. The handle of each is
-/// its ref.
+/// Children of a dynamic_supervisor that are actors of class A, each constructed from `Args` of its own. The handle of
+/// each is its ref.
 template <class A, class... Args>
 [[nodiscard]] child_template<typename A::protocol::ref(Args...)> actor_template(system& home,
-                                                                               actor_child_options options) {
+                                                                                actor_child_options options) {
   using ref = typename A::protocol::ref;
   return child_template<ref(Args...)>(options.child, child_type::worker, [&home, options](Args... args) {
     auto what = detail::make_actor<A, std::decay_t<Args>...>(home, options, std::move(args)...);

@@ -12,11 +12,11 @@
 namespace tandem::actors {
 
 struct backoff_options {
-  duration first = {};                      ///< The first delay. Zero: no delay is ever made. Not less than zero.
+  duration first = {};                       ///< The first delay. Zero: no delay is ever made. Not less than zero.
   duration most = std::chrono::seconds(30);  ///< No delay is longer. At least `first`.
-  double factor = 2;                        ///< Each delay is that much longer than the one before. At least 1.
-  /// The share of a delay that is drawn at random, from 0 to 1: a delay d becomes one from (1 - jitter) * d to d. So that
-  /// those who failed together do not come back together.
+  double factor = 2;                         ///< Each delay is that much longer than the one before. At least 1.
+  /// The share of a delay that is drawn at random, from 0 to 1: a delay d becomes one from (1 - jitter) * d to d. So
+  /// that those who failed together do not come back together.
   double jitter = 0.5;
   /// What ran for that long without failing starts over with `first`. Zero or less: never.
   duration stable_after = std::chrono::seconds(60);

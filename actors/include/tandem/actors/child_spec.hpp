@@ -1,5 +1,5 @@
-// child_spec: what a supervisor starts, and starts again. A child is a task, a group of tasks, an actor (actor_child.hpp)
-// or another supervisor (supervisor.hpp).
+// child_spec: what a supervisor starts, and starts again. A child is a task, a group of tasks, an actor
+// (actor_child.hpp) or another supervisor (supervisor.hpp).
 //
 //   child_options feed("feed", restart_type::transient, 2s);
 //   auto tree = start_supervisor(sys, {.name = "prices"}, task_child(feed, &read_feed), task_child("store", &store));
@@ -30,8 +30,9 @@ enum class restart_type : std::uint8_t {
 
 enum class child_type : std::uint8_t { worker, supervisor };
 
-/// A child that ends with an error of this kind has ended in order, as one that ends without an error: a transient one is
-/// not started again. A supervisor that gave up ends so. What is wrapped around it and has a code of its own hides it.
+/// A child that ends with an error of this kind has ended in order, as one that ends without an error: a transient one
+/// is not started again. A supervisor that gave up ends so. What is wrapped around it and has a code of its own hides
+/// it.
 inline const kind shutdown_reason("actors.shutdown", errc::unavailable);
 
 /// How long a child that is told to end may take.
@@ -110,13 +111,13 @@ class [[nodiscard]] child_spec {
 /// A child that is a task: `function()` gives a task<void> or a task<result<void>>, and is called for each life. The
 /// child ends when the task does; an error or exception is the reason.
 ///
-/// Each life has a context of its own, which inherits nothing but the values of the system's; to stop the child is to end
-/// that context with the supervisor's reason. The function object is one for all lives, and must bear that a life that
-/// was left behind still uses it.
+/// Each life has a context of its own, which inherits nothing but the values of the system's; to stop the child is to
+/// end that context with the supervisor's reason. The function object is one for all lives, and must bear that a life
+/// that was left behind still uses it.
 ///
-/// `function(child_start&)` says by child_start::ready() when the child is up, and the supervisor waits for that. If the
-/// task ends before, with an error, it failed to start; without one, there is nothing to run, and the child stays stopped
-/// (OTP's `ignore`). A task of the other form is up as soon as it is spawned.
+/// `function(child_start&)` says by child_start::ready() when the child is up, and the supervisor waits for that. If
+/// the task ends before, with an error, it failed to start; without one, there is nothing to run, and the child stays
+/// stopped (OTP's `ignore`). A task of the other form is up as soon as it is spawned.
 template <class F>
 [[nodiscard]] child_spec task_child(child_options options, F function) {
   static_assert(detail::plain_life<F> != detail::starting_life<F>,

@@ -22,7 +22,7 @@ namespace tandem::actors {
 /// A child that a dynamic_supervisor has started.
 template <class Handle>
 struct started_child {
-  std::uint64_t number = 0;  ///< Names it to its supervisor.
+  std::uint64_t number = 0;                  ///< Names it to its supervisor.
   child_state state = child_state::stopped;  ///< Stopped: it had nothing to run, and is forgotten.
   Handle handle;
 };
@@ -77,15 +77,16 @@ class [[nodiscard]] child_template<Handle(Args...)> {
   std::shared_ptr<const maker> make_;
 };
 
-/// Children that are tasks, each with `Args` of its own: `function(args...)` or `function(child_start&, args...)` is called
-/// for each life, with the same arguments, which stay where they are: it may take them by reference. Otherwise as
-/// task_child().
+/// Children that are tasks, each with `Args` of its own: `function(args...)` or `function(child_start&, args...)` is
+/// called for each life, with the same arguments, which stay where they are: it may take them by reference. Otherwise
+/// as task_child().
 template <class... Args, class F>
 [[nodiscard]] child_template<void(Args...)> task_template(child_options options, F function) {
   using bound = detail::bound_life<F, Args...>;
-  static_assert(detail::plain_life<bound> != detail::starting_life<bound>,
-                "the function is called as f(args...) or f(child_start&, args...), with lvalues, and gives a task<void> "
-                "or a task<result<void>>");
+  static_assert(
+      detail::plain_life<bound> != detail::starting_life<bound>,
+      "the function is called as f(args...) or f(child_start&, args...), with lvalues, and gives a task<void> "
+      "or a task<result<void>>");
   auto shared = std::make_shared<F>(std::move(function));
   const std::source_location where = options.where;
   return child_template<void(Args...)>(std::move(options), child_type::worker, [shared, where](Args... args) {
@@ -97,8 +98,8 @@ template <class... Args, class F>
 /// The handle of a supervisor whose children are made from a template, and known by numbers.
 ///
 /// Each is restarted for itself, with the arguments and the number it had. One that ended and is not restarted is
-/// forgotten, whatever its restart_type. All are told to end at once when the supervisor ends, and share the time for that;
-/// so the order in which they end is not defined. There is no delete_child() or restart_child().
+/// forgotten, whatever its restart_type. All are told to end at once when the supervisor ends, and share the time for
+/// that; so the order in which they end is not defined. There is no delete_child() or restart_child().
 ///
 /// Owns, Threads: as any_supervisor.
 template <class Signature>
@@ -111,7 +112,8 @@ class dynamic_supervisor<Handle(Args...)> : public any_supervisor {
   dynamic_supervisor() = default;
 
   /// Makes a child and starts it.
-  /// Errors: what it failed to start with; it is forgotten then. And those of all commands. Throws what making it throws.
+  /// Errors: what it failed to start with; it is forgotten then. And those of all commands. Throws what making it
+  /// throws.
   [[nodiscard]] task<result<started_child<Handle>>> start_child(Args... args) const {
     return detail::start_made<Handle>(core(), make_ ? (*make_)(std::move(args)...) : detail::made_child<Handle>());
   }
@@ -139,8 +141,8 @@ template <class Signature>
 }
 }  // namespace detail
 
-/// Starts a dynamic_supervisor at the root of a tree, without children. As the other start_supervisor(). Its strategy is
-/// one_for_one.
+/// Starts a dynamic_supervisor at the root of a tree, without children. As the other start_supervisor(). Its strategy
+/// is one_for_one.
 template <class Signature>
 [[nodiscard]] dynamic_supervisor<Signature> start_supervisor(detail::system_at home, supervisor_options options,
                                                              child_template<Signature> children) {
@@ -151,8 +153,9 @@ template <class Signature>
 
 /// A child that is a dynamic_supervisor. As the other supervisor_child().
 template <class Signature>
-[[nodiscard]] supervisor_spec<dynamic_supervisor<Signature>> supervisor_child(
-    child_options options, supervisor_options own, child_template<Signature> children) {
+[[nodiscard]] supervisor_spec<dynamic_supervisor<Signature>> supervisor_child(child_options options,
+                                                                              supervisor_options own,
+                                                                              child_template<Signature> children) {
   auto made = detail::make_dynamic(std::move(own), std::move(children), options.where);
   return supervisor_spec<dynamic_supervisor<Signature>>(std::move(options), std::move(made));
 }

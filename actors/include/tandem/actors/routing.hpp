@@ -26,6 +26,7 @@
 
 namespace tandem::actors {
 
+/// Senders at the same moment may get the same turn.
 struct round_robin {};
 
 /// The seed fixes the sequence of draws, so that a test can be repeated.

@@ -12,10 +12,10 @@ namespace tandem::actors {
 
 /// What happened to a child.
 enum class child_incident : std::uint8_t {
-  ended,         ///< By itself: `reason` says why, if not normally.
-  start_failed,  ///< When it was to be started again, or with its supervisor.
-  stopped_badly, ///< It was told to end, and ended with an error of its own.
-  left_behind,   ///< It was told to end, and did not within its time; if it is a task, it still runs.
+  ended,          ///< By itself: `reason` says why, if not normally.
+  start_failed,   ///< When it was to be started again, or with its supervisor.
+  stopped_badly,  ///< It was told to end, and ended with an error of its own.
+  left_behind,    ///< It was told to end, and did not within its time; if it is a task, it still runs.
 };
 
 /// What the supervisor does about it.

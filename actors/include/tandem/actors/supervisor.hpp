@@ -35,8 +35,8 @@ enum class supervision_strategy : std::uint8_t {
   rest_for_one,  ///< Those after it: they are stopped, then it and they are started.
 };
 
-/// Whether a supervisor shuts itself down when significant children end: a transient one normally, a temporary one in any
-/// way, and by themselves: not because they, or siblings, were stopped.
+/// Whether a supervisor shuts itself down when significant children end: a transient one normally, a temporary one in
+/// any way, and by themselves: not because they, or siblings, were stopped.
 enum class auto_shutdown : std::uint8_t {
   never,            ///< Significant children are refused.
   any_significant,  ///< When one does.
@@ -52,14 +52,14 @@ struct supervisor_options {
   auto_shutdown shut_down_on = auto_shutdown::never;
   /// Before a child is started again; each child has its own. Default: no delay.
   backoff_options pause = {};
-  /// Is told each decision, by the supervisor's task: it must not block, and what it throws is dropped. Default: a line on
-  /// stderr for all but normal ends.
+  /// Is told each decision, by the supervisor's task: it must not block, and what it throws is dropped. Default: a line
+  /// on stderr for all but normal ends.
   std::function<void(const supervision_event&)> on_event = {};
 };
 
 enum class child_state : std::uint8_t {
-  stopped,     ///< There is no such task: it ended, was stopped, or had nothing to run. OTP's `undefined`.
-  starting,    ///< The supervisor waits for it to be up.
+  stopped,   ///< There is no such task: it ended, was stopped, or had nothing to run. OTP's `undefined`.
+  starting,  ///< The supervisor waits for it to be up.
   running,
   restarting,  ///< It is about to be started again: after a delay, or because that has just failed.
   stopping,    ///< The supervisor waits for it to end.
@@ -139,8 +139,8 @@ concept spec_of_child = std::is_base_of_v<child_spec, std::remove_cvref_t<T>> &&
 ///
 /// **From within.** A child, or a task below one, may command its own supervisor or one above. What would wait for the
 /// caller itself does not: stop(), and terminate_child() of the child that the caller is part of, succeed at once, and
-/// are carried out. Other commands fail with errc::failed_precondition while the supervisor waits for that child to start
-/// or to end. Tasks are known by their context: a child's has its place in the tree among its values.
+/// are carried out. Other commands fail with errc::failed_precondition while the supervisor waits for that child to
+/// start or to end. Tasks are known by their context: a child's has its place in the tree among its values.
 ///
 /// Cancel (of all commands): safe; one that the supervisor has not begun is not carried out, one that it has begun is.
 /// Errors (of all commands): errc::unavailable: it has ended, or ends before it comes to the command; errc::cancelled,
@@ -155,8 +155,8 @@ class any_supervisor {
 
   /// Waits until all children that it begins with have been started.
   /// Errors: that of the child that failed to start; those before it have been stopped. errc::invalid_argument for
-  ///         options and specs that contradict themselves, or each other. errc::failed_precondition if it is the child of
-  ///         a supervisor that has not begun to start it.
+  ///         options and specs that contradict themselves, or each other. errc::failed_precondition if it is the child
+  ///         of a supervisor that has not begun to start it.
   [[nodiscard]] task<result<void>> started() const;
 
   /// Waits until it has ended. Success: it was stopped, or shut itself down.
@@ -197,23 +197,22 @@ class any_supervisor {
 /// | normally            | restarted | stays, stopped | spec deleted |
 /// | with an error       | restarted | restarted      | spec deleted |
 ///
-/// Each restart counts; more than `intensity` within `period`, and the supervisor stops all its children and ends with an
-/// error. A restart that fails to start the child counts as the next one, and is tried again after what was sent to the
-/// supervisor meanwhile. With a delay (supervisor_options::pause) it counts when it is decided on; what is to be stopped
-/// for it is stopped before the delay.
+/// Each restart counts; more than `intensity` within `period`, and the supervisor stops all its children and ends with
+/// an error. A restart that fails to start the child counts as the next one, and is tried again after what was sent to
+/// the supervisor meanwhile. With a delay (supervisor_options::pause) it counts when it is decided on; what is to be
+/// stopped for it is stopped before the delay.
 class supervisor : public any_supervisor {
  public:
   supervisor() = default;
 
-  /// Adds a child behind the others and starts it. Gives child_state::stopped if it had nothing to run. If the supervisor
-  /// is another's child and is started again, it is without what was added so.
-  /// Errors: errc::already_exists if there is a child with this id, running or not; errc::invalid_argument;
+  /// Adds a child behind the others and starts it. Gives child_state::stopped if it had nothing to run. If the
+  /// supervisor is another's child and is started again, it is without what was added so. Errors: errc::already_exists
+  /// if there is a child with this id, running or not; errc::invalid_argument;
   ///         what the child failed to start with; then its spec is dropped. And those of all commands.
   [[nodiscard]] task<result<child_state>> start_child(child_spec spec) const;
 
-  /// Stops the child, if it runs, and keeps its spec, unless it is temporary. A restart that it is about to have does not
-  /// happen. A restart of others may start it again.
-  /// Errors: errc::not_found. And those of all commands.
+  /// Stops the child, if it runs, and keeps its spec, unless it is temporary. A restart that it is about to have does
+  /// not happen. A restart of others may start it again. Errors: errc::not_found. And those of all commands.
   [[nodiscard]] task<result<void>> terminate_child(std::string id) const;
 
   /// Starts a child that is stopped.
@@ -221,9 +220,9 @@ class supervisor : public any_supervisor {
   ///         start with. And those of all commands.
   [[nodiscard]] task<result<child_state>> restart_child(std::string id) const;
 
-  /// Deletes the spec of a child that is stopped. If the supervisor is another's child and is started again, the children
-  /// that it was made with are there again.
-  /// Errors: errc::not_found; errc::failed_precondition if it runs, or is about to be started again. And those of all
+  /// Deletes the spec of a child that is stopped. If the supervisor is another's child and is started again, the
+  /// children that it was made with are there again. Errors: errc::not_found; errc::failed_precondition if it runs, or
+  /// is about to be started again. And those of all
   ///         commands.
   [[nodiscard]] task<result<void>> delete_child(std::string id) const;
 
@@ -235,7 +234,8 @@ class supervisor : public any_supervisor {
 };
 
 /// Whether a supervisor could begin with these children.
-/// Errors: errc::invalid_argument: an empty id, one that occurs twice; a significant child that is permanent, or one where
+/// Errors: errc::invalid_argument: an empty id, one that occurs twice; a significant child that is permanent, or one
+/// where
 ///         there is no auto_shutdown.
 [[nodiscard]] result<void> check_child_specs(const std::vector<child_spec>& specs,
                                              auto_shutdown shut_down_on = auto_shutdown::never);
@@ -269,8 +269,8 @@ class [[nodiscard]] supervisor_spec : public child_spec {
   Handle handle_;
 };
 
-/// A child that is a supervisor with children of its own, which it begins with whenever it is started. It is up when they
-/// are.
+/// A child that is a supervisor with children of its own, which it begins with whenever it is started. It is up when
+/// they are.
 ///
 /// ```
 /// auto readers = supervisor_child("readers", {.name = "readers"}, task_child("a", &read_a), task_child("b", &read_b));

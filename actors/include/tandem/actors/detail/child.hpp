@@ -10,7 +10,7 @@
 
 namespace tandem::detail {
 class scheduler;
-}
+}  // namespace tandem::detail
 
 namespace tandem::actors::detail {
 
@@ -26,8 +26,8 @@ class child_life {
 
   /// The child is up: the supervisor goes on.
   void ready() const noexcept;
-  /// The child is gone, and all that was part of it. No reason: it ended by itself; if it was not ready, that means that
-  /// there is nothing to run. Comes once.
+  /// The child is gone, and all that was part of it. No reason: it ended by itself; if it was not ready, that means
+  /// that there is nothing to run. Comes once.
   void ended(error reason) const noexcept;
   /// A context that is never over, and says whose child this is (supervisor_core.hpp).
   [[nodiscard]] const context& base_context() const noexcept;

@@ -34,7 +34,9 @@ class one_of_router : public choosing_router {
 
   const choice how_;
   const std::uint64_t seed_;
-  std::atomic<std::uint64_t> turns_{0};  // relaxed: any order of turns will do
+  // Relaxed, and not incremented in one step, which would be a third of a router's cost: two senders at the same moment
+  // may have the same turn, or one who was held up sets it back, and over time all routees have as many all the same.
+  std::atomic<std::uint64_t> turns_{0};
 };
 
 [[nodiscard]] error no_key(std::exception_ptr thrown, const std::string& message);

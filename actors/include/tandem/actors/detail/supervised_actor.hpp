@@ -46,7 +46,10 @@ concept made_from =
 
 /// Leaves a snapshot, and is made from one.
 template <class A, class... Args>
-concept has_snapshot = requires { typename snapshot_of<A>; } && !std::is_final_v<A> && made_from<A, Args..., snapshot_of<A>>;
+concept has_snapshot = requires {
+  typename snapshot_of<A>;
+}
+&&!std::is_final_v<A> && made_from<A, Args..., snapshot_of<A>>;
 
 template <class A>
 using kept_snapshot = std::shared_ptr<std::optional<snapshot_of<A>>>;

@@ -54,7 +54,8 @@ concept starting_life = requires(F& f, child_start& s) {
 template <class F>
 concept group_life = requires(F& f, csp::group& g) {
   { f(g) } -> std::same_as<void>;
-} || requires(F& f, csp::group& g) {
+}
+|| requires(F& f, csp::group& g) {
   { f(g) } -> life_outcome;
 };
 
@@ -201,17 +202,10 @@ class supervised_group final : public task_like_child {
 template <class F, class... Args>
 class bound_life {
  public:
-  bound_life(std::shared_ptr<F> function, Args... args)
-      : function_(std::move(function)), args_(std::move(args)...) {}
+  bound_life(std::shared_ptr<F> function, Args... args) : function_(std::move(function)), args_(std::move(args)...) {}
 
-  auto operator()()
-    requires std::invocable<F&, Args&...>
-  {
-    return std::apply(*function_, args_);
-  }
-  auto operator()(child_start& start)
-    requires std::invocable<F&, child_start&, Args&...>
-  {
+  auto operator()() requires std::invocable<F&, Args&...> { return std::apply(*function_, args_); }
+  auto operator()(child_start& start) requires std::invocable<F&, child_start&, Args&...> {
     return std::apply([&](Args&... args) { return (*function_)(start, args...); }, args_);
   }
 
