@@ -200,6 +200,12 @@ bool cell::let_in(const envelope* message) noexcept {
 
 // Senders' side.
 
+std::size_t cell::depth() const noexcept {
+  const std::size_t held = mailbox_.depth();
+  const std::size_t taken = taken_.load(std::memory_order_relaxed);
+  return held > taken ? held - taken : 0;
+}
+
 error cell::ended_error() const noexcept {
   const std::string text = std::string("actor ") + label() + " has ended";
   return reason_ ? wrap(reason_, errc::unavailable, text) : make_error(errc::unavailable, text);
@@ -345,7 +351,7 @@ actor_info cell::describe() {
     info.restarts = e->restarts.load(std::memory_order_relaxed);
     info.parent = e->parent_id;
   }
-  info.depth = mailbox_.depth();
+  info.depth = depth();
   info.overflows = mailbox_.overflows();
   coarse_time oldest = oldest_taken_.load(std::memory_order_relaxed);
   const bool taken = oldest != coarse_time{};
@@ -391,7 +397,7 @@ void cell::run_turn() noexcept {
     if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); })) {
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); })) {
         case mailbox::rest::asleep: return;  // C2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;
@@ -429,8 +435,8 @@ tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
 
 // False if a handler is suspended.
 TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
-  if (message->lane() != lane::control && ++taken_ >= mailbox_.report_every())
-    mailbox_.report(std::exchange(taken_, 0));
+  if (message->lane() != lane::control && count_taken() >= mailbox_.report_every())
+    mailbox_.report(forget_taken());
   const time_point deadline = message->deadline();
   if (message->expired()) {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
@@ -546,7 +552,7 @@ void cell::stop_life() noexcept {
   extras* const e = extras_or_null();
   if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
     body_.reset();
-    mailbox_.report(std::exchange(taken_, 0));
+    mailbox_.report(forget_taken());
     {
       const std::lock_guard hold_lock(side_lock_);
       interrupted_ = false;
