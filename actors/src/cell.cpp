@@ -212,6 +212,12 @@ bool cell::let_in(const envelope* message) noexcept {
 
 // Senders' side.
 
+std::size_t cell::depth() const noexcept {
+  const std::size_t held = mailbox_.depth();
+  const std::size_t taken = taken_.load(std::memory_order_relaxed);
+  return held > taken ? held - taken : 0;
+}
+
 error cell::ended_error() const noexcept {
   const std::string text = std::string("actor ") + label() + " has ended";
   return reason_ ? wrap(reason_, errc::unavailable, text) : make_error(errc::unavailable, text);
@@ -362,7 +368,7 @@ actor_info cell::describe() {
     info.restarts = e->restarts.load(std::memory_order_relaxed);
     info.parent = e->parent_id;
   }
-  info.depth = mailbox_.depth();
+  info.depth = depth();
   if (const extras* const e = extras_or_null()) info.depth += e->stashed.load(std::memory_order_relaxed);
   info.overflows = mailbox_.overflows();
   coarse_time oldest = oldest_taken_.load(std::memory_order_relaxed);
@@ -418,7 +424,7 @@ void cell::run_turn() noexcept {
     if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); })) {
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); })) {
         case mailbox::rest::asleep: return;  // C2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;
@@ -461,11 +467,11 @@ void cell::run_reentrant() noexcept {
     } else if (!mailbox_.taken.empty() && re.has_room() && !turns_into_another) {
       (void)handle_next(mailbox_.taken.pop());
     } else if (ready) {
-      if (mailbox_.taken.empty()) mailbox_.take(std::exchange(taken_, 0));
+      if (mailbox_.taken.empty()) mailbox_.take(forget_taken());
     } else {
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
       const bool stuck = !mailbox_.taken.empty();
-      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); }, stuck)) {
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); }, stuck)) {
         case mailbox::rest::asleep: return;  // C2, E2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;
@@ -548,8 +554,8 @@ tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
 TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
   if (message->lane() == lane::control) {
     if (message->kind() == envelope::form::own && !open(message)) return true;
-  } else if (++taken_ >= mailbox_.report_every()) {
-    mailbox_.report(std::exchange(taken_, 0));
+  } else if (count_taken() >= mailbox_.report_every()) {
+    mailbox_.report(forget_taken());
   }
   const time_point deadline = message->deadline();
   if (message->expired()) {
@@ -693,7 +699,7 @@ void cell::stop_life() noexcept {
     body_.reset();
     end_arrangements();
     if (e->reentry) e->reentry->draining = false;
-    mailbox_.report(std::exchange(taken_, 0));
+    mailbox_.report(forget_taken());
     // The next object is constructed during the pause, and may spawn children and run errands.
     record_.restore_context(0);
     std::unique_ptr<contexts> old;  // goes outside of the lock

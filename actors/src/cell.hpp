@@ -109,7 +109,7 @@ class cell final : public local_target {
   [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
   [[nodiscard]] std::string target_name() const override { return std::string(given_name()); }
   [[nodiscard]] const protocol_info& protocol() const noexcept override { return kind_.protocol(); }
-  [[nodiscard]] std::size_t depth() const noexcept override { return mailbox_.depth(); }
+  [[nodiscard]] std::size_t depth() const noexcept override;
   [[nodiscard]] delivery try_deliver(envelope_ptr& message, error& why) noexcept override;
   [[nodiscard]] room_waiter::phase wait_for_room(room_waiter& w) noexcept override;
   [[nodiscard]] bool cancel_wait(room_waiter& w) noexcept override { return mailbox_.cancel(w); }
@@ -281,6 +281,16 @@ class cell final : public local_target {
   void end_arrangements() noexcept;
   [[nodiscard]] const actor_kind& kind_now() const noexcept;
   void make_contexts();
+  std::uint32_t count_taken() noexcept {
+    const std::uint32_t now = taken_.load(std::memory_order_relaxed) + 1;
+    taken_.store(now, std::memory_order_relaxed);
+    return now;
+  }
+  [[nodiscard]] std::uint32_t forget_taken() noexcept {
+    const std::uint32_t taken = taken_.load(std::memory_order_relaxed);
+    taken_.store(0, std::memory_order_relaxed);
+    return taken;
+  }
   void enter_context(time_point deadline);
   void set_live(bool live) noexcept;
   [[nodiscard]] error reason_to_stop() noexcept;
@@ -313,6 +323,7 @@ class cell final : public local_target {
   std::atomic<const signature_info*> handling_what_{nullptr};
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
+  std::atomic<std::uint32_t> taken_{0};  // not reported to the mailbox, which counts them still; written by the turn
   std::atomic<bool> named_{false};
   std::atomic<bool> stopping_{false};  // the children are ending; written by the turn
   std::atomic<bool> too_late_to_watch_{false};      // C8
@@ -323,7 +334,6 @@ class cell final : public local_target {
   bool handling_ = false;
   bool ended_ = false;
   bool interrupted_ = false;           // C4
-  std::uint32_t taken_ = 0;
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;
