@@ -206,13 +206,14 @@ class supervisor : public any_supervisor {
   supervisor() = default;
 
   /// Adds a child behind the others and starts it. Gives child_state::stopped if it had nothing to run. If the
-  /// supervisor is another's child and is started again, it is without what was added so. Errors: errc::already_exists
-  /// if there is a child with this id, running or not; errc::invalid_argument;
-  ///         what the child failed to start with; then its spec is dropped. And those of all commands.
+  /// supervisor is another's child and is started again, it is without what was added so.
+  /// Errors: errc::already_exists if there is a child with this id, running or not; errc::invalid_argument; what the
+  ///         child failed to start with, and then its spec is dropped. And those of all commands.
   [[nodiscard]] task<result<child_state>> start_child(child_spec spec) const;
 
   /// Stops the child, if it runs, and keeps its spec, unless it is temporary. A restart that it is about to have does
-  /// not happen. A restart of others may start it again. Errors: errc::not_found. And those of all commands.
+  /// not happen. A restart of others may start it again.
+  /// Errors: errc::not_found. And those of all commands.
   [[nodiscard]] task<result<void>> terminate_child(std::string id) const;
 
   /// Starts a child that is stopped.
@@ -221,8 +222,8 @@ class supervisor : public any_supervisor {
   [[nodiscard]] task<result<child_state>> restart_child(std::string id) const;
 
   /// Deletes the spec of a child that is stopped. If the supervisor is another's child and is started again, the
-  /// children that it was made with are there again. Errors: errc::not_found; errc::failed_precondition if it runs, or
-  /// is about to be started again. And those of all
+  /// children that it was made with are there again.
+  /// Errors: errc::not_found; errc::failed_precondition if it runs, or is about to be started again. And those of all
   ///         commands.
   [[nodiscard]] task<result<void>> delete_child(std::string id) const;
 
@@ -235,8 +236,7 @@ class supervisor : public any_supervisor {
 
 /// Whether a supervisor could begin with these children.
 /// Errors: errc::invalid_argument: an empty id, one that occurs twice; a significant child that is permanent, or one
-/// where
-///         there is no auto_shutdown.
+///         where there is no auto_shutdown.
 [[nodiscard]] result<void> check_child_specs(const std::vector<child_spec>& specs,
                                              auto_shutdown shut_down_on = auto_shutdown::never);
 
