@@ -57,6 +57,7 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
   record_.announces = true;
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
+  if (is_reentrant()) more().reentry = std::make_unique<reentrance>(kind.handlers_at_once);
 }
 
 cell::~cell() { delete extras_.load(std::memory_order_relaxed); }  // nobody else refers to the cell
@@ -84,11 +85,19 @@ std::string_view cell::given_name() const noexcept {
 
 const char* cell::label() const noexcept {
   const extras* const e = extras_or_null();
-  return e && !e->name.empty() ? e->name.c_str() : kind_.class_name().c_str();
+  return e && !e->name.empty() ? e->name.c_str() : kind_now().class_name().c_str();
+}
+
+// Of its object: become() may have changed that. Acquire: pairs with the release there.
+const actor_kind& cell::kind_now() const noexcept {
+  const extras* const e = extras_or_null();
+  const actor_kind* const became = e ? e->became.load(std::memory_order_acquire) : nullptr;
+  return became ? *became : kind_;
 }
 
 void cell::start(std::unique_ptr<actor_body> body) noexcept {
   body_ = std::move(body);
+  handled();  // the constructor may have arranged things
   launched_ = true;
   home_.table.publish(*this);
   if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
@@ -107,6 +116,9 @@ void cell::abandon() noexcept {
   wake_list waiting;
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
+  if (contexts_) contexts_->own.cancel(reason_);
+  end_arrangements();
+  queued.append(mailbox_.taken.take_all());  // from the stash
   drop(std::move(queued), ended_error());
   if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
 }
@@ -128,19 +140,19 @@ void cell::first_ref() noexcept {
 
 void cell::last_ref_gone() noexcept {
   pin_face_for_refs();
-  look_whether_reached();
+  look_whether_reached(true);
   unhold();
 }
 
 bool cell::is_out_of_reach() const noexcept {
   if (has_refs() || face_.load(std::memory_order_acquire)) return false;
   const extras* const e = extras_or_null();
-  return !e || e->children.load(std::memory_order_acquire) == 0;
+  return !e || (e->children.load(std::memory_order_acquire) == 0 && e->stays.load(std::memory_order_acquire) == 0);
 }
 
-// After something is gone that reached the actor.
-void cell::look_whether_reached() noexcept {
-  const mailbox::posted now = kind_.is_function ? mailbox_.poke() : mailbox_.nudge();
+// After something is gone that reached the actor. One that is paused has a supervisor, whose ref counts.
+void cell::look_whether_reached(bool paused_too) noexcept {
+  const mailbox::posted now = kind_.is_function ? mailbox_.poke() : mailbox_.nudge(paused_too);
   if (now == mailbox::posted::wake) schedule();
 }
 
@@ -185,7 +197,7 @@ void cell::face_gone(const cell_face& which) noexcept {
     face_.store(nullptr, std::memory_order_release);
     face_pinned_ = false;
   }
-  look_whether_reached();
+  look_whether_reached(false);
 }
 
 inline void cell::tell_gate(envelope& message) noexcept {
@@ -199,6 +211,12 @@ bool cell::let_in(const envelope* message) noexcept {
 }
 
 // Senders' side.
+
+std::size_t cell::depth() const noexcept {
+  const std::size_t held = mailbox_.depth();
+  const std::size_t taken = taken_.load(std::memory_order_relaxed);
+  return held > taken ? held - taken : 0;
+}
 
 error cell::ended_error() const noexcept {
   const std::string text = std::string("actor ") + label() + " has ended";
@@ -325,6 +343,11 @@ actors::system& cell::home() const noexcept { return home_.self; }
 
 void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of whom) noexcept {
   static constexpr tandem::detail::wait_kind idle{"a message", nullptr};
+  if (is_reentrant()) {
+    reentrance& re = *extras_or_null()->reentry;
+    re.list(out, kind_now().class_name().c_str());
+    if (re.any_open()) return;
+  }
   const tandem::detail::wait_kind* waits_for = nullptr;
   if (live_.load(std::memory_order_relaxed)) {
     waits_for = record_.waits_for.load(std::memory_order_relaxed);
@@ -332,20 +355,21 @@ void cell::list(tandem::detail::census_taker& out, tandem::detail::census_of who
     if (whom == tandem::detail::census_of::live_tasks) return;
     if (mailbox_.is_asleep()) waits_for = &idle;
   }
-  add_task(out, record_, waits_for, kind_.class_name().c_str());
+  add_task(out, record_, waits_for, kind_now().class_name().c_str());
 }
 
 actor_info cell::describe() {
   actor_info info;
   info.id = id_;
   info.name = target_name();
-  info.class_name = kind_.class_name();
+  info.class_name = kind_now().class_name();
   const coarse_time now = home_.coarse_now();
   if (extras* const e = extras_or_null()) {
     info.restarts = e->restarts.load(std::memory_order_relaxed);
     info.parent = e->parent_id;
   }
-  info.depth = mailbox_.depth();
+  info.depth = depth();
+  if (const extras* const e = extras_or_null()) info.depth += e->stashed.load(std::memory_order_relaxed);
   info.overflows = mailbox_.overflows();
   coarse_time oldest = oldest_taken_.load(std::memory_order_relaxed);
   const bool taken = oldest != coarse_time{};
@@ -356,12 +380,20 @@ actor_info cell::describe() {
     info.handling = what->message().name;
     info.handling_for = between(since_.load(std::memory_order_relaxed), now);
   }
+  bool handlers_wait = false;
+  if (is_reentrant()) {
+    const signature_info* what = nullptr;
+    coarse_time since{};
+    handlers_wait = extras_or_null()->reentry->oldest(what, since);
+    if (handlers_wait) info.handling_for = between(since, now);
+    if (handlers_wait && what) info.handling = what->message().name;
+  }
   if (mailbox_.is_closed() || stopping_.load(std::memory_order_relaxed)) {
     info.state = actor_state::ending;
   } else if (mailbox_.is_paused()) {
     info.state = actor_state::stopped;
   } else if (mailbox_.is_asleep()) {
-    info.state = actor_state::idle;
+    info.state = handlers_wait ? actor_state::waiting : actor_state::idle;
   } else {
     const bool waits = live_.load(std::memory_order_relaxed) && record_.waits_for.load(std::memory_order_relaxed);
     info.state = waits ? actor_state::waiting : actor_state::busy;
@@ -381,6 +413,7 @@ void cell::turn() noexcept {
 void cell::run_turn() noexcept {
   if (stopping_.load(std::memory_order_relaxed) || !body_) [[unlikely]] return stop_life();
   if (kind_.is_function) return run_function();
+  if (is_reentrant()) return run_reentrant();
   if (handling_) {
     if (!resume_handler()) return;
     since_.store(home_.about_now(), std::memory_order_relaxed);
@@ -391,7 +424,7 @@ void cell::run_turn() noexcept {
     if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      switch (mailbox_.refill(std::exchange(taken_, 0), [this] { return is_out_of_reach(); })) {
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); })) {
         case mailbox::rest::asleep: return;  // C2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;
@@ -419,6 +452,96 @@ void cell::run_function() noexcept {
   stop_life();
 }
 
+// Handlers and messages take turns, so that neither starves the other.
+void cell::run_reentrant() noexcept {
+  extras& e = *extras_or_null();
+  reentrance& re = *e.reentry;
+  for (;;) {
+    activation* const ready = re.next_ready();
+    if (ready) resume(*ready);
+    if (!re.draining && (failure_ || (mailbox_.wanted() && mailbox_.look() != stop::none))) drain(re);
+    const bool turns_into_another = e.own && e.own->successor;  // when the open ones have ended
+    if (re.draining) {
+      if (re.open() == 0) return stop_life();
+      if (!ready && re.park()) return;
+    } else if (!mailbox_.taken.empty() && re.has_room() && !turns_into_another) {
+      (void)handle_next(mailbox_.taken.pop());
+    } else if (ready) {
+      if (mailbox_.taken.empty()) mailbox_.take(forget_taken());
+    } else {
+      oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
+      const bool stuck = !mailbox_.taken.empty();
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); }, stuck)) {
+        case mailbox::rest::asleep: return;  // C2, E2
+        case mailbox::rest::out_of_reach: return stop_life();
+        case mailbox::rest::mail: break;
+      }
+      if (!mailbox_.taken[lane::normal].empty())
+        oldest_taken_.store(mailbox_.taken[lane::normal].front().arrived, std::memory_order_relaxed);
+    }
+    if (!tandem::detail::spend_slice()) {
+      since_.store(home_.about_now(), std::memory_order_relaxed);
+      return yield_to_others(record_);
+    }
+  }
+}
+
+// From here on no handler is begun, and those that are open are interrupted.
+void cell::drain(reentrance& re) noexcept {
+  failure_ = reason_to_stop();
+  re.draining = true;
+  if (re.open() != 0)
+    contexts_->own.cancel(failure_ ? failure_ : make_error(errc::cancelled, "the actor was told to end"));
+}
+
+void cell::begin_activation(time_point deadline) noexcept {
+  reentrance& re = *extras_or_null()->reentry;
+  auto* const made = new activation(*this, std::move(running_),
+                                    handling_what_.exchange(nullptr, std::memory_order_relaxed), deadline);
+  stay();
+  re.begin(*made);
+  static constexpr tandem::detail::end_hook hook{&activation_ended, nullptr};
+  begin_with(*made, made->running.frame, hook);
+  resume(*made);
+}
+
+TANDEM_DETAIL_RUNS_TASKS void cell::resume(activation& a) noexcept {
+  tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
+  reentrance& re = *extras_or_null()->reentry;
+  handler_end end;
+  resuming = &end;
+  re.running = &a;
+  set_running(worker, &a);
+  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*a.innermost));
+  resuming = nullptr;
+  re.running = nullptr;
+  set_running(worker, &record_);
+  if (!end.finished) return;
+  re.end(a);
+  if (!failure_ && !re.draining) failure_ = std::move(end.failure);
+  handled();
+  extras_or_null()->stays.fetch_sub(1, std::memory_order_relaxed);  // the turn looks when it falls asleep
+}
+
+void cell::resume_in_turn(activation& a) noexcept {
+  hold();  // the turn there is may end `a`, and the actor, before we are done here
+  if (extras_or_null()->reentry->made_ready(a) || mailbox_.poke() == mailbox::posted::wake) turn();
+  unhold();
+}
+
+void cell::stay_no_longer() noexcept {
+  // Release: who falls asleep sees that there is none only after what this one did.
+  if (extras_or_null()->stays.fetch_sub(1, std::memory_order_release) == 1) look_whether_reached(false);
+}
+
+tandem::detail::after_end cell::activation_ended(promise_base& handler) noexcept {
+  running_handler& running = static_cast<activation&>(*handler.record).running;
+  resuming->failure = running.finish(handler, running.message.get());
+  running.message.reset();
+  resuming->finished = true;
+  return tandem::detail::after_end::nothing;
+}
+
 tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
   running_handler& running = static_cast<block&>(*handler.record).actor.running_;
   resuming->failure = running.finish(handler, running.message.get());
@@ -429,8 +552,11 @@ tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
 
 // False if a handler is suspended.
 TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
-  if (message->lane() != lane::control && ++taken_ >= mailbox_.report_every())
-    mailbox_.report(std::exchange(taken_, 0));
+  if (message->lane() == lane::control) {
+    if (message->kind() == envelope::form::own && !open(message)) return true;
+  } else if (count_taken() >= mailbox_.report_every()) {
+    mailbox_.report(forget_taken());
+  }
   const time_point deadline = message->deadline();
   if (message->expired()) {
     undeliverable(*this, *message, error_of(errc::deadline_exceeded));
@@ -444,6 +570,11 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
       undeliverable(*this, *running_.message, std::exchange(failure_, {}));
       running_.message.reset();
     }
+    handled();
+    return true;
+  }
+  if (is_reentrant()) {
+    begin_activation(deadline);
     return true;
   }
   const envelope_list& next = mailbox_.taken[lane::normal];
@@ -461,12 +592,23 @@ bool cell::begin_handler(time_point deadline) noexcept {
   return resume_handler();
 }
 
+// False if there is nothing to handle.
+bool cell::open(envelope_ptr& message) noexcept {
+  try {
+    message = static_cast<own_message&>(*message).open(*this);
+  } catch (...) {
+    failure_ = handler_threw(std::current_exception(), message->type_name());
+    message.reset();
+  }
+  return message != nullptr;
+}
+
 cell::watched_contexts::watched_contexts(const context& parent, cell& c)
     : contexts(parent),
       context_watch([](context_watch& self) noexcept {
         auto& mine = static_cast<watched_contexts&>(self);
         mine.over.store(true, std::memory_order_release);  // pairs with the load in inbox_core::is_over()
-        mine.whose.look_whether_reached();
+        mine.whose.look_whether_reached(false);
       }),
       whose(c) {
   if (!watch_end(own.context(), *this)) over.store(true, std::memory_order_relaxed);  // nobody else knows it yet
@@ -474,25 +616,33 @@ cell::watched_contexts::watched_contexts(const context& parent, cell& c)
 
 cell::watched_contexts::~watched_contexts() { unwatch_end(own.context(), *this); }
 
+void cell::make_contexts() {
+  if (contexts_) return;
+  const context& above = is_supervised() ? extras_or_null()->base : home_.context.context();
+  std::unique_ptr<contexts> made;
+  if (kind_.is_function) {
+    made = std::make_unique<watched_contexts>(above, *this);
+  } else {
+    made = std::make_unique<contexts>(above);
+  }
+  bool late;
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    contexts_ = std::move(made);
+    late = interrupted_;
+  }
+  if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
+  record_.set_context(contexts_->own.context().state(), contexts_->membership);
+}
+
+context cell::own_context() {
+  make_contexts();
+  return contexts_->own.context();
+}
+
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
-  if (!contexts_) {
-    const context& above = is_supervised() ? extras_or_null()->base : home_.context.context();
-    std::unique_ptr<contexts> made;
-    if (kind_.is_function) {
-      made = std::make_unique<watched_contexts>(above, *this);
-    } else {
-      made = std::make_unique<contexts>(above);
-    }
-    bool late;
-    {
-      const std::lock_guard hold(side_lock_);
-      contexts_ = std::move(made);
-      late = interrupted_;
-    }
-    if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
-    record_.set_context(contexts_->own.context().state(), contexts_->membership);
-  }
+  make_contexts();
   if (deadline == no_deadline) return;
   contexts_->of_message.emplace(contexts_->own.context(), deadline);
   record_.set_context(contexts_->of_message->context().state(), contexts_->membership);
@@ -511,6 +661,7 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
     contexts_->of_message.reset();
   }
   failure_ = std::move(end.failure);
+  handled();
   return true;
 }
 
@@ -546,16 +697,29 @@ void cell::stop_life() noexcept {
   extras* const e = extras_or_null();
   if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
     body_.reset();
-    mailbox_.report(std::exchange(taken_, 0));
+    end_arrangements();
+    if (e->reentry) e->reentry->draining = false;
+    mailbox_.report(forget_taken());
+    // The next object is constructed during the pause, and may spawn children and run errands.
+    record_.restore_context(0);
+    std::unique_ptr<contexts> old;  // goes outside of the lock
     {
       const std::lock_guard hold_lock(side_lock_);
+      old = std::move(contexts_);
       interrupted_ = false;
     }
+    {
+      const std::lock_guard hold_lock(e->lock);
+      e->childless_for_good = false;
+    }
+    too_late_for_children_.store(false, std::memory_order_relaxed);  // the mailbox's lock orders it
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
+    set_running(*tandem::detail::tls_worker, nullptr);  // as in stop_children()
     if (mailbox_.pause()) {
       supervisor->stopped(reason, false);
       return;
     }
+    set_running(*tandem::detail::tls_worker, &record_);
   }
   finish(reason, !has_refs() && !mailbox_.wanted() && !reason);
 }
@@ -570,18 +734,8 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   if (!mailbox_.resume()) return false;
   // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
   body_ = std::move(body);
-  record_.restore_context(0);
-  std::unique_ptr<contexts> old;  // goes outside of the lock
-  {
-    const std::lock_guard hold(side_lock_);
-    old = std::move(contexts_);
-  }
+  handled();  // as in start()
   extras& e = *extras_or_null();
-  {
-    const std::lock_guard hold(e.lock);
-    e.childless_for_good = false;
-  }
-  too_late_for_children_.store(false, std::memory_order_relaxed);  // a child needs the object that comes now
   e.restarts.store(e.restarts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // one writer
   if (!keep_mail) {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
@@ -592,6 +746,27 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   return true;
 }
 
+void cell::undo_construction() noexcept {
+  end_arrangements();
+  record_.restore_context(0);
+  std::unique_ptr<contexts> old;
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    old = std::move(contexts_);
+  }
+  const error why = make_error(errc::cancelled, "the actor's constructor threw");
+  if (old) old->own.cancel(why);
+  std::vector<cell*> children;
+  if (extras* const e = extras_or_null()) {
+    const std::lock_guard hold_lock(e->lock);
+    children = held_children(*e);
+  }
+  for (cell* const c : children) {
+    c->request_exit(why, true, true);
+    c->unhold();
+  }
+}
+
 void cell::end(error reason) noexcept {
   request_exit(std::move(reason), false, true);
 }
@@ -599,7 +774,11 @@ void cell::end(error reason) noexcept {
 void cell::drop(envelope_list&& messages, const error& why) noexcept {
   while (!messages.empty()) {
     const envelope_ptr message = messages.pop();
-    if (message->lane() != lane::control) undeliverable(*this, *message, why);
+    if (message->lane() != lane::control) {
+      undeliverable(*this, *message, why);
+    } else if (message->kind() == envelope::form::own) {
+      static_cast<own_message&>(*message).drop(*this);
+    }
   }
 }
 
@@ -614,6 +793,8 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
   home_.table.withdraw(*this);
   if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // ordered by the mailbox's lock
   body_.reset();
+  end_arrangements();
+  queued.append(mailbox_.taken.take_all());  // from the stash
   if (!queued.empty()) drop(std::move(queued), ended_error());
   if (cell_face* const f = pinned_face()) {
     f->ended(reason, unreachable);
@@ -646,22 +827,36 @@ bool cell::add_child(cell& child) noexcept {
   return true;
 }
 
-// True if there are some: the last will start a turn.
+// Under the lock.
+std::vector<cell*> cell::held_children(extras& e) noexcept {
+  std::vector<cell*> children;
+  for (cell* c = e.first_child; c; c = c->extras_or_null()->next_sibling) {
+    c->hold();  // it leaves the list before its life ends
+    children.push_back(c);
+  }
+  return children;
+}
+
+// True if there are some, or errands: the last will start a turn.
 bool cell::stop_children() noexcept {
   extras* const e = extras_unless_late(too_late_for_children_);
   if (!e) return false;
   std::vector<cell*> children;
+  std::optional<cancel_source> errands;
+  error why;
   {
     const std::lock_guard hold_lock(e->lock);
     e->childless_for_good = true;
     if (e->children.load(std::memory_order_relaxed) == 0) return false;
-    for (cell* c = e->first_child; c; c = c->extras_or_null()->next_sibling) {
-      c->hold();  // it leaves the list before its life ends
-      children.push_back(c);
-    }
+    children = held_children(*e);
+    if (contexts_) errands = contexts_->own;
+    why = make_error(errc::cancelled, "the actor it belongs to has ended");
+    // Once the lock is released, nothing of this cell is touched any more (C2): errors that are made from here on must
+    // not ask for the name of what runs.
+    set_running(*tandem::detail::tls_worker, nullptr);
   }
-  const error why = make_error(errc::cancelled, "its parent has ended");
-  for (cell* const c : children) {  // nothing of this cell is touched any more (C2)
+  if (errands) errands->cancel(why);
+  for (cell* const c : children) {
     c->request_exit(why, true, true);
     c->unhold();
   }
@@ -685,12 +880,16 @@ void cell::leave_parent() noexcept {
     last = its.children.fetch_sub(1, std::memory_order_release) == 1;
     ends = last && its.childless_for_good;
   }
-  if (ends) {
-    parent->schedule();  // C5
-  } else if (last) {
-    parent->look_whether_reached();
-  }
+  if (last) parent->is_childless(ends);
   parent->unhold();
+}
+
+void cell::is_childless(bool for_good) noexcept {
+  if (for_good) {
+    schedule();  // C5
+  } else {
+    look_whether_reached(false);
+  }
 }
 
 namespace {

@@ -23,8 +23,10 @@
 #include <tandem/runtime/detail/task_record.hpp>
 #include <tandem/runtime/task.hpp>
 
+#include "arrangements.hpp"
 #include "mailbox.hpp"
 #include "overseer.hpp"
+#include "reentrance.hpp"
 #include "system_impl.hpp"
 
 namespace tandem::actors::detail {
@@ -46,17 +48,18 @@ class cell_face {
 
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
-/// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children; its
-///      face. A life that is idle and can be reached by nobody ends: it has no refs, no children, and no face (C6). All
-///      three look into the mailbox after they are gone, and the turn looks for them when it falls asleep, under the
-///      mailbox's lock; so an actor always ends in a turn, on a worker.
+/// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children and
+///      errands; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children or
+///      errands, no reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox
+///      after they are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor
+///      always ends in a turn, on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
 ///      interrupt finds the context, or the turn finds that it is to be interrupted.
-/// (C5) A life ends in steps: children are told to end, and when the last has ended the object is destroyed; then the
-///      actor ends, or pauses for its supervisor.
+/// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is
+///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
 ///      then. face_ and face_pinned_ are guarded by side_lock_; that there is none may be seen without.
 /// (C8) Most actors end without extras. Whoever makes them then, to be told of the end or to be a child, comes too
@@ -64,6 +67,8 @@ class cell_face {
 ///      All four are seq_cst, so one of the two sees the other.
 /// (C7) If the body is one coroutine, that is the handler of one turn, which lasts as long as the life. It receives
 ///      messages itself: see inbox_core.
+/// (C9) The handlers of a reentrant actor that wait are activations. They run in the turn as well, but one that is
+///      suspended has the turn go on: C2 is then true of what belongs to the activation.
 class cell final : public local_target {
  public:
   /// One that is held by the caller. `id`: of the system's table.   Errors: throws std::bad_alloc.
@@ -104,7 +109,7 @@ class cell final : public local_target {
   [[nodiscard]] std::uint64_t id() const noexcept override { return id_; }
   [[nodiscard]] std::string target_name() const override { return std::string(given_name()); }
   [[nodiscard]] const protocol_info& protocol() const noexcept override { return kind_.protocol(); }
-  [[nodiscard]] std::size_t depth() const noexcept override { return mailbox_.depth(); }
+  [[nodiscard]] std::size_t depth() const noexcept override;
   [[nodiscard]] delivery try_deliver(envelope_ptr& message, error& why) noexcept override;
   [[nodiscard]] room_waiter::phase wait_for_room(room_waiter& w) noexcept override;
   [[nodiscard]] bool cancel_wait(room_waiter& w) noexcept override { return mailbox_.cancel(w); }
@@ -138,6 +143,9 @@ class cell final : public local_target {
   [[nodiscard]] bool is_supervised() const noexcept;
   /// Ends this life: interrupts the handler if `interrupt`. The overseer is told when the object is gone.
   void halt(error reason, bool interrupt) noexcept;
+  /// Instead of start() or restart(): the constructor of the new object threw. What that arranged is undone, and children
+  /// that it spawned are told to end.
+  void undo_construction() noexcept;
   /// After stopped(), not for good: a new life with the same id, refs and watchers. `keep_mail`: messages that came
   /// meanwhile, or were there before, are handled; otherwise they are dead letters, and askers get errc::unavailable.
   /// False: it has been ended meanwhile, which the overseer is told.
@@ -152,6 +160,27 @@ class cell final : public local_target {
   [[nodiscard]] bool expects(const down& what) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
+
+  // For actor_context, and only for the constructor and the handlers: see arrangements.cpp.
+  // Errors: throw std::logic_error when called by anybody else, and std::bad_alloc.
+  own_timer& start_timer(own_timer& made, time_point when);
+  [[nodiscard]] time_point clock_now() const noexcept;
+  void set_idle_timeout(duration after);
+  [[nodiscard]] bool has_stash_room();
+  void stash(envelope_ptr message);
+  std::size_t unstash();
+  void become(std::unique_ptr<actor_body> successor, const actor_kind& kind);
+  /// What its errands run under: over when the running handlers are to be interrupted, and when the life ends.
+  [[nodiscard]] context own_context();
+  [[nodiscard]] own_life& life() { return *arrange("pipe_to_self()").life; }
+  [[nodiscard]] errand begin_errand();
+  void errand_over() noexcept;
+  /// A reason more, or one less, not to end when nobody can reach the actor (C1). The latter by who has a hold.
+  void stay() noexcept { more().stays.fetch_add(1, std::memory_order_relaxed); }  // by who reaches the actor
+  void stay_no_longer() noexcept;
+
+  /// Of a reentrant actor, on a worker: resumes `a` in the turn there is, or in one that begins here (C9).
+  void resume_in_turn(activation& a) noexcept;
 
   /// By the system, before it looks whether the actor has ended: names have to be taken out then.
   void has_names() noexcept { named_.store(true, std::memory_order_relaxed); }  // the mailbox's lock orders it
@@ -175,13 +204,19 @@ class cell final : public local_target {
     std::vector<watched> watching;
     bool childless_for_good = false;
     std::atomic<std::size_t> children{0};  // read without the lock by who falls asleep
+    std::atomic<std::size_t> stays{0};  // reasons to, besides (C1)
     cell* first_child = nullptr;
     std::uint64_t parent_id = 0;  // constant after add_child()
     // Guarded by the parent's lock. The parent is held (C1).
     cell* parent = nullptr;
     cell* previous_sibling = nullptr;
     cell* next_sibling = nullptr;
-    std::atomic<std::uint32_t> restarts{0};  // for reports
+    std::unique_ptr<arrangements> own;  // the turn's (C2)
+    std::unique_ptr<reentrance> reentry;  // constant
+    // For reports.
+    std::atomic<std::uint32_t> restarts{0};
+    std::atomic<std::uint32_t> stashed{0};
+    std::atomic<const actor_kind*> became{nullptr};
   };
   // Of an actor with handlers that are coroutines.
   struct contexts : tandem::detail::pooled {
@@ -213,7 +248,7 @@ class cell final : public local_target {
     schedule();
   }
   void tell_gate(envelope& message) noexcept;
-  void look_whether_reached() noexcept;
+  void look_whether_reached(bool paused_too) noexcept;
   void begin_life() noexcept;
   [[nodiscard]] bool is_out_of_reach() const noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
@@ -226,16 +261,44 @@ class cell final : public local_target {
   void turn() noexcept;
   void run_turn() noexcept;
   void run_function() noexcept;
+  void run_reentrant() noexcept;
+  void drain(reentrance& re) noexcept;
+  void begin_activation(time_point deadline) noexcept;
+  void resume(activation& a) noexcept;
+  static tandem::detail::after_end activation_ended(tandem::detail::promise_base& handler) noexcept;
+  [[nodiscard]] bool is_reentrant() const noexcept { return kind_.handlers_at_once > 1; }
   bool begin_handler(time_point deadline) noexcept;
   static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
   bool handle_next(envelope_ptr message) noexcept;
   bool resume_handler() noexcept;
+  [[nodiscard]] bool open(envelope_ptr& message) noexcept;
+  [[nodiscard]] arrangements& arrange(const char* what);
+  void handled(arrangements& own) noexcept;
+  void handled() noexcept {
+    if (extras* const e = extras_or_null(); e && e->own) [[unlikely]] handled(*e->own);
+  }
+  void take_from_stash(arrangements& own) noexcept;
+  void end_arrangements() noexcept;
+  [[nodiscard]] const actor_kind& kind_now() const noexcept;
+  void make_contexts();
+  std::uint32_t count_taken() noexcept {
+    const std::uint32_t now = taken_.load(std::memory_order_relaxed) + 1;
+    taken_.store(now, std::memory_order_relaxed);
+    return now;
+  }
+  [[nodiscard]] std::uint32_t forget_taken() noexcept {
+    const std::uint32_t taken = taken_.load(std::memory_order_relaxed);
+    taken_.store(0, std::memory_order_relaxed);
+    return taken;
+  }
   void enter_context(time_point deadline);
   void set_live(bool live) noexcept;
   [[nodiscard]] error reason_to_stop() noexcept;
   void stop_life() noexcept;
+  [[nodiscard]] static std::vector<cell*> held_children(extras& e) noexcept;
   [[nodiscard]] bool stop_children() noexcept;
   void leave_parent() noexcept;
+  void is_childless(bool for_good) noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
   [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
   void forget_watched() noexcept;
@@ -260,6 +323,7 @@ class cell final : public local_target {
   std::atomic<const signature_info*> handling_what_{nullptr};
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};
+  std::atomic<std::uint32_t> taken_{0};  // not reported to the mailbox, which counts them still; written by the turn
   std::atomic<bool> named_{false};
   std::atomic<bool> stopping_{false};  // the children are ending; written by the turn
   std::atomic<bool> too_late_to_watch_{false};      // C8
@@ -270,7 +334,6 @@ class cell final : public local_target {
   bool handling_ = false;
   bool ended_ = false;
   bool interrupted_ = false;           // C4
-  std::uint32_t taken_ = 0;
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;

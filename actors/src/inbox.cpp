@@ -23,7 +23,7 @@ cell& inbox_core::whose() const noexcept { return static_cast<cell&>(self_.targe
 
 bool inbox_core::is_own(const task_record& task) const noexcept { return &task == &whose().record_; }
 
-std::size_t inbox_core::depth() const noexcept { return whose().mailbox_.depth(); }
+std::size_t inbox_core::depth() const noexcept { return whose().depth(); }
 
 // Acquire: pairs with the release in watched_contexts, so that the reason is visible.
 bool inbox_core::is_over(const task_record& task) const noexcept {
@@ -39,7 +39,7 @@ bool inbox_core::may_have(envelope_filter wanted) const noexcept {
 
 receive_end inbox_core::look(envelope_filter wanted) noexcept {
   cell& c = whose();
-  c.mailbox_.take(std::exchange(c.taken_, 0));
+  c.mailbox_.take(c.forget_taken());
   if (c.mailbox_.wanted() && c.mailbox_.look() != stop::none) return receive_end::stopped;
   if (c.mailbox_.taken.has(wanted)) return receive_end::message;
   return c.is_out_of_reach() ? receive_end::unreachable : receive_end::nothing;
@@ -53,8 +53,8 @@ bool inbox_core::has_taken(envelope_filter wanted) const noexcept {
 envelope_ptr inbox_core::take(envelope_filter wanted) noexcept {
   cell& c = whose();
   while (envelope_ptr message = c.mailbox_.taken.pop(wanted)) {
-    if (message->lane() != lane::control && ++c.taken_ >= c.mailbox_.report_every())
-      c.mailbox_.report(std::exchange(c.taken_, 0));
+    if (message->lane() != lane::control && c.count_taken() >= c.mailbox_.report_every())
+      c.mailbox_.report(c.forget_taken());
     if (!message->expired()) {
       c.handling_what_.store(message->tag(), std::memory_order_relaxed);
       c.since_.store(message->arrived, std::memory_order_relaxed);
@@ -106,7 +106,7 @@ bool inbox_core::look_again(task_record& task) noexcept {
   for (;;) {
     if (self.has_taken(self.wanted_) || self.is_over(task)) return true;
     if (c.mailbox_.wanted() && c.mailbox_.look() != stop::none) return true;
-    switch (c.mailbox_.refill(std::exchange(c.taken_, 0), [&c] { return c.is_out_of_reach(); }, true)) {
+    switch (c.mailbox_.refill(c.forget_taken(), [&c] { return c.is_out_of_reach(); }, true)) {
       case mailbox::rest::asleep: return false;
       case mailbox::rest::out_of_reach: return true;
       case mailbox::rest::mail: break;

@@ -188,11 +188,11 @@ envelope_ptr mailbox::take_from_gate(const envelope* which) noexcept {
   return found;
 }
 
-mailbox::posted mailbox::nudge() noexcept {
+mailbox::posted mailbox::nudge(bool paused_too) noexcept {
   if (is_closed()) return posted::closed;
   const std::lock_guard hold(lock_);
   if (closed_.load(std::memory_order_relaxed)) return posted::closed;
-  return std::exchange(paused_, false) ? posted::wake : queued_answer();
+  return paused_too && std::exchange(paused_, false) ? posted::wake : queued_answer();
 }
 
 mailbox::posted mailbox::poke() noexcept {
@@ -268,6 +268,11 @@ void mailbox::report(std::size_t handled) noexcept {
     settle(handled, woken);
   }
   woken.wake_all();
+}
+
+void mailbox::readmit(std::size_t count) noexcept {
+  const std::lock_guard hold(lock_);
+  add_held(count);
 }
 
 stop mailbox::look() noexcept {

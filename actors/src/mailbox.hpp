@@ -198,14 +198,15 @@ class mailbox {
   [[nodiscard]] bool is_paused() noexcept;
   /// How many are held, of some moment (M2).
   [[nodiscard]] std::size_t depth() const noexcept { return held_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   /// True if senders wait for room.
   [[nodiscard]] bool waits() const noexcept { return when_full_ == overflow::wait; }
   /// Messages that were refused or dropped because there was no room.
   [[nodiscard]] std::uint64_t overflows() const noexcept { return overflows_.load(std::memory_order_relaxed); }
   /// When the oldest message arrived that the consumer has not taken; false if there is none.
   [[nodiscard]] bool oldest(coarse_time& arrived) noexcept;
-  /// wake if the consumer was asleep, or paused: it gets a turn with nothing to do.
-  posted nudge() noexcept;
+  /// wake if the consumer was asleep, or paused and `paused_too`: it gets a turn with nothing to do.
+  posted nudge(bool paused_too) noexcept;
   /// The same; and a consumer that is awake does not fall asleep the next time it wants to.
   posted poke() noexcept;
 
@@ -248,6 +249,8 @@ class mailbox {
   void take(std::size_t handled) noexcept;
   /// Consumer: reports `handled` messages as gone and lets waiters in.
   void report(std::size_t handled) noexcept;
+  /// Consumer: that many more count as taken and not reported, whatever the capacity.
+  void readmit(std::size_t count) noexcept;
   /// Consumer: may take() find something? Misses nothing that happened before.
   [[nodiscard]] bool has_new() const noexcept { return new_.load(std::memory_order_acquire); }
   /// Consumer: false, and nothing is listed, if there is something new.

@@ -89,6 +89,10 @@ error unhandled(const down& what) {
   return what.reason ? wrap(what.reason, errc::unavailable, text) : make_error(errc::unavailable, text);
 }
 
+error unhandled(const idle&) {
+  return make_error(errc::failed_precondition, "it set an idle timeout, and has no handler on(idle)");
+}
+
 error mailbox_is_full(const char* whose) {
   return make_error(errc::overloaded, fmt::format("the mailbox of actor {} is full", whose));
 }
@@ -98,8 +102,9 @@ error never_answered() {
   return shared;
 }
 
-void answered_before() {
-  throw std::logic_error("reply_to::answer(): there is no ask to answer: it was answered or forwarded before, or moved from");
+void answered_before(const char* what) {
+  throw std::logic_error(
+      fmt::format("tandem: {} needs an ask: the reply_to was answered or forwarded before, or moved from", what));
 }
 
 error not_parsed(const std::string& message) {

@@ -80,8 +80,14 @@ struct incarnation {
   // Errors: throws what the constructor throws, errc::unavailable.
   void begin(const child_life& life, const body_maker& make, bool keep_mail) {
     if (!self) throw error_exception(make_error(errc::unavailable, "the actor system has been shut down"));
-    auto body = make(self->context_object());
     self->run_under(life.base_context());
+    std::unique_ptr<actor_body> body;
+    try {
+      body = make(self->context_object());
+    } catch (...) {
+      self->undo_construction();
+      throw;
+    }
     watch->begin(life);
     if (nascent) {
       (void)nascent->launch(std::move(body));

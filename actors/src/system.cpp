@@ -103,7 +103,7 @@ task<result<void>> system_impl::wait_for_end(time_point until) {
   ended_->retain();
   tandem::detail::completion_ptr<void> ended(ended_);
   auto actors_ended = co_await tandem::detail::join_operation<void>(ended, until);
-  if (!actors_ended) co_return fail(errc::deadline_exceeded, describe_left());
+  if (!actors_ended) co_return fail(wrap(actors_ended.error(), errc::deadline_exceeded, describe_left()));
   while (const std::size_t running = caf->running()) {
     if (now() >= until)
       co_return fail(errc::deadline_exceeded, fmt::format("{} of CAF's actors have not ended", running));
@@ -142,7 +142,7 @@ result<void> system_impl::shutdown(duration limit) {
   }
   if (is_stopping(core))
     return fail(errc::failed_precondition, "the runtime was shut down before its actor system: " + describe_left());
-  auto waiting = tandem::detail::spawn_on(core, wait_for_end(deadline_in(limit)),
+  auto waiting = tandem::detail::spawn_on(core, wait_for_end(deadline_after(clock_of(core), limit)),
                                           spawn_options("actors::system::shutdown", tandem::context()),
                                           std::source_location::current());
   run_until_done(core, simulated, *waiting.target().get());

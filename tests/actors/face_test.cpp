@@ -47,7 +47,7 @@ struct faces : ::testing::Test {
   testing::sim_runtime sim;
   sink::state state;
   system sys{sim, quiet()};
-  sink::protocol::ref ref = sys.spawn<sink>(spawn_actor_options("sink", 4), state);
+  sink::protocol::ref ref = sys.spawn<sink>(spawn_actor_options("sink", 3), state);
 
   static system_options quiet() {
     system_options o;
@@ -143,7 +143,7 @@ TEST_F(faces, StrangersMayGoBeyondTheCapacityButNotWithoutEnd) {
   constexpr int many = 30'000;
   for (int i = 0; i < many; ++i) caf::anon_send(handle, -1);
   const auto info = sys.list_actors().front();
-  EXPECT_GT(info.depth, 4u);
+  EXPECT_GT(info.depth, 3u);
   EXPECT_LT(info.depth, 20'000u);
   EXPECT_EQ(info.depth + info.overflows, static_cast<std::size_t>(many));
   EXPECT_EQ(sys.dead_letters(), info.overflows);
@@ -157,15 +157,15 @@ TEST_F(faces, StrangersMeetThePolicyOfTheMailbox) {
   for (const overflow policy : {overflow::fail, overflow::drop_newest, overflow::drop_oldest}) {
     sink::state own;
     const std::size_t dead = sys.dead_letters();
-    const auto bounded = sys.spawn<sink>(spawn_actor_options("bounded", 4, policy), own);
+    const auto bounded = sys.spawn<sink>(spawn_actor_options("bounded", 3, policy), own);
     const caf::actor handle = caf_handle(bounded);
     ASSERT_TRUE(bounded.try_tell(hold{}).has_value());
     sim.run_until_idle();
     for (int i = 0; i < 10; ++i) caf::anon_send(handle, i);
     sim.run_to_end();
-    EXPECT_EQ(own.order, policy == overflow::drop_oldest ? (std::vector<int>{6, 7, 8, 9})
-                                                         : (std::vector<int>{0, 1, 2, 3}));
-    EXPECT_EQ(sys.dead_letters() - dead, 6u);
+    EXPECT_EQ(own.order, policy == overflow::drop_oldest ? (std::vector<int>{7, 8, 9})
+                                                         : (std::vector<int>{0, 1, 2}));
+    EXPECT_EQ(sys.dead_letters() - dead, 7u);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <stdexcept>
 
+#include <tandem/runtime/this_task.hpp>
 #include <tandem/runtime/with_context.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
@@ -177,6 +178,26 @@ TEST(ActorLifetime, ShutdownNamesWhatWouldNotEnd) {
   opened->complete({});
   opened->release();
   EXPECT_TRUE(sys.shutdown(10s).has_value());
+}
+
+TEST(ActorLifetime, TheLimitOfAShutdownIsOnTheRuntimesClock) {
+  for (std::uint32_t seed = 1; seed <= 50; ++seed) {
+    testing::sim_options options;
+    options.seed = seed;
+    options.order = testing::task_order::shuffled;
+    testing::sim_runtime sim(options);
+    recorder::state state;
+    system sys(sim);
+    const auto ref = sys.spawn<recorder>(state);
+    ASSERT_TRUE(ref.try_tell(hold{}).has_value());
+    sim.run_until_idle();
+    // Another task runs on, so that the end of the actor may be seen late.
+    auto busy = sim.spawn([]() -> task<> {
+      for (int i = 0; i < 50; ++i) co_await this_task::yield();
+    });
+    EXPECT_TRUE(sys.shutdown(std::chrono::seconds(1)).has_value()) << "seed " << seed;
+    sim.run_to_end();
+  }
 }
 
 TEST(ActorLifetime, AConstructorThatThrowsLeavesNothingBehind) {

@@ -69,7 +69,9 @@ task<> pour(cup_ref to, ledger& all, duration pause) {
 
 task<> measure(cup_ref of, ledger& all) {
   for (int i = 0; i < 8; ++i) {
-    const auto answer = co_await of.ask(level{}, i % 2 == 0 ? duration(11us) : duration(1ms));
+    duration limit = 1ms;
+    if (i % 2 == 0) limit = 11us;
+    const auto answer = co_await of.ask(level{}, limit);
     ++(answer ? all.answered : all.unanswered);
   }
 }

@@ -26,10 +26,10 @@ namespace tandem::actors {
 /// Errors:   in the results, those of actor_ref::ask(). Throws std::bad_alloc, and what copying the message throws.
 template <std::ranges::input_range Refs, class T>
   requires detail::askable_refs<Refs, T>
-[[nodiscard]] task<std::vector<result<detail::reply_of<Refs, T>>>> ask_all(const Refs& refs, T&& message,
-                                                                           duration limit) {
-  using M = detail::message_of<Refs, T>;
-  using R = detail::reply_of<Refs, T>;
+[[nodiscard]] task<std::vector<result<detail::many_reply<Refs, T>>>> ask_all(const Refs& refs, T&& message,
+                                                                             duration limit) {
+  using M = detail::many_message<Refs, T>;
+  using R = detail::many_reply<Refs, T>;
   static_assert(std::is_copy_constructible_v<M>, "to ask several actors, the message must be copyable");
   return detail::all_answers<M, R>(detail::targets_of(refs), M(std::forward<T>(message)), limit);
 }
@@ -43,9 +43,9 @@ template <std::ranges::input_range Refs, class T>
 ///           errc::deadline_exceeded. Throws std::bad_alloc, and what copying the message throws.
 template <std::ranges::input_range Refs, class T>
   requires detail::askable_refs<Refs, T>
-[[nodiscard]] task<result<detail::reply_of<Refs, T>>> ask_first(const Refs& refs, T&& message, duration limit) {
-  using M = detail::message_of<Refs, T>;
-  using R = detail::reply_of<Refs, T>;
+[[nodiscard]] task<result<detail::many_reply<Refs, T>>> ask_first(const Refs& refs, T&& message, duration limit) {
+  using M = detail::many_message<Refs, T>;
+  using R = detail::many_reply<Refs, T>;
   static_assert(std::is_copy_constructible_v<M>, "to ask several actors, the message must be copyable");
   return detail::first_answer<M, R>(detail::targets_of(refs), M(std::forward<T>(message)), limit);
 }

@@ -50,7 +50,7 @@ class received {
   /// Errors: throws std::logic_error if it is no M.
   template <class M>
   [[nodiscard]] auto take_reply_to() {
-    return detail::reply_of<M, Signatures...>(std::move(message_));
+    return detail::reply_to_of<M, Signatures...>(std::move(message_));
   }
 
   /// Not for users.

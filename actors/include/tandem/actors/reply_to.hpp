@@ -14,7 +14,8 @@ namespace tandem::actors {
 namespace detail {
 /// What an asker gets whose reply_to was destroyed.
 [[nodiscard]] error never_answered();
-[[noreturn]] void answered_before();
+/// `what` needs an ask.   Errors: throws std::logic_error.
+[[noreturn]] void answered_before(const char* what);
 }  // namespace detail
 
 /// Taken by a handler as its second parameter: `void on(Message, reply_to<Reply>)` or a coroutine of the same. Such a
@@ -39,7 +40,7 @@ class [[nodiscard]] reply_to {
   /// Gives the answer, or an error instead. Nobody may be waiting for it any more; that is no error.
   /// Errors: throws std::logic_error if it was answered, forwarded or moved from before.
   void answer(result<R> outcome) {
-    if (!ask_) [[unlikely]] detail::answered_before();
+    if (!ask_) [[unlikely]] detail::answered_before("reply_to::answer()");
     std::exchange(ask_, nullptr)->reply(std::move(outcome));
   }
 

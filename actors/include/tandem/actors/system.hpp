@@ -126,6 +126,11 @@ class system {
   /// other message is handled meanwhile. The first error returned by a tell's handler, or exception escaping any
   /// handler, ends the actor with that error; an error returned by an ask's handler is its answer.
   ///
+  /// With `static constexpr bool reentrant = true;` in A, other messages are handled while a coroutine handler waits;
+  /// only one handler runs at any time, so state needs no lock, but may have changed after each co_await. At most 1024
+  /// handlers wait at once, or as many as `static constexpr std::size_t reentrant` says; then messages wait. What ends
+  /// the actor, an error of a handler too, interrupts the handlers that wait, and waits for them.
+  ///
   /// An actor ends when it quits, fails, is sent an exit message by CAF, becomes unreachable (no ref, no CAF handle,
   /// nothing left to handle), or the system shuts down. Its object is then destroyed, on a worker unless the last
   /// handle was CAF's.
@@ -222,6 +227,16 @@ typename A::protocol::ref actor_context::spawn(spawn_actor_options options, Args
 template <class F, class... Args>
 auto actor_context::spawn(spawn_actor_options options, F&& f, Args&&... args) {
   return detail::spawn_function(system(), &self_, std::move(options), std::forward<F>(f), std::forward<Args>(args)...);
+}
+
+template <class B, class... Args>
+void actor_context::become(Args&&... args) {
+  static_assert(detail::has_all_handlers<B, typename B::protocol>,
+                "the class to become needs a member on(Message) for each signature of its protocol, as for spawn()");
+  if constexpr (detail::has_all_handlers<B, typename B::protocol>) {
+    using body = detail::typed_body<B, typename B::protocol>;
+    succeed(std::make_unique<body>(*this, std::forward<Args>(args)...), body::kind());
+  }
 }
 
 }  // namespace tandem::actors

@@ -28,12 +28,12 @@ struct asked_through<actor_ref<Signatures...>, T> : signature<picked_signature<T
 template <class Refs, class T>
 using asked_by = asked_through<std::ranges::range_value_t<Refs>, T>;
 template <class Refs, class T>
-using message_of = typename asked_by<Refs, T>::message;
+using many_message = typename asked_by<Refs, T>::message;
 template <class Refs, class T>
-using reply_of = typename asked_by<Refs, T>::reply;
+using many_reply = typename asked_by<Refs, T>::reply;
 /// A range of refs whose protocol has an ask that the value stands for.
 template <class Refs, class T>
-concept askable_refs = requires { typename message_of<Refs, T>; } && !asked_by<Refs, T>::is_tell;
+concept askable_refs = requires { typename many_message<Refs, T>; } && !asked_by<Refs, T>::is_tell;
 
 template <class Refs>
 [[nodiscard]] std::vector<target_ptr> targets_of(const Refs& refs) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <type_traits>
@@ -11,6 +12,7 @@
 #include <tandem/actors/detail/convert.hpp>
 #include <tandem/actors/detail/message.hpp>
 #include <tandem/actors/down.hpp>
+#include <tandem/actors/idle.hpp>
 #include <tandem/actors/protocol.hpp>
 #include <tandem/actors/reply_to.hpp>
 #include <tandem/runtime/task.hpp>
@@ -55,7 +57,19 @@ struct actor_kind {
   bool (*accepts)(std::uint32_t type_hash);
   const std::string& (*class_name)();
   bool is_function = false;  // the body is one coroutine, which receives messages itself
+  std::size_t handlers_at_once = 1;  // coroutines; more than one: it is reentrant
 };
+
+inline constexpr std::size_t default_handlers_at_once = 1024;
+/// Of a class: what its constant `reentrant` says, see system::spawn().
+template <class A>
+inline constexpr std::size_t handlers_at_once = 1;
+template <class A>
+  requires requires { A::reentrant; }
+inline constexpr std::size_t handlers_at_once<A> =
+    std::same_as<std::remove_cv_t<decltype(A::reentrant)>, bool> ? (A::reentrant ? default_handlers_at_once : 1)
+    : A::reentrant > 1                                           ? static_cast<std::size_t>(A::reentrant)
+                                                                 : 1;
 
 template <class T, class R>
 concept yields_reply =
@@ -90,6 +104,8 @@ inline constexpr bool has_all_handlers = false;
 template <class A, class... S>
 inline constexpr bool has_all_handlers<A, protocol<S...>> = (has_handler<A, S> && ...);
 
+/// What an actor ends with that set an idle timeout, and has no handler for that.
+[[nodiscard]] error unhandled(const idle& what);
 /// The asker of a handler that threw learns that the actor is gone, and why.
 [[nodiscard]] error handler_threw(std::exception_ptr thrown, const std::string& message);
 
@@ -180,14 +196,15 @@ class typed_body<A, protocol<Signatures...>> final : public actor_body {
         []() -> const std::string& {
           static const std::string text = readable_name(typeid(A));
           return text;
-        }};
+        },
+        false, handlers_at_once<A>};
     return known;
   }
 
   [[nodiscard]] step handle(envelope_ptr message, const handling& out) noexcept override {
     step outcome = step::handled;
     if ((try_handle(std::type_identity<Signatures>{}, message, out, outcome) || ...)) return outcome;
-    if (try_signal<down>(message, out, outcome)) return outcome;
+    if (try_signal<down>(message, out, outcome) || try_signal<idle>(message, out, outcome)) return outcome;
     out.failure = not_in_protocol(message->type_name(), *info_);
     out.running.message = std::move(message);
     return step::rejected;

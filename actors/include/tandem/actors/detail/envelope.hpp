@@ -105,6 +105,7 @@ class envelope : public tandem::detail::pooled {
     typed,    // a typed_envelope<M, R>, to be recognised by tag()
     bytes,    // an incoming_envelope
     foreign,  // a message of CAF, opened with extract()
+    own       // an own_message, to be opened before it is handled
   };
 
   envelope(const envelope&) = delete;

@@ -129,11 +129,14 @@ class forwarded final : public typed_envelope<M, R> {
   forwarded(T&& v, std::unique_ptr<answerable<R>> origin)
       : typed_envelope<M, R>(std::forward<T>(v), true, origin->deadline()), origin_(std::move(origin)) {}
 
+  /// Undoes the forwarding.
+  [[nodiscard]] std::unique_ptr<answerable<R>> take_back() noexcept { return std::move(origin_); }
+
   void reply(result<R> outcome) noexcept override {
-    if (const auto origin = std::move(origin_)) origin->reply(std::move(outcome));
+    if (const auto origin = take_back()) origin->reply(std::move(outcome));
   }
   bool fail(error why) noexcept override {
-    if (const auto origin = std::move(origin_)) origin->fail(std::move(why));
+    if (const auto origin = take_back()) origin->fail(std::move(why));
     return true;
   }
   result<void> complete_from_bytes(std::span<const std::byte> bytes) override {

@@ -117,7 +117,7 @@ template <class M, class... Signatures>
 }
 
 template <class M, class... Signatures>
-[[nodiscard]] auto reply_of(envelope_ptr message) {
+[[nodiscard]] auto reply_to_of(envelope_ptr message) {
   using S = signatures_of<M, Signatures...>;
   static_assert(!std::is_void_v<S> && !std::is_void_v<typename signature<S>::reply>, "the protocol has no such ask");
   if (!message || message->tag() != &signature_tag<S>)

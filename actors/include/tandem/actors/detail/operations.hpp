@@ -1,4 +1,4 @@
-// The awaitables behind tell() and ask().
+// The awaitables behind tell(), ask() and forward().
 #pragma once
 #include <concepts>
 #include <coroutine>
@@ -92,7 +92,21 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
 
   target* to_;
   bool waited_ = false;
+
+ protected:
   room_waiter waiter_;
+};
+
+/// Delivers an ask whose asker waits elsewhere, and is told if that fails.
+class [[nodiscard]] forward_operation : public tell_operation {
+ public:
+  using tell_operation::tell_operation;
+
+  result<void> await_resume() {
+    auto sent = tell_operation::await_resume();
+    if (!sent && waiter_.message) waiter_.message->fail(sent.error());
+    return sent;
+  }
 };
 
 /// Delivers an ask, or leaves it to wait for room while its sender waits for the answer; `queued` tells which.
