@@ -429,7 +429,7 @@ void cell::run_turn() noexcept {
     if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); })) {
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); }, true)) {
         case mailbox::rest::asleep: return;  // C2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;

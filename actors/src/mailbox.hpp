@@ -99,9 +99,7 @@ struct mail {
   std::array<envelope_list, lanes> of;
 
   [[nodiscard]] bool empty() const noexcept {
-    for (const envelope_list& l : of)
-      if (!l.empty()) return false;
-    return true;
+    return of[2].empty() && of[1].empty() && of[0].empty();  // not a loop, which would stay one
   }
   [[nodiscard]] envelope_list& operator[](lane l) noexcept { return of[static_cast<std::size_t>(l)]; }
   [[nodiscard]] const envelope_list& operator[](lane l) const noexcept { return of[static_cast<std::size_t>(l)]; }
