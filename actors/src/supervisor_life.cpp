@@ -125,14 +125,15 @@ void supervisor_life::file_command(notice what) {
 
 task<error> supervisor_life::run(const child_life* parent) {
   record_->start_error = co_await begin();
-  record_->started.set();
-  if (!record_->start_error && parent) parent->ready();
   if (!record_->start_error) {
+    record_->started.set();
+    if (parent) parent->ready();
     co_await serve();
   } else if (!stop_) {
     verdict_ = record_->start_error;
   }
   co_await finish();
+  record_->started.set();  // it failed: who is told so finds that nothing runs
   co_return verdict_;
 }
 

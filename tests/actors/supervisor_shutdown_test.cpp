@@ -263,6 +263,20 @@ TEST(SupervisorStart, FailsWithTheReasonOfTheChildAndStopsThoseBeforeInReverse) 
   EXPECT_EQ(s.events[0].next, supervision_action::give_up);
 }
 
+TEST(SupervisorStart, IsToldToHaveFailedOnceThoseBeforeHaveEnded) {
+  stage s;
+  s.parts["a"].needs_to_stop = 1s;
+  s.parts["b"].start_failures = 1;
+  auto tree = s.begin(s.options(), s.child("a"), s.child("b"));
+  auto told = s.sim.spawn(tree.started());
+  s.sim.advance(1s - 1ns);
+  ASSERT_TRUE(s.parts["a"].running);
+  EXPECT_FALSE(told.done());
+  s.sim.advance(1ns);
+  ASSERT_TRUE(told.done());
+  EXPECT_EQ(s.sim.get(told).error().code(), errc::resource_exhausted);
+}
+
 TEST(SupervisorStart, OfASubtreeThatFailsFailsTheWholeTree) {
   stage s;
   s.parts["b"].start_failures = 1;
