@@ -309,8 +309,12 @@ supervisor_life::numbers supervisor_life::concerned(const slot& s) const {
 
 task<void> supervisor_life::stop_others(const slot& s) {
   numbers others;
-  for (const std::uint64_t n : concerned(s))
-    if (n != s.number && slots_.at(n).state == child_state::running) others.push_back(n);
+  for (const std::uint64_t n : concerned(s)) {
+    slot& other = slots_.at(n);
+    if (n != s.number && other.state == child_state::running) others.push_back(n);
+    // It comes up after this one now, not when its own delay is over.
+    if (n != s.number && other.state == child_state::restarting) settle(other, child_state::stopped);
+  }
   if (others.empty()) co_return;
   std::ranges::reverse(others);
   error reason =
@@ -322,9 +326,8 @@ task<void> supervisor_life::stop_others(const slot& s) {
 
 task<void> supervisor_life::attempt(slot& s) {
   co_await stop_others(s);  // those that commands have started meanwhile
+  settle(s, child_state::stopped);
   const numbers again = concerned(s);
-  for (const std::uint64_t n : again)
-    if (slot& waits = slots_.at(n); waits.state == child_state::restarting) settle(waits, child_state::stopped);
   for (const std::uint64_t n : again) {
     if (stop_) co_return;
     slot& next = slots_.at(n);

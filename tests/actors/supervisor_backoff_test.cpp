@@ -154,6 +154,47 @@ TEST(SupervisorBackoff, ARestartOfAllThatFailsAtAnotherChildIsSpacedByThatChilds
   EXPECT_EQ(s.happened(), "+a +b");
 }
 
+TEST(SupervisorBackoff, RestForOneStartsNoneDuringTheDelayOfOneBefore) {
+  stage s;
+  auto o = s.options();
+  o.strategy = supervision_strategy::rest_for_one;
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
+  (void)s.happened();
+  s.fail_child("c");
+  s.sim.advance(500ms);
+  s.fail_child("b");
+  EXPECT_EQ(s.happened(), "!c !b");
+  s.sim.advance(1s - 1ns);  // the delay of c is over
+  EXPECT_EQ(s.happened(), "");
+  s.sim.advance(1ns);
+  EXPECT_EQ(s.happened(), "+b +c");
+  s.sim.advance(10s);
+  EXPECT_EQ(s.happened(), "");
+}
+
+TEST(SupervisorBackoff, RestForOneTriesNoneAgainDuringTheDelayOfOneBefore) {
+  stage s;
+  auto o = s.options();
+  o.strategy = supervision_strategy::rest_for_one;
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
+  (void)s.happened();
+  s.parts["c"].start_failures = 1;
+  s.fail_child("c");
+  s.sim.advance(1s);
+  EXPECT_EQ(s.happened(), "!c xc");  // the next try would be at 3 s
+  s.sim.advance(1500ms);
+  s.fail_child("a");
+  EXPECT_EQ(s.happened(), "!a -b");
+  s.sim.advance(1s - 1ns);
+  EXPECT_EQ(s.happened(), "");
+  s.sim.advance(1ns);
+  EXPECT_EQ(s.happened(), "+a +b +c");
+}
+
 TEST(SupervisorBackoff, DoesNotDelayItsEnd) {
   stage s;
   auto o = s.options();
