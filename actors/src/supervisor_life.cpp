@@ -114,11 +114,23 @@ void supervisor_life::file_command(notice what) {
   const auto sender = slots_.find(what.order->from);
   if (sender != slots_.end() &&
       (sender->second.state == child_state::starting || sender->second.state == child_state::stopping))
-    return what.order->refuse(
-        make_error(errc::failed_precondition,
-                   fmt::format("the command comes from within child {}, for which its supervisor is waiting",
-                               name_of(sender->second))));
+    return refuse(*what.order, sender->second);
   pending_.push_back(std::move(what));
+}
+
+void supervisor_life::refuse(supervisor_command& command, const slot& from) const {
+  command.refuse(make_error(
+      errc::failed_precondition,
+      fmt::format("the command comes from within child {}, for which its supervisor is waiting", name_of(from))));
+}
+
+// The child may be waiting for them, and is to be waited for.
+void supervisor_life::refuse_commands_of(const slot& s) {
+  std::erase_if(pending_, [&](const notice& n) {
+    if (n.what != notice::kind::command || n.order->from != s.number) return false;
+    refuse(*n.order, s);
+    return true;
+  });
 }
 
 // The phases of the life.
@@ -373,6 +385,7 @@ void supervisor_life::tell_to_end(slot& s, const error& reason, time_point& unti
   const bool lives = s.state == child_state::running || s.state == child_state::starting;
   if (!lives || s.ended) return;
   settle(s, child_state::stopping);
+  refuse_commands_of(s);
   if (killed_ || s.shutdown.is_brutal()) {
     s.what->kill(reason);
     s.awaited = s.what->dies_when_killed();

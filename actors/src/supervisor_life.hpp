@@ -85,6 +85,8 @@ class supervisor_life {
   void file(notice what);
   void file_end(notice what);
   void file_command(notice what);
+  void refuse(supervisor_command& command, const slot& from) const;
+  void refuse_commands_of(const slot& s);
   void begin_to_stop(error reason, time_point until, bool kill) noexcept;
 
   // The phases of the life.

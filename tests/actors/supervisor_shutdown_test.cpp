@@ -545,6 +545,27 @@ TEST(SupervisorFromWithin, ACommandThatWouldWaitForTheCallerFails) {
   EXPECT_TRUE(s.parts["other"].running);
 }
 
+TEST(SupervisorFromWithin, ACommandThatQueuesFailsWhenItsCallerIsToldToEnd) {
+  supervisor tree;
+  result<void> queued;
+  stage s;
+  s.parts["slow"].needs_to_stop = 2s;
+  auto self = task_child({"self", restart_type::permanent, child_shutdown::infinity()}, [&]() -> task<> {
+    (void)co_await sleep_for(1s);
+    queued = co_await without_cancel(tree.delete_child("nobody"));
+  });
+  s.begin_as(tree, s.options(), s.child("slow"), std::move(self));
+  auto first = s.sim.spawn(tree.terminate_child("slow"));
+  s.sim.run_until_idle();
+  auto second = s.sim.spawn(tree.terminate_child("self"));
+  s.sim.advance(2s - 1ns);
+  ASSERT_TRUE(queued.has_value());  // it waits behind both
+  s.sim.advance(1ns);
+  EXPECT_EQ(queued.error().code(), errc::failed_precondition);
+  EXPECT_TRUE(s.sim.get(first).has_value());
+  EXPECT_TRUE(s.sim.get(second).has_value());
+}
+
 TEST(SupervisorFromWithin, AChildMayCommandItsSiblings) {
   supervisor tree;
   result<void> ended = fail(errc::unknown);
