@@ -384,6 +384,7 @@ task<void> supervisor_life::end_together(numbers which, error reason) {
 void supervisor_life::tell_to_end(slot& s, const error& reason, time_point& until) {
   const bool lives = s.state == child_state::running || s.state == child_state::starting;
   if (!lives || s.ended) return;
+  if (s.state == child_state::running) s.pause.ran_for(now() - s.since);
   settle(s, child_state::stopping);
   refuse_commands_of(s);
   if (killed_ || s.shutdown.is_brutal()) {

@@ -107,6 +107,24 @@ TEST(SupervisorBackoff, StartsOverOnceTheChildWasStable) {
   }
 }
 
+TEST(SupervisorBackoff, StartsOverThoughTheStableChildWasStopped) {
+  stage s;
+  auto o = s.options();
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  o.pause.stable_after = 30s;
+  auto tree = s.begin(o, s.child("a"));
+  s.fail_child("a");
+  s.sim.advance(1s);
+  s.fail_child("a");
+  EXPECT_EQ(s.events.back().delay, 2s);
+  s.sim.advance(2s + 30s);
+  ASSERT_TRUE(s.run(tree.terminate_child("a")).has_value());
+  ASSERT_TRUE(s.run(tree.restart_child("a")).has_value());
+  s.fail_child("a");
+  EXPECT_EQ(s.events.back().delay, 1s);
+}
+
 TEST(SupervisorBackoff, SpacesRestartsThatFail) {
   stage s;
   auto o = s.options();
