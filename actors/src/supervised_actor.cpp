@@ -44,12 +44,6 @@ class actor_overseer final : public overseer {
     }
     gone_.set();
   }
-  /// Nobody is told of the end of the life that goes on.
-  void give_up() noexcept {
-    const std::lock_guard hold(lock_);
-    life_.reset();
-  }
-
   /// Set while there is no object.
   [[nodiscard]] sync::event& gone() noexcept { return gone_; }
   [[nodiscard]] bool ended_for_good() const noexcept {
@@ -132,10 +126,7 @@ class supervised_actor final : public child {
     if (waits_) waits_->cancel(reason);
     if (!now_->watch->gone().is_set()) now_->self->halt(reason, true);
   }
-  void kill(const error& reason) noexcept override {
-    stop(reason);
-    if (now_) now_->watch->give_up();
-  }
+  void kill(const error& reason) noexcept override { stop(reason); }
   void retire(const error& reason) noexcept override {
     if (const auto last = std::exchange(now_, nullptr); last && last->self && !last->nascent) last->self->end(reason);
   }

@@ -138,7 +138,12 @@ class supervisor_life {
   error stop_reason_;
   bool over_ = false;  // by its own decision
   error verdict_;      // … which is none if it shuts down in order
-  std::vector<std::string> left_;
+  struct left_behind {
+    std::uint64_t number;
+    std::uint64_t life;  // … that goes on: its end is told, though nobody waits for it
+    std::string name;
+  };
+  std::vector<left_behind> left_;
 };
 
 /// Errors: errc::invalid_argument.

@@ -376,6 +376,19 @@ TEST(SupervisedActor, IsLeftBehindIfItsHandlerDoesNotEndAndBeginsAgainWhenThatHa
   EXPECT_EQ(*o.sum(ref), 100);
 }
 
+TEST(SupervisedActor, ThatWasLeftBehindIsNotNamedOnceItHasEnded) {
+  office o;
+  auto spec = o.spec(child_options("a", restart_type::permanent, 1s));
+  const auto ref = spec.ref();
+  auto tree = o.s.begin(o.s.options(), std::move(spec));
+  o.tell(ref, finish{});
+  ASSERT_TRUE(o.s.run(tree.terminate_child("a")).has_value());
+  ASSERT_EQ(o.s.events.size(), 1u);
+  o.s.sim.advance(2s);
+  ASSERT_EQ(o.books.destroyed, 1);
+  EXPECT_TRUE(o.s.run(tree.stop(1h)).has_value());
+}
+
 TEST(SupervisedActor, ThatIsKilledBeginsAgainOnceItsObjectIsGone) {
   office o;
   auto spec = o.spec(child_options("a", restart_type::permanent, child_shutdown::brutal()));

@@ -193,6 +193,21 @@ TEST(SupervisorStop, InterruptsAStartThatNeverEnds) {
   EXPECT_EQ(s.run(tree.started()).error().code(), errc::cancelled);
 }
 
+TEST(SupervisorStop, NamesWhatWasLeftBehindBeforeAndHasNotEnded) {
+  for (const duration since : {1s, 2s}) {
+    stage s;
+    s.parts["a"].needs_to_stop = 3s;
+    auto tree = s.begin(s.options(), s.child({"a", restart_type::permanent, 1s}), s.child("b"));
+    ASSERT_TRUE(s.run(tree.terminate_child("a")).has_value());  // needs 2 s more
+    ASSERT_EQ(s.events.size(), 1u);
+    EXPECT_EQ(s.events[0].what, child_incident::left_behind);
+    s.sim.advance(since);
+    const auto stopped = s.run(tree.stop(1h));
+    EXPECT_EQ(stopped.has_value(), since == 2s);
+    EXPECT_EQ(stopped ? "" : stopped.error().message(), stopped ? "" : "children that have not ended: a");
+  }
+}
+
 TEST(SupervisorStop, OfAChildSupervisorIsANormalEndToItsParent) {
   stage s;
   auto nested = supervisor_child({"inner", restart_type::transient}, s.options("inner"), s.child("a"));
