@@ -340,6 +340,24 @@ TEST(SupervisedActor, IsInterruptedInItsHandlerWhenItIsStopped) {
   EXPECT_TRUE(o.s.events.empty());
 }
 
+TEST(SupervisedActor, ThatIsToldToEndBetweenTwoLivesIsNotInterruptedInTheNext) {
+  office o;
+  auto spec = o.spec();
+  const auto ref = spec.ref();
+  auto with = o.s.options();
+  with.pause.first = 1s;
+  auto tree = o.s.begin(with, std::move(spec));
+  o.tell(ref, crash{});
+  ASSERT_EQ(o.books.destroyed, 1);
+  static_cast<detail::local_target&>(*ref.target()).request_exit(make_error(errc::data_loss, "an exit message"), true);
+  o.s.sim.advance(1s);
+  ASSERT_EQ(o.books.made, 2);
+  o.tell(ref, linger{});
+  o.s.sim.advance(1h);
+  EXPECT_FALSE(o.books.interrupted);
+  EXPECT_EQ(*o.sum(ref), 100);
+}
+
 TEST(SupervisedActor, IsStoppedInItsTurnWhenTheSystemShutsDown) {
   office o;
   auto spec = o.spec();
