@@ -476,6 +476,22 @@ TEST(SupervisedActor, GetsTheSnapshotOfItsLastObject) {
   EXPECT_EQ(o.s.sys.list_actors().at(0).class_name.find("snapshot"), std::string::npos);
 }
 
+TEST(SupervisedActor, KeepsASnapshotThatAConstructorFailedWith) {
+  office o;
+  actor_child_options options("a");
+  options.snapshot = true;
+  auto spec = actor_child<careful_adder>(o.s.sys, options, std::ref(o.books), 100);
+  const adder::protocol::ref ref = spec.ref();
+  auto with = o.s.options();
+  with.intensity = 5;
+  auto tree = o.s.begin(with, std::move(spec));
+  o.tell(ref, add_up{11});
+  o.books.failing_starts = 2;
+  o.tell(ref, crash{});
+  EXPECT_EQ(o.books.failing_starts, 0);
+  EXPECT_EQ(*o.sum(ref), 111);
+}
+
 class plain {
  public:
   using protocol = actors::protocol<void(leave)>;
