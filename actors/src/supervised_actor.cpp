@@ -8,6 +8,7 @@
 #include <tandem/errors/exception.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/task.hpp>
+#include <tandem/runtime/this_task.hpp>
 #include <tandem/sync/event.hpp>
 
 #include "cell.hpp"
@@ -141,8 +142,12 @@ class supervised_actor final : public child {
     try {
       if (auto gone = co_await now->watch->gone().wait_for(options.patience); !gone) {
         failure = wrap(std::move(gone).error(), "the object of its last life is still there");
+      } else if (auto wanted = this_task::check(); !wanted) {
+        failure = std::move(wanted).error();
       } else {
         now->begin(life, *make, options.keeps_mail);
+        // A stop() that came meanwhile may have found nobody to halt. Both that and this look after they have acted.
+        if (auto still = this_task::check(); !still) now->self->halt(std::move(still).error(), true);
       }
     } catch (...) {
       failure = from_exception(std::current_exception());
