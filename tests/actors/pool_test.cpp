@@ -118,6 +118,16 @@ TEST(ActorPool, LetsGoOfWorkersThatWereIdleForTooLong) {
   EXPECT_EQ(m.all_seen(), std::vector<int>{1});
 }
 
+TEST(ActorPool, KeepsWorkersForEverIfItShall) {
+  auto o = sized(0, 1);
+  o.keep_alive = duration::max();
+  making m(o);
+  m.tell(item{1});
+  m.sim.advance(1h);
+  EXPECT_EQ(m.pool.stats().workers, 1u);
+  EXPECT_EQ(m.sim.live_tasks(), 0u);
+}
+
 TEST(ActorPool, WithoutLeastWorkersTheFirstMessageMakesOne) {
   making m(sized(0, 1));
   EXPECT_EQ(m.states.size(), 0u);
