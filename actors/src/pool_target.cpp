@@ -428,12 +428,16 @@ void pool_target::grow() noexcept {
     }
     if (!why) continue;
     hopeless lost;
+    keeper_needed again;
     {
       const std::lock_guard hold(lock_);
       note_end(why);
       lost = take_hopeless();
+      again.keeper = keeper_;
+      again.grow = true;
     }
     fail(std::move(lost));
+    return tell(again);  // another turn: there may be many tries, and the keeper may be told to end
   }
 }
 

@@ -235,6 +235,28 @@ TEST(ActorPool, AWorkerThatCannotBeMadeCountsAsEnded) {
   EXPECT_EQ(pool.ref().try_tell(item{1}).error().code(), errc::unavailable);
 }
 
+TEST(ActorPool, LetsOthersRunWhileItsWorkersCannotBeMade) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  int calls = 0;
+  int seen = 0;
+  const auto look = [&]() -> task<> {
+    seen = calls;
+    co_return;
+  };
+  const auto make = [&]() -> actor_ref<void(item)> {
+    if (++calls == 1) sim.spawn(look()).detach();
+    return {};
+  };
+  auto o = sized(0, 1);
+  o.restarts = 100'000;
+  const actor_pool<void(item)> pool(sys, make, o);
+  ASSERT_TRUE(pool.ref().try_tell(item{1}).has_value());
+  sim.run_until_idle();
+  EXPECT_EQ(calls, 100'001);
+  EXPECT_LT(seen, 1000);
+}
+
 TEST(ActorPool, WithoutWorkersIsUnavailableUntilOneIsAdded) {
   testing::sim_runtime sim;
   system sys(sim);
