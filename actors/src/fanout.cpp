@@ -12,7 +12,7 @@ fanout::fanout(const protocol_info& takes, std::string name, std::size_t behind,
 target::delivery fanout::try_deliver(envelope_ptr& message, error& why) noexcept {
   {
     const std::lock_guard hold(lock_);
-    if (parked_ >= behind_ || !waiters_.empty()) return delivery::full;
+    if (!has_room()) return delivery::full;
   }
   return spread(message, why);
 }
@@ -21,7 +21,7 @@ room_waiter::phase fanout::wait_for_room(room_waiter& w) noexcept {
   using phase = room_waiter::phase;
   {
     const std::lock_guard hold(lock_);
-    if (parked_ >= behind_ || !waiters_.empty()) return waiters_.push(w) ? phase::waiting : phase::cancelled;
+    if (!has_room()) return waiters_.push(w) ? phase::waiting : phase::cancelled;
     if (w.state == phase::cancelled) return phase::cancelled;
   }
   error why;
@@ -37,16 +37,19 @@ bool fanout::cancel_wait(room_waiter& w) noexcept {
 }
 
 void fanout::unparked() noexcept {
-  bool counted = false;
+  {
+    const std::lock_guard hold(lock_);
+    --parked_;
+    if (std::exchange(catching_up_, true)) return;  // whoever does that sees it
+  }
   for (;;) {
     room_waiter* w = nullptr;
     envelope_ptr message;
     tandem::detail::task_record* sender = nullptr;
     {
       const std::lock_guard hold(lock_);
-      if (!std::exchange(counted, true)) --parked_;
-      if (parked_ >= behind_) return;
-      w = waiters_.pop(room_waiter::phase::admitted);
+      if (parked_ < behind_) w = waiters_.pop(room_waiter::phase::admitted);
+      catching_up_ = w != nullptr;
       if (!w) return;
       sender = w->sender;
       message = std::move(w->message);  // if it has no sender, the waiter is inside of it (F1)

@@ -19,6 +19,8 @@ namespace tandem::actors::detail {
 /// (F2) parked_ counts the copies that were parked and are not destroyed. While there are `behind` of them, senders
 ///      wait here: a message is accepted by all or by nobody.
 /// (F3) Copies are made before the first of them is delivered, and outside of the lock: they are the user's code.
+/// (F4) Who waits is served by one thread at a time, and not overtaken meanwhile: catching_up_ is set from the moment
+///      it is taken from waiters_ until its copies are delivered.
 class fanout : public router_target {
  public:
   [[nodiscard]] delivery try_deliver(envelope_ptr& message, error& why) noexcept final;
@@ -49,6 +51,8 @@ class fanout : public router_target {
   [[nodiscard]] virtual parked_copy make_parked(envelope& message) = 0;
 
  private:
+  /// Under lock_: false if a message has to wait here.
+  [[nodiscard]] bool has_room() const noexcept { return parked_ < behind_ && waiters_.empty() && !catching_up_; }
   [[nodiscard]] delivery spread(envelope_ptr& message, error& why) noexcept;
   [[nodiscard]] delivery hand(const routee& to, envelope_ptr& message, error& why) noexcept;
   [[nodiscard]] delivery park(const routee& to, envelope_ptr& message, error& why) noexcept;
@@ -59,6 +63,7 @@ class fanout : public router_target {
   tandem::detail::spin_lock lock_;
   std::size_t parked_ = 0;  // guarded by lock_
   room_queue waiters_;      // guarded by lock_
+  bool catching_up_ = false;  // guarded by lock_; F4
   counters counters_;
 };
 
