@@ -55,9 +55,10 @@ void fanout::unparked() noexcept {
       message = std::move(w->message);  // if it has no sender, the waiter is inside of it (F1)
     }
     error why;
+    const auto before = routees();  // one that has ended can still report
     if (spread(message, why) != delivery::delivered) {
       if (!sender) {
-        undeliverable(*this, *message, why);
+        undeliverable(before->empty() ? *this : *before->front().to, *message, why);
         continue;
       }
       const std::lock_guard hold(lock_);

@@ -98,6 +98,22 @@ TEST(RouterBroadcast, ASlowRouteeThatEndsLetsTheSendersGoOn) {
   EXPECT_EQ(f.r.size(), 2u);
 }
 
+TEST(RouterBroadcast, WhatWaitsAtOneWhoseLastRouteeEndsIsADeadLetter) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  sinks s(sys, 1, 1);
+  const to_all inner(broadcast{1}, {s.refs[0]});
+  const to_all outer(broadcast{1}, {inner.ref()});
+  s.fill(sim, 0);
+  ASSERT_TRUE(outer.ref().try_tell(item{1}).has_value());  // waits at the sink
+  ASSERT_TRUE(outer.ref().try_tell(item{2}).has_value());  // … and this at the inner router
+  s.states[0].self->quit();
+  s.states[0].open = true;
+  sim.run_to_end();
+  EXPECT_TRUE(s.states[0].seen.empty());
+  EXPECT_EQ(sys.dead_letters(), 3u);  // with the one that was in the mailbox
+}
+
 TEST(RouterBroadcast, ShutdownFailsWhoWaits) {
   spread f;
   f.s.fill(f.sim, 1);
