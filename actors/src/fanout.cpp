@@ -36,11 +36,35 @@ bool fanout::cancel_wait(room_waiter& w) noexcept {
   return waiters_.cancel(w);
 }
 
-void fanout::unparked() noexcept {
+void fanout::prepare(routee& added) const {
+  if (!added.subscriber) added.subscriber = std::make_shared<subscriber_state>();
+}
+
+// What waits there is still delivered, but nobody waits for that any more.
+void fanout::parted_with(subscriber_state& gone) noexcept {
+  gone.over.store(true, std::memory_order_relaxed);
   {
     const std::lock_guard hold(lock_);
+    gone.parted = true;
+    parked_ -= std::exchange(gone.parked, 0);
+  }
+  catch_up();
+}
+
+void fanout::unparked(subscriber_state& of) noexcept {
+  {
+    const std::lock_guard hold(lock_);
+    if (of.parted) return;
+    --of.parked;
     --parked_;
-    if (std::exchange(catching_up_, true)) return;  // whoever does that sees it
+  }
+  catch_up();
+}
+
+void fanout::catch_up() noexcept {
+  {
+    const std::lock_guard hold(lock_);
+    if (std::exchange(catching_up_, true)) return;  // whoever does that sees what has changed
   }
   for (;;) {
     room_waiter* w = nullptr;
@@ -117,7 +141,7 @@ target::delivery fanout::spread(envelope_ptr& message, error& why) noexcept {
 
 // `failed`: the routee has ended, or cannot take the message, which is still here.
 target::delivery fanout::hand(const routee& to, envelope_ptr& message, error& why) noexcept {
-  if (to.subscriber && to.subscriber->over.load(std::memory_order_relaxed)) return delivery::delivered;
+  if (to.subscriber->over.load(std::memory_order_relaxed)) return delivery::delivered;
   delivery outcome = to.to->try_deliver(message, why);
   if (outcome == delivery::full) {
     switch (to.when_full) {
@@ -140,9 +164,12 @@ target::delivery fanout::park(const routee& to, envelope_ptr& message, error& wh
   parked_copy made{nullptr, nullptr};
   {
     const std::lock_guard hold(lock_);
-    ++parked_;  // before ~parked() can take it back
+    if (!to.subscriber->parted) {  // before ~parked() can take it back
+      ++parked_;
+      ++to.subscriber->parked;
+    }
   }
-  made = make_parked(*message);
+  made = make_parked(*message, to.subscriber);
   message.reset();
   room_waiter& w = *made.waiter;
   w.message = std::move(made.message);
@@ -154,7 +181,7 @@ target::delivery fanout::park(const routee& to, envelope_ptr& message, error& wh
 
 void fanout::missed(const routee& by) noexcept {
   counters_.dropped.fetch_add(1, std::memory_order_relaxed);
-  if (by.subscriber) by.subscriber->missed.fetch_add(1, std::memory_order_relaxed);
+  by.subscriber->missed.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace tandem::actors::detail

@@ -66,6 +66,7 @@ bool router_target::add(routee added) {
           "tandem: a router was added to itself, or to one that it sends to; its messages would go round for ever");
   }
   if (contains(*routees(), *added.to)) return false;
+  prepare(added);
   bool is_new = false;
   routees_.update([&](routee_list& list) {
     is_new = !contains(list, *added.to);
@@ -79,9 +80,15 @@ bool router_target::add(routee added) {
 bool router_target::remove(const target& gone) {
   if (!contains(*routees(), gone)) return false;
   bool found = false;
+  std::shared_ptr<subscriber_state> subscriber;
   routees_.update([&](routee_list& list) {
-    found = std::erase_if(list, [&](const routee& r) { return r.to.get() == &gone; }) != 0;
+    const auto at = std::find_if(list.begin(), list.end(), [&](const routee& r) { return r.to.get() == &gone; });
+    found = at != list.end();
+    if (!found) return;
+    subscriber = at->subscriber;
+    list.erase(at);
   });
+  if (found && subscriber) parted_with(*subscriber);
   return found;
 }
 
@@ -90,7 +97,7 @@ bool router_target::has(const subscriber_state& one) const {
   return std::any_of(now->begin(), now->end(), [&](const routee& r) { return r.subscriber.get() == &one; });
 }
 
-void router_target::forget(const subscriber_state& gone) noexcept {
+void router_target::forget(subscriber_state& gone) noexcept {
   try {
     if (!has(gone)) return;
     routees_.update([&](routee_list& list) {
@@ -98,6 +105,7 @@ void router_target::forget(const subscriber_state& gone) noexcept {
     });
   } catch (const std::bad_alloc&) {
   }
+  parted_with(gone);
 }
 
 void router_target::take_out(const target& gone) noexcept {

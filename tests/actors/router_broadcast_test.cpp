@@ -114,6 +114,28 @@ TEST(RouterBroadcast, WhatWaitsAtOneWhoseLastRouteeEndsIsADeadLetter) {
   EXPECT_EQ(sys.dead_letters(), 3u);  // with the one that was in the mailbox
 }
 
+TEST(RouterBroadcast, SendersDoNotWaitForARouteeThatWasRemoved) {
+  spread f;
+  f.s.fill(f.sim, 1);
+  ASSERT_TRUE(f.sim.run(f.tell(1)).has_value());
+  auto a = f.sim.spawn(f.tell(2));
+  f.sim.run_until_idle();
+  ASSERT_FALSE(a.done());
+  ASSERT_TRUE(f.r.remove(f.s.refs[1]));
+  f.sim.run_until_idle();
+  ASSERT_TRUE(a.done());
+  EXPECT_TRUE(f.sim.get(a).has_value());
+  ASSERT_TRUE(f.r.add(f.s.refs[1]).has_value());  // its copies count anew
+  ASSERT_TRUE(f.r.ref().try_tell(item{3}).has_value());
+  EXPECT_EQ(f.r.ref().try_tell(item{4}).error().code(), errc::would_block);
+  f.open(1);
+  f.sim.run_to_end();
+  EXPECT_EQ(f.s.states[0].seen, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(f.s.states[1].seen, (std::vector<int>{-1, 1, 3}));
+  ASSERT_TRUE(f.r.ref().try_tell(item{4}).has_value());
+  f.sim.run_until_idle();
+}
+
 TEST(RouterBroadcast, ShutdownFailsWhoWaits) {
   spread f;
   f.s.fill(f.sim, 1);

@@ -108,6 +108,24 @@ TEST(Topic, APublisherWaitsForASubscriberThatWantsItAll) {
   t.expect(2, 4, 0, 2);
 }
 
+TEST(Topic, APublisherDoesNotWaitForOneWhoHasUnsubscribed) {
+  stage t;
+  const auto a = t.prices.subscribe(t.s.refs[0]).value();
+  auto stuck = t.prices.subscribe(t.s.refs[1]).value();
+  t.s.fill(t.sim, 1);
+  ASSERT_TRUE(t.sim.run(t.publish(1)).has_value());
+  auto waiting = t.sim.spawn(t.publish(2));
+  t.sim.run_until_idle();
+  ASSERT_FALSE(waiting.done());
+  stuck.end();
+  t.sim.run_until_idle();
+  ASSERT_TRUE(waiting.done());
+  EXPECT_TRUE(t.sim.get(waiting).has_value());
+  t.open(1);
+  EXPECT_EQ(t.s.states[0].seen, (std::vector<int>{1, 2}));
+  EXPECT_EQ(t.s.states[1].seen, (std::vector<int>{-1, 1}));  // what was published before it left
+}
+
 TEST(Topic, ACancelledWaitingPublishReachedNobody) {
   stage t;
   const auto a = t.prices.subscribe(t.s.refs[0]).value(), b = t.prices.subscribe(t.s.refs[1]).value();
