@@ -207,7 +207,6 @@ TEST(Topic, IsLeftToNobodyByShutdown) {
   EXPECT_EQ(t.prices.stats().subscribers, 0u);
 }
 
-
 struct note {
   explicit note(int i) : n(i) {}
   note(const note& other) : n(other.n) {

@@ -67,8 +67,8 @@ class fanout : public router_target {
   const std::size_t behind_;
   const when_alone alone_;
   tandem::detail::spin_lock lock_;
-  std::size_t parked_ = 0;  // guarded by lock_
-  room_queue waiters_;      // guarded by lock_
+  std::size_t parked_ = 0;    // guarded by lock_
+  room_queue waiters_;        // guarded by lock_
   bool catching_up_ = false;  // guarded by lock_; F4
   counters counters_;
 };
