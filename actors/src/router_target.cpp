@@ -137,7 +137,7 @@ choosing_router::waiting_place choosing_router::place_for(const envelope& messag
 room_waiter::phase choosing_router::wait_for_room(room_waiter& w) noexcept {
   using phase = room_waiter::phase;
   error last;
-  for (;;) {
+  for (std::size_t refusals = 0;;) {
     const waiting_place place = place_for(*w.message);
     {
       const std::lock_guard hold(lock_);
@@ -156,13 +156,15 @@ room_waiter::phase choosing_router::wait_for_room(room_waiter& w) noexcept {
     bool withdrawn = false;
     last = std::move(w.why);
     const bool dead = last.code() == errc::unavailable;
+    // A pool that lets nobody wait; if all are like that, it has been everybody's turn.
+    const bool refused = last.code() == errc::overloaded && ++refusals < routees()->size();
     {
       const std::lock_guard hold(lock_);
       was = std::exchange(w.at, nullptr);
       withdrawn = was == this;
       if (withdrawn) {
         w.state = phase::cancelled;
-      } else if (dead) {
+      } else if (dead || refused) {
         w.state = phase::fresh;
       } else {
         w.why = last;
@@ -170,8 +172,8 @@ room_waiter::phase choosing_router::wait_for_room(room_waiter& w) noexcept {
     }
     was->release();
     if (withdrawn) return phase::cancelled;
-    if (!dead) return phase::failed;  // the message's own fault
-    static_cast<choosing_router&>(*place.of).take_out(*place.to);
+    if (!dead && !refused) return phase::failed;  // the message's own fault, or there is no room at all
+    if (dead) static_cast<choosing_router&>(*place.of).take_out(*place.to);
   }
 }
 
