@@ -5,7 +5,6 @@
 #include <exception>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <tandem/csp/select.hpp>
 #include <tandem/errors/exception.hpp>
@@ -101,10 +100,7 @@ void supervisor_life::file(notice what) {
 
 void supervisor_life::file_end(notice what) {
   const auto at = slots_.find(what.number);
-  if (at == slots_.end() || at->second.life != what.life) {
-    std::erase_if(left_, [&](const left_behind& l) { return l.number == what.number && l.life == what.life; });
-    return;
-  }
+  if (at == slots_.end() || at->second.life != what.life) return;
   slot& s = at->second;
   s.ended = true;
   s.end_reason = std::move(what.reason);
@@ -218,9 +214,7 @@ task<void> supervisor_life::finish() {
     if (!s.is_static) s.what->retire(reason);
   slots_.clear();
   if (is_root_) core_.retire(reason);
-  std::vector<std::string_view> names;
-  for (const left_behind& l : left_) names.push_back(l.name);
-  record_->left = fmt::format("{}", fmt::join(names, ", "));
+  record_->left = std::move(left_);
 }
 
 // Starting, and starting again.
@@ -232,6 +226,7 @@ task<supervisor_life::start_outcome> supervisor_life::start(slot& s) {
   try {
     auto line = std::make_shared<const life_line>(record_->inbox, s.number, s.life, s.base,
                                                   tandem::detail::tls_worker->owner, salt_);
+    s.line = line;
     if (s.what->start(child_life(std::move(line)))) s.ready = true;
   } catch (...) {
     failure = from_exception(std::current_exception());
@@ -417,20 +412,22 @@ void supervisor_life::stop_waiting(const numbers& which, const error& reason) {
 void supervisor_life::conclude(slot& s) {
   if (s.ended) {
     error reason = std::move(s.end_reason);
-    if (const auto* const below = reason.as<left_children>()) {
-      // Nobody is told when those end. One entry for each, or they would add up over restarts.
-      std::erase_if(left_, [&](const left_behind& l) { return l.number == s.number; });
-      left_.push_back({s.number, s.life, fmt::format("{} of {}", below->names, name_of(s))});
-    }
+    if (const auto* const below = reason.as<left_children>())
+      for (const left_behind& l : below->all) leave_behind({l.life, fmt::format("{} of {}", l.name, name_of(s))});
     if (!in_order(reason) && reason.code() != errc::cancelled) {
       s.last_reason = reason;
       report(s, child_incident::stopped_badly, reason, supervision_action::none);
     }
   } else if (s.state == child_state::stopping && !s.shutdown.is_brutal()) {
-    left_.push_back({s.number, s.life, name_of(s)});
+    leave_behind({s.line, name_of(s)});
     report(s, child_incident::left_behind, {}, supervision_action::none);
   }
   if (s.state != child_state::stopped) settle(s, child_state::stopped);
+}
+
+void supervisor_life::leave_behind(left_behind child) {
+  std::erase_if(left_, [](const left_behind& l) { return l.life.expired(); });  // or they add up over restarts
+  left_.push_back(std::move(child));
 }
 
 // Commands.

@@ -208,6 +208,18 @@ TEST(SupervisorStop, NamesWhatWasLeftBehindBeforeAndHasNotEnded) {
   }
 }
 
+TEST(SupervisorStop, NamesWhatWasLeftBehindBelowOnlyIfItHasNotEnded) {
+  for (const duration since : {1s, 2s}) {
+    stage s;
+    s.parts["a"].needs_to_stop = 3s;
+    auto tree = s.begin(s.options(), supervisor_child({"in", restart_type::permanent, 1s}, s.options(), s.child("a")));
+    ASSERT_TRUE(s.run(tree.terminate_child("in")).has_value());
+    s.sim.advance(since);
+    const auto stopped = s.run(tree.stop(1h));
+    EXPECT_EQ(stopped ? "" : stopped.error().message(), since == 2s ? "" : "children that have not ended: a of in");
+  }
+}
+
 TEST(SupervisorStop, OfAChildSupervisorIsANormalEndToItsParent) {
   stage s;
   auto nested = supervisor_child({"inner", restart_type::transient}, s.options("inner"), s.child("a"));
