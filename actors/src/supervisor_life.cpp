@@ -65,8 +65,8 @@ void supervisor_life::settle(slot& s, child_state state) {
 
 task<void> supervisor_life::gather(time_point until) {
   if (stop_ && !killed_) until = std::min(until, stop_by_);
-  enum { message, system_over, late };
-  auto chosen = co_await csp::select_biased(csp::on_recv(inbox_), csp::on_done(watched_), csp::on_deadline(until));
+  enum { system_over, message, late };  // in this order: retries that fail at once must not keep it from ending
+  auto chosen = co_await csp::select_biased(csp::on_done(watched_), csp::on_recv(inbox_), csp::on_deadline(until));
   if (!chosen) co_return begin_to_stop(std::move(chosen).error(), no_deadline, true);
   switch (chosen->index()) {
     case message:
