@@ -299,6 +299,7 @@ void cell::deliver_bytes(incoming message) noexcept {
 }
 
 void cell::interrupt(const error& reason) noexcept {
+  if (!mailbox_.is_to_stop()) return;  // meanwhile it has ended that life, and was restarted
   std::optional<cancel_source> running;
   {
     const std::lock_guard hold(side_lock_);
@@ -635,7 +636,7 @@ void cell::make_contexts() {
   {
     const std::lock_guard hold_lock(side_lock_);
     contexts_ = std::move(made);
-    late = interrupted_;
+    late = interrupted_ && mailbox_.is_to_stop();
   }
   if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
 }
@@ -741,6 +742,10 @@ void cell::halt(error reason, bool interrupt_too) noexcept {
 }
 
 bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    interrupted_ = false;  // with a request to halt that came after the last life: resume() forgets that
+  }
   if (!mailbox_.resume()) return false;
   // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
   body_ = std::move(body);

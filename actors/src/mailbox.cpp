@@ -137,6 +137,11 @@ mailbox::posted mailbox::request(stop what, error why) noexcept {
   return queued_answer();
 }
 
+bool mailbox::is_to_stop() noexcept {
+  const std::lock_guard hold(lock_);
+  return stop_ != stop::none;
+}
+
 bool mailbox::is_asleep() noexcept {
   const std::lock_guard hold(lock_);
   return asleep_;

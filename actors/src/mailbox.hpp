@@ -190,6 +190,8 @@ class mailbox {
   /// Asks the consumer to stop; `end` outweighs `halt`, otherwise the first request counts. queued, wake, or closed: it
   /// has ended; full: it was asked before.
   posted request(stop what, error why) noexcept;
+  /// True if it was asked to stop, and not restarted since.
+  [[nodiscard]] bool is_to_stop() noexcept;
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;
