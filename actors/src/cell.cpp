@@ -120,7 +120,10 @@ void cell::abandon() noexcept {
   end_arrangements();
   queued.append(mailbox_.taken.take_all());  // from the stash
   drop(std::move(queued), ended_error());
-  if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) {
+    e->watchers.tell_all({id_, target_name(), reason_});
+    forget_watched();
+  }
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
@@ -894,21 +897,17 @@ void cell::is_childless(bool for_good) noexcept {
 
 namespace {
 
-// Passes an end on to an actor. It knows that by its id only, so that watching keeps nobody alive.
+// Passes an end on to an actor. It has a hold, not a ref, so that watching keeps nobody alive; and it does not look in
+// the system's table, where the actor is not yet while its constructor runs.
 class actor_watcher final : public watcher {
  public:
-  explicit actor_watcher(cell& whose) noexcept : home_(whose.impl()), whose_(whose.id()) {}
-  void told(const down& what) noexcept override {
-    const local_target_ptr to = home_.table.find(whose_);
-    if (!to || !static_cast<cell&>(*to).expects(what)) return;
-    envelope_ptr message(new detail::told<down>(what));
-    message->set_lane(lane::control);
-    to->post(std::move(message));
-  }
+  explicit actor_watcher(cell& whose) noexcept : whose_(whose) { whose_.hold(); }
+  void told(const down& what) noexcept override { whose_.tell_down(what); }
 
  private:
-  system_impl& home_;
-  const std::uint64_t whose_;
+  ~actor_watcher() override { whose_.unhold(); }
+
+  cell& whose_;
 };
 
 }  // namespace
@@ -942,11 +941,13 @@ bool cell::unwatch_from_here(const target& whom) noexcept {
   return true;
 }
 
-// True if this end was waited for, which it is no more.
-bool cell::expects(const down& what) noexcept {
+void cell::tell_down(const down& what) noexcept {
   watcher* const by = take_watched(what.id);
-  if (by) by->release();
-  return by != nullptr;
+  if (!by) return;
+  envelope_ptr message(new told<down>(what));
+  message->set_lane(lane::control);
+  post(std::move(message));
+  by->release();
 }
 
 watcher* cell::take_watched(std::uint64_t id) noexcept {

@@ -49,7 +49,7 @@ class cell_face {
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
 /// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children and
-///      errands; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children or
+///      errands; what tells it of ends that it watches for; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children or
 ///      errands, no reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox
 ///      after they are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor
 ///      always ends in a turn, on a worker.
@@ -156,8 +156,8 @@ class cell final : public local_target {
   // For actor_context. Threads: any, while the actor's object lives.
   result<void> watch_from_here(target& whom);
   bool unwatch_from_here(const target& whom) noexcept;
-  /// True if this end was waited for, which it is no more.
-  [[nodiscard]] bool expects(const down& what) noexcept;
+  /// Sends it the `down` if this end was waited for, which it is no more. By who has a hold.
+  void tell_down(const down& what) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
 
