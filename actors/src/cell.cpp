@@ -934,9 +934,11 @@ result<void> cell::watch_from_here(target& whom) {
 }
 
 bool cell::unwatch_from_here(const target& whom) noexcept {
-  watcher* const by = take_watched(whom.id());
+  const auto* const other = dynamic_cast<const cell*>(&whom);
+  if (!other || &other->home_ != &home_) return false;  // ids of other systems and nodes are those of other actors here
+  watcher* const by = take_watched(other->id_);
   if (!by) return false;
-  if (const local_target_ptr other = home_.table.find(whom.id())) other->unwatch(*by);
+  if (const local_target_ptr found = home_.table.find(other->id_)) found->unwatch(*by);
   by->release();
   return true;
 }

@@ -204,6 +204,17 @@ TEST_F(watching, IsRefusedForNobodyAndAcrossSystems) {
   EXPECT_EQ(sys.live_actors(), 2u);
 }
 
+TEST_F(watching, IsNotOverByUnwatchingAnActorElsewhereWithTheSameId) {
+  system other(sim);
+  const auto namesake = other.spawn<mortal>();
+  ASSERT_EQ(namesake.id(), target.id());
+  ASSERT_TRUE(watch(target).has_value());
+  tell(watcher, unwatch_it{namesake});
+  EXPECT_FALSE(state.unwatched);
+  tell(target, quit_with{});
+  EXPECT_EQ(state.told.size(), 1U);
+}
+
 TEST_F(watching, ItselfIsRefused) {
   class narcissus {
    public:
