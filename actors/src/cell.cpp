@@ -98,10 +98,17 @@ const actor_kind& cell::kind_now() const noexcept {
 void cell::start(std::unique_ptr<actor_body> body) noexcept {
   body_ = std::move(body);
   handled();  // the constructor may have arranged things
-  launched_ = true;
+  constructing_ = false;
   home_.table.publish(*this);
-  if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
+  end_with_the_system();
   begin_life();
+}
+
+// If that is about to end: whoever told all actors to may have been too early for this one (Y2).
+void cell::end_with_the_system() noexcept {
+  if (!home_.stopping.load()) return;
+  error why = home_.stop_reason;
+  (void)mailbox_.request(stop::end, why);
 }
 
 void cell::begin_life() noexcept {
@@ -296,23 +303,30 @@ void cell::deliver_bytes(incoming message) noexcept {
   deliver(envelope_ptr(new incoming_envelope(std::move(message))), mailbox::admission::in_any_case);
 }
 
-void cell::interrupt(const error& reason) noexcept {
-  std::optional<cancel_source> running;
-  {
-    const std::lock_guard hold(side_lock_);
-    interrupted_ = true;
-    if (contexts_) running = contexts_->own;
+void cell::ask_to_stop(stop what, error reason, bool interrupt) noexcept {
+  error given = reason;
+  mailbox::posted now;
+  if (interrupt) {
+    std::optional<cancel_source> running;
+    {
+      const std::lock_guard hold_lock(side_lock_);  // C4
+      now = mailbox_.request(what, given);
+      if (now != mailbox::posted::closed) {
+        interrupted_ = true;
+        if (contexts_) running = contexts_->own;
+      }
+    }
+    if (running) running->cancel(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
+  } else {
+    now = mailbox_.request(what, given);
   }
-  if (running) running->cancel(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
+  if (now == mailbox::posted::wake) schedule();
 }
 
-void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcept {
+void cell::request_exit(error reason, bool interrupt, bool for_good) noexcept {
   const extras* const e = extras_or_null();
   const bool supervised = e && e->supervisor;
-  const stop what = supervised && !for_good ? stop::halt : stop::end;
-  const mailbox::posted now = mailbox_.request(what, reason);
-  if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
-  if (now == mailbox::posted::wake) schedule();
+  ask_to_stop(supervised && !for_good ? stop::halt : stop::end, std::move(reason), interrupt);
 }
 
 bool cell::watch(watcher& w) noexcept {
@@ -709,7 +723,6 @@ void cell::stop_life() noexcept {
     {
       const std::lock_guard hold_lock(side_lock_);
       old = std::move(contexts_);
-      interrupted_ = false;
     }
     {
       const std::lock_guard hold_lock(e->lock);
@@ -727,15 +740,27 @@ void cell::stop_life() noexcept {
   finish(reason, !has_refs() && !mailbox_.wanted() && !reason);
 }
 
-void cell::halt(error reason, bool interrupt_too) noexcept {
-  const mailbox::posted now = mailbox_.request(stop::halt, reason);
-  if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
-  if (now == mailbox::posted::wake) schedule();
+void cell::halt(error reason, bool interrupt) noexcept {
+  ask_to_stop(stop::halt, std::move(reason), interrupt);
 }
 
-bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
-  if (!mailbox_.resume()) return false;
-  // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
+bool cell::begin_again() noexcept {
+  error old;  // goes after the unlock
+  const std::lock_guard hold_lock(side_lock_);
+  // Nobody else is the consumer now until refill() puts it to sleep, or the turn runs.
+  if (!mailbox_.resume(old)) return false;
+  interrupted_ = false;
+  constructing_ = true;
+  return true;
+}
+
+void cell::wait_again() noexcept {
+  constructing_ = false;
+  if (!mailbox_.pause()) schedule();  // it was asked to end meanwhile
+}
+
+void cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
+  constructing_ = false;
   body_ = std::move(body);
   handled();  // as in start()
   extras& e = *extras_or_null();
@@ -744,9 +769,8 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
     drop(mailbox_.flush(), why);
   }
-  if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
+  end_with_the_system();
   begin_life();
-  return true;
 }
 
 void cell::undo_construction() noexcept {

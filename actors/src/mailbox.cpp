@@ -124,11 +124,11 @@ bool mailbox::cancel(room_waiter& w) noexcept {
   return waiters_.cancel(w);
 }
 
-mailbox::posted mailbox::request(stop what, error why) noexcept {
+mailbox::posted mailbox::request(stop what, error& why) noexcept {
   const std::lock_guard hold(lock_);
   if (closed_.load(std::memory_order_relaxed)) return posted::closed;
   if (stop_ >= what) return posted::full;
-  if (stop_ == stop::none || !stop_reason_) std::swap(stop_reason_, why);  // the other one goes after the unlock
+  if (stop_ == stop::none || !stop_reason_) std::swap(stop_reason_, why);
   stop_ = what;
   wanted_.store(true, std::memory_order_release);
   new_.store(true, std::memory_order_release);
@@ -295,8 +295,7 @@ bool mailbox::pause() noexcept {
   return true;
 }
 
-bool mailbox::resume() noexcept {
-  error old;  // goes after the unlock
+bool mailbox::resume(error& old) noexcept {
   const std::lock_guard hold(lock_);
   if (!std::exchange(paused_, false)) return false;
   stop_ = stop::none;

@@ -190,8 +190,8 @@ class mailbox {
   /// See target::cancel_wait().
   bool cancel(room_waiter& w) noexcept;
   /// Asks the consumer to stop; `end` outweighs `halt`, otherwise the first request counts. queued, wake, or closed: it
-  /// has ended; full: it was asked before.
-  posted request(stop what, error why) noexcept;
+  /// has ended; full: it was asked before. `why` is exchanged for what goes.
+  posted request(stop what, error& why) noexcept;
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;
@@ -267,9 +267,9 @@ class mailbox {
 
   /// Consumer: it stops being one (M5). False if it was asked to end meanwhile.
   [[nodiscard]] bool pause() noexcept;
-  /// Afterwards, by whoever becomes the consumer, together with the request to halt. False: it was asked to end, and
-  /// somebody else is the consumer.
-  [[nodiscard]] bool resume() noexcept;
+  /// Afterwards, by whoever becomes the consumer: requests to halt that came before are over, and `old` is why they
+  /// were made. False: it was asked to end, and somebody else is the consumer.
+  [[nodiscard]] bool resume(error& old) noexcept;
   /// Consumer: takes out what waits, in the order of the lanes; the senders that wait for room get it.
   [[nodiscard]] envelope_list flush() noexcept;
   /// Consumer: closes, gives what was queued, and in `waiting` the senders that waited for room.
