@@ -715,6 +715,7 @@ void cell::stop_life() noexcept {
   if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
     body_.reset();
     end_arrangements();
+    forget_signals();
     if (e->reentry) e->reentry->draining = false;
     mailbox_.report(forget_taken());
     // The next object is constructed during the pause, and may spawn children and run errands.
@@ -773,8 +774,15 @@ void cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
   begin_life();
 }
 
+// What the object asked to be told is not for the next one.
+void cell::forget_signals() noexcept {
+  forget_watched();
+  drop(mailbox_.flush_control(), {});
+}
+
 void cell::undo_construction() noexcept {
   end_arrangements();
+  if (extras_or_null()) forget_signals();
   record_.restore_context(0);
   std::unique_ptr<contexts> old;
   {
@@ -960,7 +968,13 @@ result<void> cell::watch_from_here(target& whom) {
 bool cell::unwatch_from_here(const target& whom) noexcept {
   const auto* const other = dynamic_cast<const cell*>(&whom);
   if (!other || &other->home_ != &home_) return false;  // ids of other systems and nodes are those of other actors here
-  watcher* const by = take_watched(other->id_);
+  extras* const mine = extras_or_null();
+  if (!mine) return false;
+  watcher* by;
+  {
+    const std::lock_guard hold_lock(mine->lock);
+    by = take_watched(*mine, other->id_);
+  }
   if (!by) return false;
   if (const local_target_ptr found = home_.table.find(other->id_)) found->unwatch(*by);
   by->release();
@@ -968,25 +982,29 @@ bool cell::unwatch_from_here(const target& whom) noexcept {
 }
 
 void cell::tell_down(const down& what) noexcept {
-  watcher* const by = take_watched(what.id);
-  if (!by) return;
   envelope_ptr message(new told<down>(what));
   message->set_lane(lane::control);
-  post(std::move(message));
+  extras& mine = *extras_or_null();
+  watcher* by;
+  {
+    const std::lock_guard hold_lock(mine.lock);
+    by = take_watched(mine, what.id);
+    if (!by) return;
+    post(std::move(message));  // under the lock: see forget_watched()
+  }
   by->release();
 }
 
-watcher* cell::take_watched(std::uint64_t id) noexcept {
-  extras* const e = extras_or_null();
-  if (!e) return nullptr;
-  const std::lock_guard hold_lock(e->lock);
-  const auto found = std::ranges::find(e->watching, id, &watched::id);
-  if (found == e->watching.end()) return nullptr;
+// Under the lock.
+watcher* cell::take_watched(extras& e, std::uint64_t id) noexcept {
+  const auto found = std::ranges::find(e.watching, id, &watched::id);
+  if (found == e.watching.end()) return nullptr;
   watcher* const by = found->by;
-  e->watching.erase(found);
+  e.watching.erase(found);
   return by;
 }
 
+// Afterwards no `down` comes any more, though some may be in the mailbox.
 void cell::forget_watched() noexcept {
   extras& e = *extras_or_null();
   std::vector<watched> all;

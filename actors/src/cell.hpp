@@ -307,7 +307,8 @@ class cell final : public local_target {
   void leave_parent() noexcept;
   void is_childless(bool for_good) noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
-  [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
+  [[nodiscard]] static watcher* take_watched(extras& e, std::uint64_t id) noexcept;
+  void forget_signals() noexcept;
   void forget_watched() noexcept;
   void finish(const error& reason, bool unreachable) noexcept;
 

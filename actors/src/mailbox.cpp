@@ -324,6 +324,13 @@ envelope_list mailbox::flush() noexcept {
   return left;
 }
 
+envelope_list mailbox::flush_control() noexcept {
+  const std::lock_guard hold(lock_);
+  envelope_list left;
+  for (mail* const m : {&taken, &queue_, &newest()}) left.append(std::move((*m)[lane::control]));
+  return left;
+}
+
 envelope_list mailbox::close(wake_list& waiting) noexcept {
   envelope_list left;
   const std::lock_guard hold(lock_);

@@ -272,6 +272,8 @@ class mailbox {
   [[nodiscard]] bool resume(error& old) noexcept;
   /// Consumer: takes out what waits, in the order of the lanes; the senders that wait for room get it.
   [[nodiscard]] envelope_list flush() noexcept;
+  /// Consumer: takes out what waits in the control lane.
+  [[nodiscard]] envelope_list flush_control() noexcept;
   /// Consumer: closes, gives what was queued, and in `waiting` the senders that waited for room.
   [[nodiscard]] envelope_list close(wake_list& waiting) noexcept;
 

@@ -31,6 +31,7 @@ struct log {
   std::function<void(actor_context&, int)> constructor;
   std::vector<dead_letter> dead;
   std::vector<result<void>> naps;
+  std::vector<int> downs;  // in which life
 };
 
 class phoenix {
@@ -43,6 +44,7 @@ class phoenix {
   void on(note n) { log_.seen.emplace_back(life_, n.n); }
   result<void> on(crash) { return fail(errc::data_loss, "crashed"); }
   task<> on(nap) { log_.naps.push_back(co_await sleep_for(1s)); }
+  void on(const down&) { log_.downs.push_back(life_); }
 
  private:
   actor_context& context_;
@@ -243,6 +245,57 @@ TEST(NewLife, ARequestDuringThePauseDoesNotInterruptIt) {
   w.sim.advance(1s);
   ASSERT_EQ(w.l.naps.size(), 1U);
   EXPECT_TRUE(w.l.naps[0].has_value());
+}
+
+struct watched_by_it : world {
+  counter::protocol::ref other = sys.spawn<counter>();
+  using world::world;
+  void end_the_other() {
+    dynamic_cast<detail::local_target&>(*other.target()).request_exit({}, false);
+    sim.run_until_idle();
+  }
+};
+
+TEST(NewLife, IsNotToldOfTheEndOfWhatTheOldOneWatched) {
+  watched_by_it w;
+  w.run([&](actor_context& c) { EXPECT_TRUE(c.watch(w.other).has_value()); });
+  w.crash_it();
+  w.end_the_other();
+  EXPECT_TRUE(w.l.downs.empty());
+}
+
+TEST(NewLife, IsNotToldOfAnEndThatTheOldOneHadNotHandled) {
+  watched_by_it w;
+  w.end_the_other();
+  w.run([&](actor_context& c) {
+    EXPECT_TRUE(c.watch(w.other).has_value());
+    c.quit(make_error(errc::data_loss, "crashed"));
+  });
+  ASSERT_EQ(w.l.made, 2);
+  EXPECT_TRUE(w.l.downs.empty());
+}
+
+TEST(NewLife, MayWatchTheSameAgain) {
+  watched_by_it w;
+  w.l.constructor = [&](actor_context& c, int) { EXPECT_TRUE(c.watch(w.other).has_value()); };
+  w.crash_it();
+  w.crash_it();
+  w.end_the_other();
+  EXPECT_EQ(w.l.downs, std::vector<int>{3});
+}
+
+TEST(NewLife, IsNotToldOfTheEndOfWhatAConstructorWatchedThatThrew) {
+  watched_by_it w;
+  w.l.constructor = [&](actor_context& c, int life) {
+    if (life != 2) return;
+    EXPECT_TRUE(c.watch(w.other).has_value());
+    throw std::runtime_error("not yet");
+  };
+  w.crash_it();
+  w.sim.advance(100ms);
+  ASSERT_GE(w.l.made, 3);
+  w.end_the_other();
+  EXPECT_TRUE(w.l.downs.empty());
 }
 
 }  // namespace
