@@ -118,11 +118,17 @@ void cell::begin_life() noexcept {
 // Others may have got a ref from the constructor that failed, and sent to it.
 void cell::abandon() noexcept {
   if (extras_or_null()) leave_parent();
+  // No child comes any more. The last one that ends must not start a turn, as it would if there were none for good.
+  if (extras_unless_late(too_late_for_children_)) {
+    too_late_for_children_.store(true, std::memory_order_relaxed);  // seen under the lock, which end_children() takes
+    end_children(make_error(errc::cancelled, "the constructor of the actor it belongs to threw"));
+  }
   reason_ = make_error(errc::unavailable, "it was never started: its constructor threw");
   ended_ = true;
   wake_list waiting;
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
+  if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // as in finish()
   if (contexts_) contexts_->own.cancel(reason_);
   end_arrangements();
   queued.append(mailbox_.taken.take_all());  // from the stash
@@ -791,15 +797,7 @@ void cell::undo_construction() noexcept {
   }
   const error why = make_error(errc::cancelled, "the actor's constructor threw");
   if (old) old->own.cancel(why);
-  std::vector<cell*> children;
-  if (extras* const e = extras_or_null()) {
-    const std::lock_guard hold_lock(e->lock);
-    children = held_children(*e);
-  }
-  for (cell* const c : children) {
-    c->request_exit(why, true, true);
-    c->unhold();
-  }
+  if (extras_or_null()) end_children(why);
 }
 
 void cell::end(error reason) noexcept {
@@ -870,6 +868,20 @@ std::vector<cell*> cell::held_children(extras& e) noexcept {
     children.push_back(c);
   }
   return children;
+}
+
+// Of an object that was never finished.
+void cell::end_children(const error& why) noexcept {
+  extras& e = *extras_or_null();
+  std::vector<cell*> children;
+  {
+    const std::lock_guard hold_lock(e.lock);
+    children = held_children(e);
+  }
+  for (cell* const c : children) {
+    c->request_exit(why, true, true);
+    c->unhold();
+  }
 }
 
 // True if there are some, or errands: the last will start a turn.

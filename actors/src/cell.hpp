@@ -304,6 +304,7 @@ class cell final : public local_target {
   void stop_life() noexcept;
   [[nodiscard]] static std::vector<cell*> held_children(extras& e) noexcept;
   [[nodiscard]] bool stop_children() noexcept;
+  void end_children(const error& why) noexcept;
   void leave_parent() noexcept;
   void is_childless(bool for_good) noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;

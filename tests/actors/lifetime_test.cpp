@@ -216,6 +216,27 @@ TEST(ActorLifetime, AConstructorThatThrowsLeavesNothingBehind) {
   EXPECT_EQ(sys.live_actors(), 0u);
 }
 
+TEST(ActorLifetime, AConstructorThatThrowsTakesItsNameAndItsChildrenAlong) {
+  class thrower {
+   public:
+    using protocol = actors::protocol<void(note)>;
+    thrower(actor_context& c, counter::protocol::ref& child) {
+      EXPECT_TRUE(c.system().register_name("it", c.self<thrower>()).has_value());
+      child = c.spawn<counter>(spawn_actor_options());
+      throw std::runtime_error("no");
+    }
+    void on(note) {}
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  counter::protocol::ref child;
+  EXPECT_THROW((void)sys.spawn<thrower>(child), std::runtime_error);
+  sim.run_until_idle();
+  EXPECT_EQ(sys.live_actors(), 0U);
+  EXPECT_EQ(child.try_tell(add{1}).error().code(), errc::unavailable);
+  EXPECT_EQ(sys.lookup<void(note)>("it").error().code(), errc::not_found);
+}
+
 TEST(ActorLifetime, ARefFromAConstructorThatThrewFailsAtOnce) {
   class thrower {
    public:
