@@ -218,7 +218,7 @@ system::system(tandem::detail::scheduler& on, tandem::context root, bool simulat
 system::~system() {
   const auto ended = shutdown(impl_->options.shutdown_limit);
   if (ended) return;
-  fmt::print(stderr, "tandem: {}\n", ended.error());
+  std::fputs(fmt::format("tandem: {}\n", ended.error()).c_str(), stderr);  // fmt::print() throws if it cannot write
   // What did not end still uses it. Kept where leak checkers find it; it was reported above.
   static std::mutex lock;
   static auto* const kept = new std::vector<detail::system_impl*>;
