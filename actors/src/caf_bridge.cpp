@@ -124,7 +124,9 @@ bool caf_envelope::holds(const std::type_info& type) const noexcept { return is_
 foreign_value caf_envelope::extract(const std::type_info& type) noexcept {
   auto& content = element_->content();
   if (!is_one(content, type)) return {};
-  return {content.get_mutable(0), !content.shared()};
+  // get_mutable() would copy here what others see too, and a copy may throw. It is only read: see foreign_value.
+  if (content.shared()) return {const_cast<void*>(content.get(0)), false};
+  return {content.get_mutable(0), true};
 }
 
 std::unique_ptr<reply_sink> caf_envelope::take_sink() noexcept {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -271,6 +272,26 @@ TEST(Inbox, IsRefusedToOtherTasks) {
   sim.run_until_idle();
   EXPECT_TRUE(seen);
   EXPECT_NE(seen.message().find("receive"), std::string::npos) << seen.message();
+}
+
+TEST(Inbox, AMessageIsMatchedOnce) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  bool refused = false;
+  const auto matches_twice = [&refused](inbox<void(add)>& in) -> task<> {
+    auto m = co_await in.receive();
+    if (!m) co_return;
+    m->match([](add) {});
+    try {
+      m->match([](add) {});
+    } catch (const std::logic_error&) {
+      refused = true;
+    }
+  };
+  const auto ref = sys.spawn(matches_twice);
+  ASSERT_TRUE(ref.try_tell(add{1}).has_value());
+  sim.run_until_idle();
+  EXPECT_TRUE(refused);
 }
 
 TEST(Inbox, GetsTheDownOfAnActorItWatches) {

@@ -35,8 +35,10 @@ class received {
   /// for `down`. All of them return the same type, which match() returns; they may be coroutines.
   ///
   /// Once. Errors: throws what the function throws; a `down` without a function for it throws, which ends the actor.
+  ///         Throws std::logic_error if the message was taken before.
   template <class... Fs>
   decltype(auto) match(Fs&&... functions) {
+    if (!message_) [[unlikely]] detail::taken_before();
     detail::overloaded<std::remove_reference_t<Fs>...> f{std::forward<Fs>(functions)...};
     return detail::open<decltype(f), Signatures...>(std::move(message_), f);
   }

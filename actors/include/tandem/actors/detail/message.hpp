@@ -151,8 +151,9 @@ class forwarded final : public typed_envelope<M, R> {
 template <class M, class R>
 class converted final : public typed_envelope<M, R> {
  public:
+  /// Takes `sink` once nothing can throw any more.
   template <class T>
-  converted(T&& v, time_point deadline, std::unique_ptr<reply_sink> sink)
+  converted(T&& v, time_point deadline, std::unique_ptr<reply_sink>& sink)
       : typed_envelope<M, R>(std::forward<T>(v), sink != nullptr, deadline), sink_(std::move(sink)) {}
   ~converted() override {
     if (sink_) sink_->fail(error_of(errc::unavailable));
