@@ -53,7 +53,8 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       id_(id),
       record_(record),
       mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
-      context_object_(*this) {
+      context_object_(*this),
+      simulated_(home.simulated) {
   record_.announces = true;
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
@@ -217,7 +218,7 @@ void cell::face_gone(const cell_face& which) noexcept {
 }
 
 inline void cell::tell_gate(envelope& message) noexcept {
-  if (home_.options.gate) [[unlikely]] home_.options.gate->queued(*this, message);
+  if (mailbox_.is_gated()) [[unlikely]] home_.options.gate->queued(*this, message);
 }
 
 bool cell::let_in(const envelope* message) noexcept {
@@ -241,7 +242,7 @@ error cell::ended_error() const noexcept {
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
   envelope* const sent = message.get();
-  const coarse_time at = home_.about_now();
+  const coarse_time at = about_now();
   switch (mailbox_.push(message, mailbox::admission::by_policy, at)) {
     case mailbox::posted::wake:
       schedule(at);
@@ -268,7 +269,7 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
   envelope* const sent = w.message.get();
-  const coarse_time at = home_.about_now();
+  const coarse_time at = about_now();
   switch (mailbox_.wait(w, now, at)) {
     case mailbox::posted::closed:
       w.why = ended_error();

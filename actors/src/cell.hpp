@@ -303,6 +303,8 @@ class cell final : public local_target {
   [[nodiscard]] error reason_to_stop() noexcept;
   void stop_life() noexcept;
   [[nodiscard]] static std::vector<cell*> held_children(extras& e) noexcept;
+  // For senders: a ref may outlive the system, and must find out without that.
+  [[nodiscard]] coarse_time about_now() const noexcept { return system_impl::about_now(*record_.owner, simulated_); }
   [[nodiscard]] bool stop_children() noexcept;
   void end_children(const error& why) noexcept;
   void leave_parent() noexcept;
@@ -326,6 +328,7 @@ class cell final : public local_target {
 
   tandem::detail::spin_lock side_lock_;
   bool face_pinned_ = false;
+  const bool simulated_;
   // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment, as are
   // the two below.
   std::atomic<bool> live_{false};

@@ -199,6 +199,7 @@ class mailbox {
   /// How many are held, of some moment (M2).
   [[nodiscard]] std::size_t depth() const noexcept { return held_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool is_gated() const noexcept { return at_gate_ != nullptr; }
   /// True if senders wait for room.
   [[nodiscard]] bool waits() const noexcept { return when_full_ == overflow::wait; }
   /// Messages that were refused or dropped because there was no room.

@@ -58,9 +58,9 @@ void system_impl::all_ended() noexcept {
   ended->release();
 }
 
-coarse_time system_impl::coarse_now() const noexcept {
-  if (simulated) {
-    const auto since = clock_of(core).time_since_epoch();
+coarse_time system_impl::coarse_now(const tandem::detail::scheduler& on, bool is_simulated) noexcept {
+  if (is_simulated) {
+    const auto since = clock_of(on).time_since_epoch();
     return coarse_time{static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count())};
   }
   timespec t{};

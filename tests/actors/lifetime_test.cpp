@@ -278,5 +278,19 @@ TEST(ActorLifetime, AnActorKnowsItselfAndItsName) {
   EXPECT_EQ(sim.run([&]() -> task<result<std::string>> { co_return co_await ref.ask(get{}, 1s); }).value(), "I1");
 }
 
+TEST(ActorLifetime, ARefMayOutliveItsSystem) {
+  testing::sim_runtime sim;
+  counter::protocol::ref ref;
+  {
+    system sys(sim);
+    ref = sys.spawn<counter>();
+    sim.run_until_idle();
+  }
+  EXPECT_EQ(ref.try_tell(add{1}).error().code(), errc::unavailable);
+  const auto asked = sim.run([&]() -> task<result<std::int64_t>> { co_return co_await ref.ask(get{}, 1s); });
+  EXPECT_EQ(asked.error().code(), errc::unavailable);
+  EXPECT_TRUE(ref.name().empty());
+}
+
 }  // namespace
 }  // namespace tandem::actors
