@@ -250,6 +250,9 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
     case mailbox::posted::queued:
       tell_gate(*sent);
       return delivery::delivered;
+    case mailbox::posted::dropped_and_wake:
+      schedule(at);
+      [[fallthrough]];
     case mailbox::posted::dropped:
       if (message.get() != sent) tell_gate(*sent);
       refused(*message);
@@ -295,6 +298,9 @@ void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
     case mailbox::posted::queued:
       tell_gate(*sent);
       return;
+    case mailbox::posted::dropped_and_wake:
+      schedule(at);
+      [[fallthrough]];
     case mailbox::posted::full:
     case mailbox::posted::dropped:
       if (message.get() != sent) tell_gate(*sent);

@@ -91,14 +91,23 @@ mailbox::posted mailbox::no_room(envelope_ptr& e, admission how, coarse_time at)
   }
   count_overflow();
   if (when_full_ == overflow::fail) return posted::full;
-  envelope_list& same = newest()[e->lane()];
-  envelope_list& oldest = same.empty() ? newest()[lane::normal] : same;
-  if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
-  envelope_ptr victim = oldest.pop();
+  if (when_full_ == overflow::drop_newest) return posted::dropped;
+  envelope_ptr victim = take_oldest(e->lane());
+  if (!victim) return posted::dropped;
   add_held(0 - std::size_t{1});
-  (void)place(std::move(e), at);  // who is held up is not asleep
+  const posted now = place(std::move(e), at);
   e = std::move(victim);
-  return posted::dropped;
+  return now == posted::wake ? posted::dropped_and_wake : posted::dropped;
+}
+
+// Of that lane, or else of the normal one; null if the consumer has them all, and is awake.
+envelope_ptr mailbox::take_oldest(lane of) noexcept {
+  for (const lane l : {of, lane::normal}) {
+    // A consumer that sleeps on messages it does not want now has taken them (M7).
+    if (asleep_ && !taken[l].empty()) return taken[l].pop();
+    if (!newest()[l].empty()) return newest()[l].pop();
+  }
+  return nullptr;
 }
 
 mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept {

@@ -173,7 +173,8 @@ class mailbox {
     wake,
     full,    // and the message is the caller's still
     closed,  // likewise
-    dropped  // the caller has to report what is in its place now: the message itself, or the oldest one
+    dropped,  // the caller has to report what is in its place now: the message itself, or the oldest one
+    dropped_and_wake
   };
   /// What the mailbox may do with a message there is no room for.
   enum class admission : std::uint8_t {
@@ -295,6 +296,7 @@ class mailbox {
   // What the consumer has not been shown.
   [[nodiscard]] mail& newest() noexcept { return at_gate_ ? *at_gate_ : queue_; }
   posted no_room(envelope_ptr& e, admission how, coarse_time at) noexcept;
+  [[nodiscard]] envelope_ptr take_oldest(lane of) noexcept;
   void settle(std::size_t handled, wake_list& woken) noexcept {
     if (handled != 0) add_held(0 - handled);
     if (!waiters_.empty()) [[unlikely]] admit(woken);

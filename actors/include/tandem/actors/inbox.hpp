@@ -113,7 +113,8 @@ class inbox : private detail::inbox_core {
   }
 
   /// receive() of the types `Ms` only, which may include `down`: others stay where they are, and count as waiting, so a
-  /// full mailbox of them holds up senders. Takes time in proportion to those that stay.
+  /// full mailbox of them holds up senders. Takes time in proportion to those that stay. As an arm of a select it holds
+  /// on to them: under overflow::drop_oldest, it is then the newest message that is dropped if they fill the mailbox.
   template <class... Ms>
   [[nodiscard]] auto receive_only() noexcept {
     static_assert((detail::is_message_of<Ms, Signatures...> && ...), "the protocol has no such message");
