@@ -143,6 +143,21 @@ TEST(CafInterop, AMessageWhoseCopyThrowsIsADeadLetterAndNoMore) {
   EXPECT_EQ(taken.value_or(-1), 1);
 }
 
+TEST(CafInterop, ADeadLetterNamesTheTypesOfAMessageNotItsContent) {
+  testing::sim_runtime sim;
+  std::vector<dead_letter> dead;
+  system_options options;
+  options.on_dead_letter = [&dead](const dead_letter& d) { dead.push_back(d); };
+  system sys(sim, options);
+  std::vector<std::string> heard;
+  const auto ref = sys.spawn<squarer>(heard);
+  caf::anon_send(caf_handle(ref), caf::atom("put"), std::string(1'000'000, 'x'), std::int64_t{1});
+  sim.run_until_idle();
+  ASSERT_EQ(dead.size(), 1U);
+  EXPECT_NE(dead[0].message_type.find("CAF message (put, "), std::string::npos) << dead[0].message_type.substr(0, 200);
+  EXPECT_LT(to_string(dead[0]).size(), 1000U);
+}
+
 TEST(CafInterop, ARequestToAnEndedActorFails) {
   fixture f;
   caf::anon_send_exit(caf_handle(f.ref), caf::exit_reason::user_shutdown);
