@@ -121,6 +121,19 @@ class asked final : public typed_envelope<M, R> {
   tandem::detail::completion_ptr<R> answer_;
 };
 
+/// An ask whose answer goes to `answer`, of which the caller keeps one share.
+/// Errors: throws what making the message throws; both shares are gone then.
+template <class M, class R, class T>
+[[nodiscard]] envelope_ptr make_ask(T&& message, time_point deadline, tandem::detail::completion<R>& answer) {
+  try {
+    return envelope_ptr(new asked<M, R>(std::forward<T>(message), deadline, &answer));
+  } catch (...) {
+    answer.release();
+    answer.release();
+    throw;
+  }
+}
+
 /// Passed on with the answer that another message waits for, which it owns.
 template <class M, class R>
 class forwarded final : public typed_envelope<M, R> {
