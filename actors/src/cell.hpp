@@ -49,16 +49,16 @@ class cell_face {
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
 /// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children and
-///      errands; what tells it of ends that it watches for; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children or
-///      errands, no reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox
-///      after they are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor
-///      always ends in a turn, on a worker.
+///      errands; what tells it of ends that it watches for; its face. A life that is idle and can be reached by nobody
+///      ends: it has no refs, no children or errands, no reason to stay (a timer, a handler that waits), and no face
+///      (C6). All of them look into the mailbox after they are gone, and the turn looks for them when it falls asleep,
+///      under the mailbox's lock; so an actor always ends in a turn, on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
-///      interrupt finds the context, or the turn finds that it is to be interrupted. A request that interrupts is posted
-///      under that lock as well, and begin_again() forgets both together: neither is meant for another life.
+///      interrupt finds the context, or the turn finds that it is to be interrupted. A request that interrupts is
+///      posted under that lock as well, and begin_again() forgets both together: neither is meant for another life.
 /// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is
 ///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
@@ -137,8 +137,8 @@ class cell final : public local_target {
   // Supervision. The supervisor has a ref.
   /// Before start().
   void supervise(std::shared_ptr<overseer> by);
-  /// Before start() and restart(), after begin_again(), if it is supervised: what handlers run under instead of the system's context, whose
-  /// end is no concern of theirs then.
+  /// Before start(), or between begin_again() and restart(), if it is supervised: what handlers run under instead of
+  /// the system's context, whose end is no concern of theirs then.
   void run_under(context base);
   /// True if the end of the system is brought to it by a supervisor.
   [[nodiscard]] bool is_supervised() const noexcept;
@@ -153,8 +153,8 @@ class cell final : public local_target {
   void undo_construction() noexcept;
   /// After that, of a life that is not the first: it is as it was before begin_again().
   void wait_again() noexcept;
-  /// A new life with the same id, refs and watchers. `keep_mail`: messages that came meanwhile, or were there before, are
-  /// handled; otherwise they are dead letters, and askers get errc::unavailable.
+  /// A new life with the same id, refs and watchers. `keep_mail`: messages that came meanwhile, or were there before,
+  /// are handled; otherwise they are dead letters, and askers get errc::unavailable.
   void restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
   /// After stopped(), not for good: ends it for good.
   void end(error reason) noexcept;
