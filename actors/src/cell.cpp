@@ -35,7 +35,11 @@ struct cell::block final : tandem::detail::task_record {
   [[nodiscard]] const char* name() const noexcept override { return actor.label(); }
   [[nodiscard]] bool is_spawned() const noexcept override { return false; }
   [[nodiscard]] void* place() noexcept override { return nullptr; }  // nobody joins a handler
-  void about_to_wait() noexcept override { actor.set_live(true); }
+  void about_to_wait() noexcept override {
+    if (defers_context()) make_context();
+    actor.set_live(true);
+  }
+  void make_context() noexcept override { actor.enter_own_context(); }
 
   cell actor;
 };
@@ -56,6 +60,7 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       context_object_(*this),
       simulated_(home.simulated) {
   record_.announces = true;
+  record_.defer_context();
   (void)kind.class_name();  // made at the first use, and list() must not allocate
   if (!options.name.empty()) more().name = std::move(options.name);
   if (is_reentrant()) more().reentry = std::make_unique<reentrance>(kind.handlers_at_once);
@@ -473,6 +478,7 @@ void cell::run_turn() noexcept {
 
 void cell::run_function() noexcept {
   if (!handling_) {
+    enter_own_context();
     if (body_->handle(nullptr, {running_, failure_}) == step::suspends && !begin_handler(no_deadline)) return;
   } else if (!resume_handler()) {
     return;
@@ -662,6 +668,10 @@ void cell::make_contexts() {
     late = interrupted_;
   }
   if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
+}
+
+void cell::enter_own_context() {
+  make_contexts();
   record_.set_context(contexts_->own.context().state(), contexts_->membership);
 }
 
@@ -672,8 +682,8 @@ context cell::own_context() {
 
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
-  make_contexts();
   if (deadline == no_deadline) return;
+  make_contexts();
   contexts_->of_message.emplace(contexts_->own.context(), deadline);
   record_.set_context(contexts_->of_message->context().state(), contexts_->membership);
 }
@@ -686,7 +696,7 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
   if (!end.finished) return false;  // C2
   handling_ = false;
   handling_what_.store(nullptr, std::memory_order_relaxed);
-  if (contexts_->of_message) {
+  if (contexts_ && contexts_->of_message) {
     record_.set_context(contexts_->own.context().state(), contexts_->membership);
     contexts_->of_message.reset();
   }
@@ -732,7 +742,7 @@ void cell::stop_life() noexcept {
     if (e->reentry) e->reentry->draining = false;
     mailbox_.report(forget_taken());
     // The next object is constructed during the pause, and may spawn children and run errands.
-    record_.restore_context(0);
+    record_.defer_context();
     std::unique_ptr<contexts> old;  // goes outside of the lock
     {
       const std::lock_guard hold_lock(side_lock_);
@@ -796,7 +806,7 @@ void cell::forget_signals() noexcept {
 void cell::undo_construction() noexcept {
   end_arrangements();
   if (extras_or_null()) forget_signals();
-  record_.restore_context(0);
+  record_.defer_context();
   std::unique_ptr<contexts> old;
   {
     const std::lock_guard hold_lock(side_lock_);

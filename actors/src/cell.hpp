@@ -224,7 +224,7 @@ class cell final : public local_target {
     std::atomic<std::uint32_t> stashed{0};
     std::atomic<const actor_kind*> became{nullptr};
   };
-  // Of an actor with handlers that are coroutines.
+  // Of an actor that has waited, had a message with a deadline, or asked for its context.
   struct contexts : tandem::detail::pooled {
     explicit contexts(const context& parent) : own(parent) {}
     cancel_source own;
@@ -288,6 +288,7 @@ class cell final : public local_target {
   void end_arrangements() noexcept;
   [[nodiscard]] const actor_kind& kind_now() const noexcept;
   void make_contexts();
+  void enter_own_context();
   std::uint32_t count_taken() noexcept {
     const std::uint32_t now = taken_.load(std::memory_order_relaxed) + 1;
     taken_.store(now, std::memory_order_relaxed);

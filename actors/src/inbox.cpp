@@ -30,7 +30,7 @@ bool inbox_core::is_own(const task_record& task) const noexcept { return &task =
 std::size_t inbox_core::depth() const noexcept { return whose().depth(); }
 
 // Acquire: pairs with the release in watched_contexts, so that the reason is visible.
-bool inbox_core::is_over(const task_record& task) const noexcept {
+bool inbox_core::is_over(task_record& task) const noexcept {
   const auto& own = static_cast<const cell::watched_contexts&>(*whose().contexts_);
   if (task.context() == own.own.context().state()) return own.over.load(std::memory_order_acquire);
   return context_over(task);

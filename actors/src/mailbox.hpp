@@ -19,14 +19,17 @@
 
 namespace tandem::actors::detail {
 
-/// A singly linked list of envelopes, owned; oldest first.
+/// A singly linked list of envelopes, owned; oldest first. It is a ring, of which the list knows the end: an actor has six
+/// of them.
 class envelope_list {
+  static auto is(const envelope* which) noexcept {
+    return [which](const envelope& e) { return &e == which; };
+  }
+
  public:
   envelope_list() = default;
-  envelope_list(envelope_list&& other) noexcept
-      : first_(std::exchange(other.first_, nullptr)), last_(std::exchange(other.last_, nullptr)) {}
+  envelope_list(envelope_list&& other) noexcept : last_(std::exchange(other.last_, nullptr)) {}
   envelope_list& operator=(envelope_list other) noexcept {
-    std::swap(first_, other.first_);
     std::swap(last_, other.last_);
     return *this;
   }
@@ -34,64 +37,61 @@ class envelope_list {
     while (!empty()) (void)pop();
   }
 
-  [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+  [[nodiscard]] bool empty() const noexcept { return last_ == nullptr; }
   /// The oldest; not of an empty list.
-  [[nodiscard]] const envelope& front() const noexcept { return *first_; }
+  [[nodiscard]] const envelope& front() const noexcept { return *last_->next; }
   void push(envelope_ptr e) noexcept {
-    envelope* const added = e.release();
-    added->next = nullptr;
-    (first_ ? last_->next : first_) = added;
-    last_ = added;
+    push_front(std::move(e));
+    last_ = last_->next;
   }
   void push_front(envelope_ptr e) noexcept {
     envelope* const added = e.release();
-    added->next = first_;
-    if (!first_) last_ = added;
-    first_ = added;
+    if (!last_) last_ = added->next = added;
+    added->next = last_->next;
+    last_->next = added;
   }
   /// `others` come behind.
   void append(envelope_list&& others) noexcept {
-    if (others.empty()) return;
-    (first_ ? last_->next : first_) = std::exchange(others.first_, nullptr);
-    last_ = others.last_;
+    envelope* const end = std::exchange(others.last_, nullptr);
+    if (!end) return;
+    if (last_) std::swap(end->next, last_->next);
+    last_ = end;
   }
-  [[nodiscard]] envelope_ptr pop() noexcept {
-    envelope_ptr taken(first_);
-    first_ = first_->next;
-    return taken;
-  }
+  [[nodiscard]] envelope_ptr pop() noexcept { return take_after(*last_); }
   /// The oldest that is wanted; null if there is none.
   [[nodiscard]] envelope_ptr pop(envelope_filter wanted) noexcept { return pop_if(wanted); }
-  [[nodiscard]] bool has(envelope_filter wanted) const noexcept {
-    for (const envelope* e = first_; e; e = e->next)
-      if (wanted(*e)) return true;
-    return false;
-  }
+  [[nodiscard]] bool has(envelope_filter wanted) const noexcept { return before(wanted) != nullptr; }
   /// Null if it is not in the list.
-  [[nodiscard]] envelope_ptr pop(const envelope* which) noexcept {
-    return pop_if([which](const envelope& e) { return &e == which; });
-  }
-  [[nodiscard]] bool has(const envelope* which) const noexcept {
-    for (const envelope* e = first_; e; e = e->next)
-      if (e == which) return true;
-    return false;
-  }
+  [[nodiscard]] envelope_ptr pop(const envelope* which) noexcept { return pop_if(is(which)); }
+  [[nodiscard]] bool has(const envelope* which) const noexcept { return before(is(which)) != nullptr; }
 
  private:
+  // The one before the oldest that satisfies it.
   template <class Predicate>
-  envelope_ptr pop_if(const Predicate& wanted) noexcept {
-    envelope* before = nullptr;
-    for (envelope* e = first_; e; before = std::exchange(e, e->next)) {
-      if (!wanted(*e)) continue;
-      (before ? before->next : first_) = e->next;
-      if (last_ == e) last_ = before;
-      return envelope_ptr(e);
-    }
+  envelope* before(const Predicate& wanted) const noexcept {
+    envelope* at = last_;
+    if (!at) return nullptr;
+    do {
+      if (wanted(*at->next)) return at;
+      at = at->next;
+    } while (at != last_);
     return nullptr;
   }
 
-  envelope* first_ = nullptr;
-  envelope* last_ = nullptr;  // meaningless while empty
+  template <class Predicate>
+  envelope_ptr pop_if(const Predicate& wanted) noexcept {
+    envelope* const at = before(wanted);
+    return at ? take_after(*at) : nullptr;
+  }
+
+  envelope_ptr take_after(envelope& at) noexcept {
+    envelope_ptr taken(at.next);
+    at.next = taken->next;
+    if (taken.get() == last_) last_ = &at == last_ ? nullptr : &at;
+    return taken;
+  }
+
+  envelope* last_ = nullptr;
 };
 
 /// What the consumer has taken and not handled yet.

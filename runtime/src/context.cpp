@@ -58,8 +58,8 @@ struct endless final : context_state {
   explicit endless(context_value& above) noexcept : context_state(&above, nullptr, &above) { retain(above); }
 };
 
-cancel_scope* scope_of(const task_record& task) noexcept {
-  const context_state* const state = task.context();
+cancel_scope* scope_of(task_record& task) noexcept {
+  context_state* const state = task.context();
   return state ? state->scope : nullptr;
 }
 
@@ -92,12 +92,12 @@ void end_wait(task_record& task) noexcept {
   task.waits_for.store(nullptr, std::memory_order_relaxed);
 }
 
-bool context_over(const task_record& task) noexcept {
+bool context_over(task_record& task) noexcept {
   const cancel_scope* const scope = scope_of(task);
   return scope && scope->is_over();
 }
 
-error context_error(const task_record& task) {
+error context_error(task_record& task) {
   const cancel_scope* const scope = scope_of(task);
   return scope && scope->is_over() ? scope->why : error_of(errc::cancelled);
 }

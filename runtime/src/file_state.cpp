@@ -90,7 +90,7 @@ result<void> file_use::begin() {
 }
 
 error failed_call(long outcome, std::string what, std::source_location where) {
-  const task_record& task = current_task();
+  task_record& task = current_task();
   if (outcome == -ECANCELED && context_over(task)) return context_error(task);
   return error_from(std::error_code(static_cast<int>(-outcome), std::system_category()), std::move(what), where);
 }

@@ -36,7 +36,7 @@ kernel_call::kernel_call(const wait_kind& kind) noexcept
       kind_(kind) {}
 
 bool kernel_call::await_ready() noexcept {
-  const task_record& task = current_task();
+  task_record& task = current_task();
   if (context_over(task)) {
     result_ = -ECANCELED;
   } else if (task.owner->manual()) {

@@ -63,7 +63,7 @@ void scheduler::end_waits_below_root(std::span<const task_record* const> running
   task_table::visit(*this, [&](task_record& task) {
     if (std::ranges::find(running, &task) != running.end()) return;
     const wait_kind* const kind = task.waits_for.load(std::memory_order_relaxed);
-    const context_state* const under = task.context();
+    const context_state* const under = task.defers_context() ? nullptr : task.context();
     if (under && under->scope == root_ && kind && kind->cancel) kind->cancel(task);
   });
 }

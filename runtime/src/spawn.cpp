@@ -34,7 +34,7 @@ std::atomic<escape_handler> installed{&abort_with_report};
 
 }  // namespace
 
-bool ended_by_context(const task_record& task, const error& what) noexcept {
+bool ended_by_context(task_record& task, const error& what) noexcept {
   return context_over(task) && (what.is(errc::cancelled) || what.is(errc::deadline_exceeded));
 }
 

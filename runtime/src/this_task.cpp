@@ -3,27 +3,27 @@
 namespace tandem::this_task {
 namespace {
 
-const detail::task_record* running() noexcept { return detail::tls_worker ? detail::tls_worker->current : nullptr; }
+detail::task_record* running() noexcept { return detail::tls_worker ? detail::tls_worker->current : nullptr; }
 
 }  // namespace
 
 const char* name() noexcept {
-  const detail::task_record* const task = running();
+  detail::task_record* const task = running();
   return task ? task->name() : "";
 }
 
 std::uint64_t id() noexcept {
-  const detail::task_record* const task = running();
+  detail::task_record* const task = running();
   return task ? task->id : 0;
 }
 
 bool cancelled() noexcept {
-  const detail::task_record* const task = running();
+  detail::task_record* const task = running();
   return task && detail::context_over(*task);
 }
 
 result<void> check() {
-  const detail::task_record* const task = running();
+  detail::task_record* const task = running();
   if (task && detail::context_over(*task)) return fail(detail::context_error(*task));
   return {};
 }

@@ -147,6 +147,24 @@ TEST(ActorLifetime, ShutdownCancelsARunningHandler) {
   EXPECT_FALSE(sys.spawn<recorder>(state));  // too late
 }
 
+TEST(ActorLifetime, APlainHandlerRunsUnderTheActorsContext) {
+  struct keeper {
+    using protocol = actors::protocol<void(note)>;
+    context& kept;
+    explicit keeper(context& keep) : kept(keep) {}
+    void on(note) { kept = this_task::context(); }
+  };
+  testing::sim_runtime sim;
+  context kept;
+  system sys(sim);
+  const auto ref = sys.spawn<keeper>(kept);
+  ASSERT_TRUE(ref.try_tell(note{1}).has_value());
+  sim.run_until_idle();
+  EXPECT_FALSE(kept.is_over());
+  EXPECT_TRUE(sys.shutdown(1s).has_value());
+  EXPECT_EQ(kept.why().code(), errc::cancelled);
+}
+
 TEST(ActorLifetime, ShutdownNamesWhatWouldNotEnd) {
   class deaf {
    public:

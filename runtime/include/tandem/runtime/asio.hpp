@@ -129,11 +129,11 @@ struct io_arguments<std::exception_ptr, Args...> {
   static typename value::type take(std::exception_ptr&&, Args&&... args) { return value::make(std::move(args)...); }
 };
 
-[[nodiscard]] inline error io_failure(std::nullptr_t, const task_record&) noexcept { return {}; }
-[[nodiscard]] inline error io_failure(const std::exception_ptr& thrown, const task_record&) {
+[[nodiscard]] inline error io_failure(std::nullptr_t, task_record&) noexcept { return {}; }
+[[nodiscard]] inline error io_failure(const std::exception_ptr& thrown, task_record&) {
   return thrown ? from_exception(thrown) : error();
 }
-[[nodiscard]] inline error io_failure(const std::error_code& code, const task_record& task) {
+[[nodiscard]] inline error io_failure(const std::error_code& code, task_record& task) {
   if (!code) return {};
   if (errc_of(code) == errc::cancelled && context_over(task)) return context_error(task);
   return io_error(code);

@@ -49,7 +49,7 @@ context_state* context_for_spawn(scheduler& s, const spawn_options& options) noe
 [[nodiscard]] context child_of(context_state* parent);
 
 /// True if `what` only says that the task's context is over: whoever ended that knows.
-[[nodiscard]] bool ended_by_context(const task_record& task, const error& what) noexcept;
+[[nodiscard]] bool ended_by_context(task_record& task, const error& what) noexcept;
 
 /// Tells somebody about an outcome nobody will join: an error is printed to stderr; an escaped exception goes to the
 /// escape handler.

@@ -55,7 +55,7 @@ class inbox_core {
   [[nodiscard]] bool is_own(const tandem::detail::task_record& task) const noexcept;
 
   /// context_over() of the actor's task.
-  [[nodiscard]] bool is_over(const tandem::detail::task_record& task) const noexcept;
+  [[nodiscard]] bool is_over(tandem::detail::task_record& task) const noexcept;
   /// May look() find something? Looks without a lock, but misses nothing that happened before.
   [[nodiscard]] bool may_have(envelope_filter wanted) const noexcept;
   /// True if a wanted message was taken from the mailbox, and nothing is more urgent.

@@ -53,8 +53,12 @@ class task_record : public completion_base, public wait_node {
   [[nodiscard]] bool goes_on() noexcept { return !looks || waits_for.load(std::memory_order_relaxed)->look(*this); }
   [[nodiscard]] virtual const char* name() const noexcept { return origin().name; }
   [[nodiscard]] task_record* completing_task() noexcept final { return this; }
-  /// Called by begin_wait() if it `announces`: an actor is in the table of tasks only while it waits.
+  /// Called by begin_wait() if it `announces`: an actor is in the table of tasks only while it waits. The context must
+  /// not be deferred afterwards.
   virtual void about_to_wait() noexcept {}
+  /// Of a task whose context is deferred: calls set_context(). Most actors never need one of their own. It may take
+  /// locks, so what calls context() holds none.
+  virtual void make_context() noexcept {}
   /// False for what is in the table of tasks too, but was not made by spawn().
   [[nodiscard]] virtual bool is_spawned() const noexcept { return true; }
 
@@ -69,12 +73,16 @@ class task_record : public completion_base, public wait_node {
   /// Lets the task run on in the background; with a name, reports call it that. Threads: any that has a share.
   void let_go(const char* name) noexcept;
 
-  [[nodiscard]] context_state* context() const noexcept {
+  [[nodiscard]] context_state* context() noexcept {
+    if (defers_context()) [[unlikely]] make_context();
     return enlists() ? link().state : reinterpret_cast<context_state*>(context_);
   }
   /// True if waits enlist with the context's scope, which takes its lock: not under a channel's lock then.
-  [[nodiscard]] bool enlists() const noexcept { return context_ & enlists_bit; }
+  [[nodiscard]] bool enlists() const noexcept { return context_ & (enlists_bit | on_demand); }
   [[nodiscard]] scope_link& link() const noexcept { return *reinterpret_cast<scope_link*>(context_ & ~enlists_bit); }
+  /// From here on the task is under a context that make_context() puts it under when one is asked for.
+  void defer_context() noexcept { context_ = on_demand; }
+  [[nodiscard]] bool defers_context() const noexcept { return context_ == on_demand; }
 
   /// Puts the task under `state`, which the caller keeps alive. `membership` is used if `state` has a scope that ends,
   /// and must then stay until the task is under another context. Gives what restore_context() takes.
@@ -100,7 +108,7 @@ class task_record : public completion_base, public wait_node {
  private:
   bool counts_context_ : 1 = false;
   std::atomic<origin_id> origin_;  // with background_bit; relaxed: for reports, which may come before or after a change
-  std::uintptr_t context_ = 0;  // a context_state, or with the bit a scope_link that has one
+  std::uintptr_t context_ = 0;  // a context_state, or with the bit a scope_link that has one, or on_demand
 
  public:
   promise_base* innermost = nullptr;  // the innermost coroutine, which runs or is to be resumed (R1)
@@ -125,6 +133,7 @@ class task_record : public completion_base, public wait_node {
  private:
   friend class task_table;
   static constexpr std::uintptr_t enlists_bit = 1;
+  static constexpr std::uintptr_t on_demand = 2;
   static constexpr origin_id background_bit = origin_id{1} << 31;
 };
 
@@ -162,9 +171,9 @@ void yield_to_all(task_record& task) noexcept;
 void end_wait(task_record& task) noexcept;
 
 /// True if the task's context is over.
-[[nodiscard]] bool context_over(const task_record& task) noexcept;
+[[nodiscard]] bool context_over(task_record& task) noexcept;
 
 /// Why the task's context is over: errc::cancelled or errc::deadline_exceeded with the cause attached.
-[[nodiscard]] error context_error(const task_record& task);
+[[nodiscard]] error context_error(task_record& task);
 
 }  // namespace tandem::detail
