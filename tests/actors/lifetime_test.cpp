@@ -163,6 +163,31 @@ TEST(ActorLifetime, AnObjectIsAlignedAsItsClassSays) {
   }
 }
 
+TEST(ActorLifetime, ATaskThatAHandlerSpawnedIsCancelledWhenTheActorEnds) {
+  struct parent {
+    using protocol = actors::protocol<void(note), void(stop)>;
+    actor_context& self;
+    error& ended;
+    parent(actor_context& c, error& e) : self(c), ended(e) {}
+    void on(note) { tandem::spawn(sleeper(ended)).detach("sleeper"); }
+    static task<> sleeper(error& ended) {
+      auto slept = co_await sleep_for(std::chrono::hours(1));
+      if (!slept) ended = slept.error();
+    }
+    void on(stop) { self.quit(); }
+  };
+  testing::sim_runtime sim;
+  error ended;
+  system sys(sim);
+  const auto ref = sys.spawn<parent>(ended);
+  ASSERT_TRUE(ref.try_tell(note{1}).has_value());
+  sim.run_until_idle();
+  EXPECT_FALSE(ended);
+  ASSERT_TRUE(ref.try_tell(stop{}).has_value());
+  sim.run_until_idle();
+  EXPECT_EQ(ended.code(), errc::cancelled);
+}
+
 TEST(ActorLifetime, APlainHandlerRunsUnderTheActorsContext) {
   struct keeper {
     using protocol = actors::protocol<void(note)>;

@@ -46,10 +46,10 @@ void end_wait(task_record& task) noexcept {
   fake.listed = false;
   task.waits_for.store(nullptr, std::memory_order_relaxed);
 }
-bool context_over(const task_record& task) noexcept {
+bool context_over(task_record& task) noexcept {
   return static_cast<const model::fake_task&>(task).over.load(std::memory_order_acquire);
 }
-error context_error(const task_record&) { return error_of(errc::cancelled); }
+error context_error(task_record&) { return error_of(errc::cancelled); }
 void schedule_behind_others(task_record& task) noexcept { make_ready(task); }
 void yield_to_others(task_record&) noexcept { model::fail("a slice was used up"); }
 

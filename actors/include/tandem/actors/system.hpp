@@ -122,9 +122,10 @@ class system {
   /// Starts an actor: constructs A from `args`, or from an actor_context& and `args`, on the calling thread.
   ///
   /// A::protocol lists its messages; for each there is a member `on(Message)` that returns R, result<R>, task<R> or
-  /// task<result<R>>, or one that answers later: see reply_to. One message is handled at a time; a handler that is a coroutine may wait for anything, and no
-  /// other message is handled meanwhile. The first error returned by a tell's handler, or exception escaping any
-  /// handler, ends the actor with that error; an error returned by an ask's handler is its answer.
+  /// task<result<R>>, or one that answers later: see reply_to. One message is handled at a time; a handler that is a
+  /// coroutine may wait for anything, and no other message is handled meanwhile. The first error returned by a tell's
+  /// handler, or exception escaping any handler, ends the actor with that error; an error returned by an ask's handler is
+  /// its answer. Handlers run under the actor's context, which is over when the actor ends: so are the tasks they spawn.
   ///
   /// With `static constexpr bool reentrant = true;` in A, other messages are handled while a coroutine handler waits;
   /// only one handler runs at any time, so state needs no lock, but may have changed after each co_await. At most 1024
