@@ -57,7 +57,8 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       id_(id),
       record_(record),
       mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
-      context_object_(*this) {
+      context_object_(*this),
+      system_number_(home.living.number()) {
   record_.announces = true;
   record_.defer_context();
   (void)kind.class_name();  // made at the first use, and list() must not allocate
@@ -331,14 +332,18 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report_made([&] {
+  // Senders report too: what they dropped by the mailbox's policy, or found it closed to. The system may be gone by then.
+  const living_system::visit visit(system_number_);
+  system_impl* const home = visit.system();
+  if (!home) return;  // nobody is left to be told
+  home->report_made([&] {
     const bool arrived = message.arrived != coarse_time{};
     return dead_letter{.reason = why,
                        .target_id = id_,
                        .target_name = target_name(),
                        .message_type = message.type_name(),
                        .target_class = kind_.class_name(),
-                       .waited = arrived ? between(message.arrived, home_.coarse_now()) : std::chrono::milliseconds(0)};
+                       .waited = arrived ? between(message.arrived, home->coarse_now()) : std::chrono::milliseconds(0)};
   });
 }
 

@@ -39,6 +39,7 @@ system_impl::system_impl(system& facade, tandem::detail::scheduler& on, tandem::
 }
 
 system_impl::~system_impl() {
+  living.withdraw();
   remove_task_source(core, *this);
   log_.finish();
   ended_->release();

@@ -16,6 +16,7 @@
 
 #include "cell_table.hpp"
 #include "dead_letter_log.hpp"
+#include "living_system.hpp"
 
 namespace tandem::actors::detail {
 
@@ -65,6 +66,8 @@ struct system_impl final : private tandem::detail::task_source {
 
   std::mutex names_lock;
   std::map<std::string, target_ptr, std::less<>> names;  // guarded by names_lock
+
+  living_system living{*this};  // for those who report from outside: senders, by refs that outlive it
 
  private:
   [[nodiscard]] bool counts_only() noexcept;
