@@ -193,6 +193,8 @@ class system {
 
  private:
   friend struct detail::system_access;
+  friend struct detail::system_impl;
+  system() noexcept;
   system(tandem::detail::scheduler& on, tandem::context root, bool simulated, system_options options);
   result<void> register_target(std::string name, detail::target_ptr target);
   result<detail::target_ptr> lookup_target(std::string_view name, const protocol_info& wanted) const;
