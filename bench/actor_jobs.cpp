@@ -54,7 +54,8 @@ void measure(const std::string& name, unsigned threads, i64 want, double per, co
   report(name, threads, elapsed / per, unit);
 }
 
-// A1: pong answers a ping by an ordinary message to the ref it was given.
+// A1: pong answers a ping by an ordinary message to the ref it was given. Once by plain functions that send as CAF's
+// and SObjectizer's actors do, without waiting; and once by coroutines that wait where a mailbox is full.
 struct start_with {
   number_ref other;
 };
@@ -63,41 +64,78 @@ class pong {
  public:
   using protocol = tandem::actors::protocol<void(i64)>;
   explicit pong(number_ref ping) : ping_(std::move(ping)) {}
+  result<void> on(i64 v) { return ping_.try_tell(v + 1); }
+
+ private:
+  number_ref ping_;
+};
+
+class waiting_pong {
+ public:
+  using protocol = pong::protocol;
+  explicit waiting_pong(number_ref ping) : ping_(std::move(ping)) {}
   task<result<void>> on(i64 v) { co_return co_await ping_.tell(v + 1); }
 
  private:
   number_ref ping_;
 };
 
-class ping {
+class player {
  public:
   using protocol = tandem::actors::protocol<void(i64), void(start_with)>;
-  ping(actor_context& context, i64 rounds, done& finished) : context_(context), rounds_(rounds), finished_(finished) {}
-  task<result<void>> on(start_with message) {
-    pong_ = std::move(message.other);
-    co_return co_await pong_.tell(i64{0});
-  }
-  task<result<void>> on(i64 v) {
-    if (v != rounds_) co_return co_await pong_.tell(v);
+  player(actor_context& context, i64 rounds, done& finished)
+      : context_(context), rounds_(rounds), finished_(finished) {}
+
+ protected:
+  [[nodiscard]] bool is_last(i64 v) const { return v == rounds_; }
+  void finish() {
     pong_ = {};
     context_.quit();
-    finished_.set_value(v);
-    co_return result<void>();
+    finished_.set_value(rounds_);
   }
+  number_ref pong_;
 
  private:
   actor_context& context_;
   i64 rounds_;
   done& finished_;
-  number_ref pong_;
 };
 
-void pingpong(unsigned threads) {
+class ping : public player {
+ public:
+  using player::player;
+  result<void> on(start_with message) {
+    pong_ = std::move(message.other);
+    return pong_.try_tell(i64{0});
+  }
+  result<void> on(i64 v) {
+    if (!is_last(v)) return pong_.try_tell(v);
+    finish();
+    return {};
+  }
+};
+
+class waiting_ping : public player {
+ public:
+  using player::player;
+  task<result<void>> on(start_with message) {
+    pong_ = std::move(message.other);
+    co_return co_await pong_.tell(i64{0});
+  }
+  task<result<void>> on(i64 v) {
+    if (!is_last(v)) co_return co_await pong_.tell(v);
+    finish();
+    co_return result<void>();
+  }
+};
+
+template <class Ping, class Pong>
+void pingpong(const std::string& name, unsigned threads) {
   const i64 n = count(1'000'000);
-  measure("A1-pingpong", threads, n, static_cast<double>(n), "ns/roundtrip",
+  measure(name, threads, n, static_cast<double>(n), "ns/roundtrip",
           [n](tandem::actors::system& system, done& finished) {
-            auto first = system.spawn<ping>(n, finished);
-            auto second = system.spawn<pong>(first);
+            auto first = system.spawn<Ping>(n, finished);
+            auto second = system.spawn<Pong>(first);
             check(first.try_tell(start_with{second}).has_value(), "A1");
             return first;
           });
@@ -149,11 +187,27 @@ void flood(const std::string& name, unsigned threads, i64 senders, i64 n) {
   report(name + "-rss", threads, peak_rss_mib(), "MiB");
 }
 
-// A4: the last member of the ring is told its successor by a message.
+// A4: the last member of the ring is told its successor by a message. Plain functions and coroutines, as in A1.
 class member {
  public:
   using protocol = tandem::actors::protocol<void(i64), void(start_with)>;
   member(number_ref next, done& finished) : next_(std::move(next)), finished_(finished) {}
+  void on(start_with message) { next_ = std::move(message.other); }
+  result<void> on(i64 hops) {
+    if (hops != 0) return next_.try_tell(hops - 1);
+    finished_.set_value(1);
+    return {};
+  }
+
+ private:
+  number_ref next_;
+  done& finished_;
+};
+
+class waiting_member {
+ public:
+  using protocol = member::protocol;
+  waiting_member(number_ref next, done& finished) : next_(std::move(next)), finished_(finished) {}
   void on(start_with message) { next_ = std::move(message.other); }
   task<result<void>> on(i64 hops) {
     if (hops != 0) co_return co_await next_.tell(hops - 1);
@@ -166,13 +220,14 @@ class member {
   done& finished_;
 };
 
-void ring(unsigned threads) {
+template <class Member>
+void ring(const std::string& name, unsigned threads) {
   const i64 hops = count(1'000'000);
-  measure("A4-ring", threads, 1, static_cast<double>(hops), "ns/hop",
+  measure(name, threads, 1, static_cast<double>(hops), "ns/hop",
           [hops](tandem::actors::system& system, done& finished) {
-            const auto last = system.spawn<member>(number_ref(), finished);
+            const auto last = system.spawn<Member>(number_ref(), finished);
             auto next = last;
-            for (int i = 1; i < 1000; ++i) next = system.spawn<member>(number_ref(next), finished);
+            for (int i = 1; i < 1000; ++i) next = system.spawn<Member>(number_ref(next), finished);
             check(last.try_tell(start_with{next}).has_value(), "A4");
             check(next.try_tell(hops).has_value(), "A4");
             return next;
@@ -258,7 +313,8 @@ void pingpong_loops(unsigned threads) {
           });
 }
 
-task<result<void>> member_loop(tandem::actors::inbox<void(i64), void(start_with)>& in, number_ref next, done& finished) {
+task<result<void>> member_loop(tandem::actors::inbox<void(i64), void(start_with)>& in, number_ref next,
+                               done& finished) {
   for (;;) {
     auto m = co_await in.receive();
     if (!m) co_return result<void>();
@@ -376,11 +432,13 @@ void memory(unsigned threads) {
 }  // namespace
 
 void add_actor_jobs(std::vector<job>& jobs) {
-  jobs.push_back({"A1-pingpong", pingpong});
+  jobs.push_back({"A1-pingpong", [](unsigned threads) { pingpong<ping, pong>("A1-pingpong", threads); }});
   jobs.push_back({"A2-flood", [](unsigned threads) { flood("A2-flood", threads, 1, count(10'000'000)); }});
   jobs.push_back({"A3-mpsc", [](unsigned threads) { flood("A3-mpsc", threads, 8, count(8'000'000) / 8 * 8); }});
-  jobs.push_back({"A4-ring", ring});
+  jobs.push_back({"A4-ring", [](unsigned threads) { ring<member>("A4-ring", threads); }});
   jobs.push_back({"A6-ask", asks});
+  jobs.push_back({"A1-waiting", [](unsigned threads) { pingpong<waiting_ping, waiting_pong>("A1-waiting", threads); }});
+  jobs.push_back({"A4-waiting", [](unsigned threads) { ring<waiting_member>("A4-waiting", threads); }});
   jobs.push_back({"A1-loops", pingpong_loops});
   jobs.push_back({"A4-loops", ring_loops});
   jobs.push_back({"A5-skynet", skynet});

@@ -300,6 +300,7 @@ void cell::deliver_bytes(incoming message) noexcept {
 }
 
 void cell::interrupt(const error& reason) noexcept {
+  if (!mailbox_.is_to_stop()) return;  // meanwhile it has ended that life, and was restarted
   std::optional<cancel_source> running;
   {
     const std::lock_guard hold(side_lock_);
@@ -434,7 +435,7 @@ void cell::run_turn() noexcept {
     if (mailbox_.taken.empty()) {
       set_live(false);
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
-      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); })) {
+      switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); }, true)) {
         case mailbox::rest::asleep: return;  // C2
         case mailbox::rest::out_of_reach: return stop_life();
         case mailbox::rest::mail: break;
@@ -640,7 +641,7 @@ void cell::make_contexts() {
   {
     const std::lock_guard hold_lock(side_lock_);
     contexts_ = std::move(made);
-    late = interrupted_;
+    late = interrupted_ && mailbox_.is_to_stop();
   }
   if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
 }
@@ -746,6 +747,10 @@ void cell::halt(error reason, bool interrupt_too) noexcept {
 }
 
 bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
+  {
+    const std::lock_guard hold_lock(side_lock_);
+    interrupted_ = false;  // with a request to halt that came after the last life: resume() forgets that
+  }
   if (!mailbox_.resume()) return false;
   // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
   body_ = std::move(body);

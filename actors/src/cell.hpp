@@ -57,7 +57,8 @@ class cell_face {
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
-///      interrupt finds the context, or the turn finds that it is to be interrupted.
+///      interrupt finds the context, or the turn finds that it is to be interrupted. It counts only while there is a
+///      request to stop, which a restart takes back.
 /// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is
 ///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell

@@ -12,7 +12,7 @@ fanout::fanout(const protocol_info& takes, std::string name, std::size_t behind,
 target::delivery fanout::try_deliver(envelope_ptr& message, error& why) noexcept {
   {
     const std::lock_guard hold(lock_);
-    if (parked_ >= behind_ || !waiters_.empty()) return delivery::full;
+    if (!has_room()) return delivery::full;
   }
   return spread(message, why);
 }
@@ -21,7 +21,7 @@ room_waiter::phase fanout::wait_for_room(room_waiter& w) noexcept {
   using phase = room_waiter::phase;
   {
     const std::lock_guard hold(lock_);
-    if (parked_ >= behind_ || !waiters_.empty()) return waiters_.push(w) ? phase::waiting : phase::cancelled;
+    if (!has_room()) return waiters_.push(w) ? phase::waiting : phase::cancelled;
     if (w.state == phase::cancelled) return phase::cancelled;
   }
   error why;
@@ -36,25 +36,53 @@ bool fanout::cancel_wait(room_waiter& w) noexcept {
   return waiters_.cancel(w);
 }
 
-void fanout::unparked() noexcept {
-  bool counted = false;
+void fanout::prepare(routee& added) const {
+  if (!added.subscriber) added.subscriber = std::make_shared<subscriber_state>();
+}
+
+// What waits there is still delivered, but nobody waits for that any more.
+void fanout::parted_with(subscriber_state& gone) noexcept {
+  gone.over.store(true, std::memory_order_relaxed);
+  {
+    const std::lock_guard hold(lock_);
+    gone.parted = true;
+    parked_ -= std::exchange(gone.parked, 0);
+  }
+  catch_up();
+}
+
+void fanout::unparked(subscriber_state& of) noexcept {
+  {
+    const std::lock_guard hold(lock_);
+    if (of.parted) return;
+    --of.parked;
+    --parked_;
+  }
+  catch_up();
+}
+
+void fanout::catch_up() noexcept {
+  {
+    const std::lock_guard hold(lock_);
+    if (std::exchange(catching_up_, true)) return;  // whoever does that sees what has changed
+  }
   for (;;) {
     room_waiter* w = nullptr;
     envelope_ptr message;
     tandem::detail::task_record* sender = nullptr;
     {
       const std::lock_guard hold(lock_);
-      if (!std::exchange(counted, true)) --parked_;
-      if (parked_ >= behind_) return;
-      w = waiters_.pop(room_waiter::phase::admitted);
+      if (parked_ < behind_) w = waiters_.pop(room_waiter::phase::admitted);
+      catching_up_ = w != nullptr;
       if (!w) return;
       sender = w->sender;
       message = std::move(w->message);  // if it has no sender, the waiter is inside of it (F1)
     }
     error why;
+    const auto before = routees();  // one that has ended can still report
     if (spread(message, why) != delivery::delivered) {
       if (!sender) {
-        undeliverable(*this, *message, why);
+        undeliverable(before->empty() ? *this : *before->front().to, *message, why);
         continue;
       }
       const std::lock_guard hold(lock_);
@@ -113,7 +141,7 @@ target::delivery fanout::spread(envelope_ptr& message, error& why) noexcept {
 
 // `failed`: the routee has ended, or cannot take the message, which is still here.
 target::delivery fanout::hand(const routee& to, envelope_ptr& message, error& why) noexcept {
-  if (to.subscriber && to.subscriber->over.load(std::memory_order_relaxed)) return delivery::delivered;
+  if (to.subscriber->over.load(std::memory_order_relaxed)) return delivery::delivered;
   delivery outcome = to.to->try_deliver(message, why);
   if (outcome == delivery::full) {
     switch (to.when_full) {
@@ -136,9 +164,12 @@ target::delivery fanout::park(const routee& to, envelope_ptr& message, error& wh
   parked_copy made{nullptr, nullptr};
   {
     const std::lock_guard hold(lock_);
-    ++parked_;  // before ~parked() can take it back
+    if (!to.subscriber->parted) {  // before ~parked() can take it back
+      ++parked_;
+      ++to.subscriber->parked;
+    }
   }
-  made = make_parked(*message);
+  made = make_parked(*message, to.subscriber);
   message.reset();
   room_waiter& w = *made.waiter;
   w.message = std::move(made.message);
@@ -150,7 +181,7 @@ target::delivery fanout::park(const routee& to, envelope_ptr& message, error& wh
 
 void fanout::missed(const routee& by) noexcept {
   counters_.dropped.fetch_add(1, std::memory_order_relaxed);
-  if (by.subscriber) by.subscriber->missed.fetch_add(1, std::memory_order_relaxed);
+  by.subscriber->missed.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace tandem::actors::detail

@@ -51,16 +51,7 @@ void mailbox::decide(const envelope* message) noexcept {
   }
 }
 
-mailbox::posted mailbox::place(envelope_ptr e, coarse_time at) noexcept {
-  e->arrived = at;
-  if (e->lane() != lane::control) add_held(1);
-  if (!at_gate_) [[likely]] return enter(std::move(e));
-  const lane where = e->lane();
-  (*at_gate_)[where].push(std::move(e));
-  return posted::queued;
-}
-
-inline mailbox::posted mailbox::enter(envelope_ptr e) noexcept {
+[[gnu::always_inline]] inline mailbox::posted mailbox::enter(envelope_ptr e) noexcept {
   const lane where = e->lane();
   if (slots_) [[unlikely]] decide(e.get());  // M6; the message is there when the lock is released
   if (asleep_) {  // M7
@@ -71,6 +62,15 @@ inline mailbox::posted mailbox::enter(envelope_ptr e) noexcept {
   queue_[where].push(std::move(e));
   if (where != lane::normal) wanted_.store(true, std::memory_order_release);
   new_.store(true, std::memory_order_release);  // pairs with has_new()
+  return posted::queued;
+}
+
+[[gnu::always_inline]] inline mailbox::posted mailbox::place(envelope_ptr e, coarse_time at) noexcept {
+  e->arrived = at;
+  if (e->lane() != lane::control) add_held(1);
+  if (!at_gate_) [[likely]] return enter(std::move(e));
+  const lane where = e->lane();
+  (*at_gate_)[where].push(std::move(e));
   return posted::queued;
 }
 
@@ -135,6 +135,11 @@ mailbox::posted mailbox::request(stop what, error why) noexcept {
   decide(nullptr);
   if (what == stop::end && std::exchange(paused_, false)) return posted::wake;  // M5
   return queued_answer();
+}
+
+bool mailbox::is_to_stop() noexcept {
+  const std::lock_guard hold(lock_);
+  return stop_ != stop::none;
 }
 
 bool mailbox::is_asleep() noexcept {

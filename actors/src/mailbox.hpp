@@ -99,9 +99,7 @@ struct mail {
   std::array<envelope_list, lanes> of;
 
   [[nodiscard]] bool empty() const noexcept {
-    for (const envelope_list& l : of)
-      if (!l.empty()) return false;
-    return true;
+    return of[2].empty() && of[1].empty() && of[0].empty();  // not a loop, which would stay one
   }
   [[nodiscard]] envelope_list& operator[](lane l) noexcept { return of[static_cast<std::size_t>(l)]; }
   [[nodiscard]] const envelope_list& operator[](lane l) const noexcept { return of[static_cast<std::size_t>(l)]; }
@@ -192,6 +190,8 @@ class mailbox {
   /// Asks the consumer to stop; `end` outweighs `halt`, otherwise the first request counts. queued, wake, or closed: it
   /// has ended; full: it was asked before.
   posted request(stop what, error why) noexcept;
+  /// True if it was asked to stop, and not restarted since.
+  [[nodiscard]] bool is_to_stop() noexcept;
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;

@@ -394,7 +394,8 @@ pool_target::keeper_needed pool_target::look_after() noexcept {
   const bool wanted = workers_.size() < options_.min_workers ||
                       (!queue_.empty() && idle_.empty() && workers_.size() < options_.max_workers);
   if (wanted && !gave_up_) needed.grow = !std::exchange(growing_, true);
-  if (workers_.size() > options_.min_workers && !idle_.empty()) needed.shrink = !std::exchange(shrinking_, true);
+  if (workers_.size() > options_.min_workers && !idle_.empty() && options_.keep_alive != duration::max())
+    needed.shrink = !std::exchange(shrinking_, true);
   if (needed.grow || needed.shrink) needed.keeper = keeper_;
   return needed;
 }
@@ -428,12 +429,16 @@ void pool_target::grow() noexcept {
     }
     if (!why) continue;
     hopeless lost;
+    keeper_needed again;
     {
       const std::lock_guard hold(lock_);
       note_end(why);
       lost = take_hopeless();
+      again.keeper = keeper_;
+      again.grow = true;
     }
     fail(std::move(lost));
+    return tell(again);  // another turn: there may be many tries, and the keeper may be told to end
   }
 }
 
@@ -454,13 +459,11 @@ time_point pool_target::shrink() noexcept {
   {
     const std::lock_guard hold(lock_);
     // The first became idle first: those behind it were taken since.
-    while (!closed_ && workers_.size() > options_.min_workers && !idle_.empty() && next == no_deadline) {
-      const time_point until = idle_.front()->idle_since + options_.keep_alive;
-      if (until <= now()) {
-        gone.push_back(part_with(idle_.front()->to.get()));
-      } else {
-        next = until;
-      }
+    while (!closed_ && workers_.size() > options_.min_workers && !idle_.empty()) {
+      next = deadline_after(idle_.front()->idle_since, options_.keep_alive);
+      if (next > now()) break;
+      gone.push_back(part_with(idle_.front()->to.get()));
+      next = no_deadline;
     }
     if (next == no_deadline) shrinking_ = false;
   }

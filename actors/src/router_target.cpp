@@ -66,6 +66,7 @@ bool router_target::add(routee added) {
           "tandem: a router was added to itself, or to one that it sends to; its messages would go round for ever");
   }
   if (contains(*routees(), *added.to)) return false;
+  prepare(added);
   bool is_new = false;
   routees_.update([&](routee_list& list) {
     is_new = !contains(list, *added.to);
@@ -79,9 +80,15 @@ bool router_target::add(routee added) {
 bool router_target::remove(const target& gone) {
   if (!contains(*routees(), gone)) return false;
   bool found = false;
+  std::shared_ptr<subscriber_state> subscriber;
   routees_.update([&](routee_list& list) {
-    found = std::erase_if(list, [&](const routee& r) { return r.to.get() == &gone; }) != 0;
+    const auto at = std::find_if(list.begin(), list.end(), [&](const routee& r) { return r.to.get() == &gone; });
+    found = at != list.end();
+    if (!found) return;
+    subscriber = at->subscriber;
+    list.erase(at);
   });
+  if (found && subscriber) parted_with(*subscriber);
   return found;
 }
 
@@ -90,7 +97,7 @@ bool router_target::has(const subscriber_state& one) const {
   return std::any_of(now->begin(), now->end(), [&](const routee& r) { return r.subscriber.get() == &one; });
 }
 
-void router_target::forget(const subscriber_state& gone) noexcept {
+void router_target::forget(subscriber_state& gone) noexcept {
   try {
     if (!has(gone)) return;
     routees_.update([&](routee_list& list) {
@@ -98,6 +105,7 @@ void router_target::forget(const subscriber_state& gone) noexcept {
     });
   } catch (const std::bad_alloc&) {
   }
+  parted_with(gone);
 }
 
 void router_target::take_out(const target& gone) noexcept {
@@ -129,7 +137,7 @@ choosing_router::waiting_place choosing_router::place_for(const envelope& messag
 room_waiter::phase choosing_router::wait_for_room(room_waiter& w) noexcept {
   using phase = room_waiter::phase;
   error last;
-  for (;;) {
+  for (std::size_t refusals = 0;;) {
     const waiting_place place = place_for(*w.message);
     {
       const std::lock_guard hold(lock_);
@@ -148,13 +156,15 @@ room_waiter::phase choosing_router::wait_for_room(room_waiter& w) noexcept {
     bool withdrawn = false;
     last = std::move(w.why);
     const bool dead = last.code() == errc::unavailable;
+    // A pool that lets nobody wait; if all are like that, it has been everybody's turn.
+    const bool refused = last.code() == errc::overloaded && ++refusals < routees()->size();
     {
       const std::lock_guard hold(lock_);
       was = std::exchange(w.at, nullptr);
       withdrawn = was == this;
       if (withdrawn) {
         w.state = phase::cancelled;
-      } else if (dead) {
+      } else if (dead || refused) {
         w.state = phase::fresh;
       } else {
         w.why = last;
@@ -162,8 +172,8 @@ room_waiter::phase choosing_router::wait_for_room(room_waiter& w) noexcept {
     }
     was->release();
     if (withdrawn) return phase::cancelled;
-    if (!dead) return phase::failed;  // the message's own fault
-    static_cast<choosing_router&>(*place.of).take_out(*place.to);
+    if (!dead && !refused) return phase::failed;  // the message's own fault, or there is no room at all
+    if (dead) static_cast<choosing_router&>(*place.of).take_out(*place.to);
   }
 }
 

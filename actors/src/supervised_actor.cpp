@@ -8,6 +8,7 @@
 #include <tandem/errors/exception.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/task.hpp>
+#include <tandem/runtime/this_task.hpp>
 #include <tandem/sync/event.hpp>
 
 #include "cell.hpp"
@@ -44,12 +45,6 @@ class actor_overseer final : public overseer {
     }
     gone_.set();
   }
-  /// Nobody is told of the end of the life that goes on.
-  void give_up() noexcept {
-    const std::lock_guard hold(lock_);
-    life_.reset();
-  }
-
   /// Set while there is no object.
   [[nodiscard]] sync::event& gone() noexcept { return gone_; }
   [[nodiscard]] bool ended_for_good() const noexcept {
@@ -132,10 +127,7 @@ class supervised_actor final : public child {
     if (waits_) waits_->cancel(reason);
     if (!now_->watch->gone().is_set()) now_->self->halt(reason, true);
   }
-  void kill(const error& reason) noexcept override {
-    stop(reason);
-    if (now_) now_->watch->give_up();
-  }
+  void kill(const error& reason) noexcept override { stop(reason); }
   void retire(const error& reason) noexcept override {
     if (const auto last = std::exchange(now_, nullptr); last && last->self && !last->nascent) last->self->end(reason);
   }
@@ -150,8 +142,12 @@ class supervised_actor final : public child {
     try {
       if (auto gone = co_await now->watch->gone().wait_for(options.patience); !gone) {
         failure = wrap(std::move(gone).error(), "the object of its last life is still there");
+      } else if (auto wanted = this_task::check(); !wanted) {
+        failure = std::move(wanted).error();
       } else {
         now->begin(life, *make, options.keeps_mail);
+        // A stop() that came meanwhile may have found nobody to halt. Both that and this look after they have acted.
+        if (auto still = this_task::check(); !still) now->self->halt(std::move(still).error(), true);
       }
     } catch (...) {
       failure = from_exception(std::current_exception());

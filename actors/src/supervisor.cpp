@@ -129,8 +129,8 @@ task<result<void>> stop(core_ptr core, duration limit) {
              deadline_in(limit)));
   if (child_of_caller(core->id) != 0) co_return result<void>();
   TANDEM_CO_TRY(co_await life->ended.wait());
-  if (!life->left.empty())
-    co_return fail(errc::deadline_exceeded, fmt::format("children that have not ended: {}", life->left));
+  if (const std::string left = names_of(life->left); !left.empty())
+    co_return fail(errc::deadline_exceeded, fmt::format("children that have not ended: {}", left));
   co_return result<void>();
 }
 

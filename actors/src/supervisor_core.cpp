@@ -86,6 +86,13 @@ void child_life::spawn(task<void> body, const char* name, context under, std::so
   tandem::detail::spawn_on(*line_->home, std::move(body), spawn_options(name, std::move(under)), where).disown();
 }
 
+std::string names_of(const std::vector<left_behind>& all) {
+  std::string names;
+  for (const left_behind& l : all)
+    if (!l.life.expired()) names += (names.empty() ? "" : ", ") + l.name;
+  return names;
+}
+
 void life_record::close(const error& otherwise) noexcept {
   if (!started.is_set()) {
     start_error = otherwise;
@@ -170,11 +177,11 @@ task<void> supervisor_core::live(std::shared_ptr<supervisor_core> core, start wi
   (void)with.inbox.close();
   with.inbox = {};  // and the commands that are still in it: their senders learn that they are too late
   with.record->end_error = reason;
-  const std::string left = with.record->left;
   with.record->ended.set();
   if (!with.parent) co_return;
-  if (!reason && !left.empty())
-    reason = with_payload(make_error(shutdown_reason, "children that have not ended: " + left), left_children(left));
+  if (const std::string left = names_of(with.record->left); !reason && !left.empty())
+    reason = with_payload(make_error(shutdown_reason, "children that have not ended: " + left),
+                          left_children(with.record->left));
   with.parent->ended(std::move(reason));
 }
 

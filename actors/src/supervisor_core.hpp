@@ -80,9 +80,17 @@ struct life_line {
   std::uint64_t salt;  // of random numbers; the same in every run of a simulation
 };
 
-/// Names the children that a supervisor left behind when it was stopped; the payload of what it then ends with.
+/// A child whose life was given up, and may go on; until it has ended, it has a share of its line.
+struct left_behind {
+  std::weak_ptr<const life_line> life;
+  std::string name;
+};
+/// Those that have not ended.
+[[nodiscard]] std::string names_of(const std::vector<left_behind>& all);
+
+/// Those that a supervisor left behind when it was stopped; the payload of what it then ends with.
 struct left_children {
-  std::string names;
+  std::vector<left_behind> all;
 };
 
 /// One life of a supervisor, as its handles see it.
@@ -98,8 +106,8 @@ struct life_record {
   sync::event started;
   error start_error;
   sync::event ended;
-  error end_error;   // none: in order
-  std::string left;  // names those that were left behind
+  error end_error;  // none: in order
+  std::vector<left_behind> left;
 };
 
 /// Its life runs as a task. An unbounded channel is its inbox: children's ends are told by code that can neither wait

@@ -5,7 +5,6 @@
 #include <exception>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <tandem/csp/select.hpp>
 #include <tandem/errors/exception.hpp>
@@ -66,8 +65,8 @@ void supervisor_life::settle(slot& s, child_state state) {
 
 task<void> supervisor_life::gather(time_point until) {
   if (stop_ && !killed_) until = std::min(until, stop_by_);
-  enum { message, system_over, late };
-  auto chosen = co_await csp::select_biased(csp::on_recv(inbox_), csp::on_done(watched_), csp::on_deadline(until));
+  enum { system_over, message, late };  // in this order: retries that fail at once must not keep it from ending
+  auto chosen = co_await csp::select_biased(csp::on_done(watched_), csp::on_recv(inbox_), csp::on_deadline(until));
   if (!chosen) co_return begin_to_stop(std::move(chosen).error(), no_deadline, true);
   switch (chosen->index()) {
     case message:
@@ -114,25 +113,38 @@ void supervisor_life::file_command(notice what) {
   const auto sender = slots_.find(what.order->from);
   if (sender != slots_.end() &&
       (sender->second.state == child_state::starting || sender->second.state == child_state::stopping))
-    return what.order->refuse(
-        make_error(errc::failed_precondition,
-                   fmt::format("the command comes from within child {}, for which its supervisor is waiting",
-                               name_of(sender->second))));
+    return refuse(*what.order, sender->second);
   pending_.push_back(std::move(what));
+}
+
+void supervisor_life::refuse(supervisor_command& command, const slot& from) const {
+  command.refuse(make_error(
+      errc::failed_precondition,
+      fmt::format("the command comes from within child {}, for which its supervisor is waiting", name_of(from))));
+}
+
+// The child may be waiting for them, and is to be waited for.
+void supervisor_life::refuse_commands_of(const slot& s) {
+  std::erase_if(pending_, [&](const notice& n) {
+    if (n.what != notice::kind::command || n.order->from != s.number) return false;
+    refuse(*n.order, s);
+    return true;
+  });
 }
 
 // The phases of the life.
 
 task<error> supervisor_life::run(const child_life* parent) {
   record_->start_error = co_await begin();
-  record_->started.set();
-  if (!record_->start_error && parent) parent->ready();
   if (!record_->start_error) {
+    record_->started.set();
+    if (parent) parent->ready();
     co_await serve();
   } else if (!stop_) {
     verdict_ = record_->start_error;
   }
   co_await finish();
+  record_->started.set();  // it failed: who is told so finds that nothing runs
   co_return verdict_;
 }
 
@@ -202,7 +214,7 @@ task<void> supervisor_life::finish() {
     if (!s.is_static) s.what->retire(reason);
   slots_.clear();
   if (is_root_) core_.retire(reason);
-  record_->left = fmt::format("{}", fmt::join(left_, ", "));
+  record_->left = std::move(left_);
 }
 
 // Starting, and starting again.
@@ -214,6 +226,7 @@ task<supervisor_life::start_outcome> supervisor_life::start(slot& s) {
   try {
     auto line = std::make_shared<const life_line>(record_->inbox, s.number, s.life, s.base,
                                                   tandem::detail::tls_worker->owner, salt_);
+    s.line = line;
     if (s.what->start(child_life(std::move(line)))) s.ready = true;
   } catch (...) {
     failure = from_exception(std::current_exception());
@@ -308,8 +321,12 @@ supervisor_life::numbers supervisor_life::concerned(const slot& s) const {
 
 task<void> supervisor_life::stop_others(const slot& s) {
   numbers others;
-  for (const std::uint64_t n : concerned(s))
-    if (n != s.number && slots_.at(n).state == child_state::running) others.push_back(n);
+  for (const std::uint64_t n : concerned(s)) {
+    slot& other = slots_.at(n);
+    if (n != s.number && other.state == child_state::running) others.push_back(n);
+    // It comes up after this one now, not when its own delay is over.
+    if (n != s.number && other.state == child_state::restarting) settle(other, child_state::stopped);
+  }
   if (others.empty()) co_return;
   std::ranges::reverse(others);
   error reason =
@@ -321,9 +338,8 @@ task<void> supervisor_life::stop_others(const slot& s) {
 
 task<void> supervisor_life::attempt(slot& s) {
   co_await stop_others(s);  // those that commands have started meanwhile
+  settle(s, child_state::stopped);
   const numbers again = concerned(s);
-  for (const std::uint64_t n : again)
-    if (slot& waits = slots_.at(n); waits.state == child_state::restarting) settle(waits, child_state::stopped);
   for (const std::uint64_t n : again) {
     if (stop_) co_return;
     slot& next = slots_.at(n);
@@ -368,7 +384,9 @@ task<void> supervisor_life::end_together(numbers which, error reason) {
 void supervisor_life::tell_to_end(slot& s, const error& reason, time_point& until) {
   const bool lives = s.state == child_state::running || s.state == child_state::starting;
   if (!lives || s.ended) return;
+  if (s.state == child_state::running) s.pause.ran_for(now() - s.since);
   settle(s, child_state::stopping);
+  refuse_commands_of(s);
   if (killed_ || s.shutdown.is_brutal()) {
     s.what->kill(reason);
     s.awaited = s.what->dies_when_killed();
@@ -395,16 +413,21 @@ void supervisor_life::conclude(slot& s) {
   if (s.ended) {
     error reason = std::move(s.end_reason);
     if (const auto* const below = reason.as<left_children>())
-      left_.push_back(fmt::format("{} of {}", below->names, name_of(s)));
+      for (const left_behind& l : below->all) leave_behind({l.life, fmt::format("{} of {}", l.name, name_of(s))});
     if (!in_order(reason) && reason.code() != errc::cancelled) {
       s.last_reason = reason;
       report(s, child_incident::stopped_badly, reason, supervision_action::none);
     }
   } else if (s.state == child_state::stopping && !s.shutdown.is_brutal()) {
-    left_.push_back(name_of(s));
+    leave_behind({s.line, name_of(s)});
     report(s, child_incident::left_behind, {}, supervision_action::none);
   }
   if (s.state != child_state::stopped) settle(s, child_state::stopped);
+}
+
+void supervisor_life::leave_behind(left_behind child) {
+  std::erase_if(left_, [](const left_behind& l) { return l.life.expired(); });  // or they add up over restarts
+  left_.push_back(std::move(child));
 }
 
 // Commands.

@@ -60,7 +60,8 @@ class supervisor_life {
     context base;          // of all its lives
 
     child_state state = child_state::stopped;
-    std::uint64_t life = 0;  // V5
+    std::uint64_t life = 0;               // V5
+    std::weak_ptr<const life_line> line;  // of the life begun last
     bool ready = false;
     bool ended = false;
     bool awaited = false;  // by end_together()
@@ -85,6 +86,8 @@ class supervisor_life {
   void file(notice what);
   void file_end(notice what);
   void file_command(notice what);
+  void refuse(supervisor_command& command, const slot& from) const;
+  void refuse_commands_of(const slot& s);
   void begin_to_stop(error reason, time_point until, bool kill) noexcept;
 
   // The phases of the life.
@@ -109,6 +112,7 @@ class supervisor_life {
   void tell_to_end(slot& s, const error& reason, time_point& until);
   void stop_waiting(const numbers& which, const error& reason);
   void conclude(slot& s);
+  void leave_behind(left_behind child);
 
   [[nodiscard]] std::string name_of(const slot& s) const;
   void report(const slot& s, child_incident what, const error& reason, supervision_action next, duration delay = {});
@@ -136,7 +140,7 @@ class supervisor_life {
   error stop_reason_;
   bool over_ = false;  // by its own decision
   error verdict_;      // … which is none if it shuts down in order
-  std::vector<std::string> left_;
+  std::vector<left_behind> left_;
 };
 
 /// Errors: errc::invalid_argument.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include <sys/mman.h>
@@ -37,49 +38,30 @@ class block_heap {
 
   static void* allocate(std::size_t bytes) {
     const std::size_t index = (bytes + step - 1) / step - 1;
-    if (index >= classes) return ::operator new(bytes);
-    chain& mine = lists.current[index];
-    if (!mine.first) [[unlikely]] {
-      if (!lists.kept) keep_lists();
-      if (lists.gone) return take_one(index);
-      if (lists.spare[index].first) {
-        mine = lists.spare[index];
-        lists.spare[index] = {};
-      } else {
-        mine = the_depot().take(index);
-      }
-    }
+    if (index >= classes) [[unlikely]]
+      return ::operator new(bytes);
+    bin& mine = lists.current[index];
     block* const b = mine.first;
+    if (!b) [[unlikely]]
+      return refill(index);
     mine.first = b->next;
-    --mine.length;
+    ++mine.room;
     mark_used(b, index);
     return b;
   }
 
   static void free(void* memory, std::size_t bytes) noexcept {
     const std::size_t index = (bytes + step - 1) / step - 1;
-    if (index >= classes) {
-      ::operator delete(memory);
-      return;
-    }
+    if (index >= classes) [[unlikely]]
+      return ::operator delete(memory);
     auto* const b = static_cast<block*>(memory);
     mark_free(b, index);
-    if (!lists.kept) [[unlikely]]
-      keep_lists();
-    if (lists.gone) [[unlikely]] {
-      b->next = nullptr;
-      the_depot().give(index, {b, 1});
-      return;
-    }
-    chain& mine = lists.current[index];
-    if (mine.length == batch) [[unlikely]] {
-      if (lists.spare[index].first) the_depot().give(index, lists.spare[index]);
-      lists.spare[index] = mine;
-      mine = {};
-    }
+    bin& mine = lists.current[index];
+    if (mine.room == 0) [[unlikely]]
+      return make_room(index, b);
+    --mine.room;
     b->next = mine.first;
     mine.first = b;
-    ++mine.length;
   }
 
   /// All memory there is; what comes while the caller looks at it is not in it. It never goes.
@@ -103,6 +85,18 @@ class block_heap {
   struct chain {
     block* first = nullptr;
     std::size_t length = 0;
+  };
+
+  // The free blocks of one class that a thread has at hand: `batch` less `room`. There is no room before the first use and
+  // after the end of the thread's lists, so these need no look of their own.
+  struct bin {
+    block* first = nullptr;
+    std::size_t room = 0;
+
+    [[nodiscard]] chain take() noexcept {
+      const std::size_t length = first ? batch - std::exchange(room, batch) : 0;
+      return {std::exchange(first, nullptr), length};
+    }
   };
 
   // Where threads exchange chains. Never destroyed: blocks may be freed by threads that outlive main().
@@ -182,7 +176,7 @@ class block_heap {
   // A thread's own lists: `current` serves, `spare` keeps one full chain so that alloc/free at the border of a batch does
   // not go to the depot each time.
   struct thread_lists {
-    std::array<chain, classes> current;
+    std::array<bin, classes> current;
     std::array<chain, classes> spare;
     bool kept;  // flush_at_end has been constructed
     bool gone;  // it has been destroyed: frees that come later, from other thread_locals, go to the depot directly
@@ -193,9 +187,10 @@ class block_heap {
   struct flush_at_end {
     ~flush_at_end() {
       for (std::size_t i = 0; i < classes; ++i) {
-        if (lists.current[i].first) the_depot().give(i, lists.current[i]);
+        if (lists.current[i].first) the_depot().give(i, lists.current[i].take());
         if (lists.spare[i].first) the_depot().give(i, lists.spare[i]);
-        lists.current[i] = lists.spare[i] = {};
+        lists.current[i] = {};
+        lists.spare[i] = {};
       }
       lists.gone = true;
     }
@@ -205,6 +200,30 @@ class block_heap {
     static thread_local flush_at_end flush;
     lists.kept = true;
     asm volatile("" : : "r"(&flush));  // its constructor does nothing that a compiler must keep
+  }
+
+  // allocate(), of a class of which the thread has none at hand.
+  [[gnu::noinline]] static void* refill(std::size_t index) {
+    if (!lists.kept) keep_lists();
+    if (lists.gone) return take_one(index);
+    chain got = std::exchange(lists.spare[index], {});
+    if (!got.first) got = the_depot().take(index);
+    block* const b = got.first;
+    lists.current[index] = {b->next, batch - (got.length - 1)};
+    mark_used(b, index);
+    return b;
+  }
+
+  // free(), of a class of which the thread has as many as it keeps.
+  [[gnu::noinline]] static void make_room(std::size_t index, block* b) noexcept {
+    if (!lists.kept) keep_lists();
+    b->next = nullptr;
+    if (lists.gone) return the_depot().give(index, {b, 1});
+    if (const chain full = lists.current[index].take(); full.first) {
+      if (lists.spare[index].first) the_depot().give(index, lists.spare[index]);
+      lists.spare[index] = full;
+    }
+    lists.current[index] = {b, batch - 1};
   }
 
   static void* take_one(std::size_t index) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
 #include <stdexcept>
 
 #include <tandem/runtime/this_task.hpp>
@@ -145,6 +146,21 @@ TEST(ActorLifetime, ShutdownCancelsARunningHandler) {
   EXPECT_TRUE(state.destroyed);
   EXPECT_EQ(sys.live_actors(), 0u);
   EXPECT_FALSE(sys.spawn<recorder>(state));  // too late
+}
+
+TEST(ActorLifetime, AnObjectIsAlignedAsItsClassSays) {
+  struct alignas(128) wide {
+    using protocol = actors::protocol<bool(get)>;
+    bool on(get) { return reinterpret_cast<std::uintptr_t>(this) % 128 == 0; }
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  std::vector<wide::protocol::ref> all;
+  for (int i = 0; i < 8; ++i) all.push_back(sys.spawn<wide>());
+  for (const auto& ref : all) {
+    auto ask = [&]() -> task<result<bool>> { co_return co_await ref.ask(get{}, 1s); };
+    EXPECT_TRUE(sim.run(ask()).value());
+  }
 }
 
 TEST(ActorLifetime, APlainHandlerRunsUnderTheActorsContext) {

@@ -119,6 +119,16 @@ TEST(ActorPool, LetsGoOfWorkersThatWereIdleForTooLong) {
   EXPECT_EQ(m.all_seen(), std::vector<int>{1});
 }
 
+TEST(ActorPool, KeepsWorkersForEverIfItShall) {
+  auto o = sized(0, 1);
+  o.keep_alive = duration::max();
+  making m(o);
+  m.tell(item{1});
+  m.sim.advance(1h);
+  EXPECT_EQ(m.pool.stats().workers, 1u);
+  EXPECT_EQ(m.sim.live_tasks(), 0u);
+}
+
 TEST(ActorPool, WithoutLeastWorkersTheFirstMessageMakesOne) {
   making m(sized(0, 1));
   EXPECT_EQ(m.states.size(), 0u);
@@ -224,6 +234,28 @@ TEST(ActorPool, AWorkerThatCannotBeMadeCountsAsEnded) {
   EXPECT_EQ(calls, 11);
   EXPECT_EQ(sys.dead_letters(), 1u);
   EXPECT_EQ(pool.ref().try_tell(item{1}).error().code(), errc::unavailable);
+}
+
+TEST(ActorPool, LetsOthersRunWhileItsWorkersCannotBeMade) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  int calls = 0;
+  int seen = 0;
+  const auto look = [&]() -> task<> {
+    seen = calls;
+    co_return;
+  };
+  const auto make = [&]() -> actor_ref<void(item)> {
+    if (++calls == 1) sim.spawn(look()).detach();
+    return {};
+  };
+  auto o = sized(0, 1);
+  o.restarts = 100'000;
+  const actor_pool<void(item)> pool(sys, make, o);
+  ASSERT_TRUE(pool.ref().try_tell(item{1}).has_value());
+  sim.run_until_idle();
+  EXPECT_EQ(calls, 100'001);
+  EXPECT_LT(seen, 1000);
 }
 
 TEST(ActorPool, WithoutWorkersIsUnavailableUntilOneIsAdded) {

@@ -98,6 +98,44 @@ TEST(RouterBroadcast, ASlowRouteeThatEndsLetsTheSendersGoOn) {
   EXPECT_EQ(f.r.size(), 2u);
 }
 
+TEST(RouterBroadcast, WhatWaitsAtOneWhoseLastRouteeEndsIsADeadLetter) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  sinks s(sys, 1, 1);
+  const to_all inner(broadcast{1}, {s.refs[0]});
+  const to_all outer(broadcast{1}, {inner.ref()});
+  s.fill(sim, 0);
+  ASSERT_TRUE(outer.ref().try_tell(item{1}).has_value());  // waits at the sink
+  ASSERT_TRUE(outer.ref().try_tell(item{2}).has_value());  // … and this at the inner router
+  s.states[0].self->quit();
+  s.states[0].open = true;
+  sim.run_to_end();
+  EXPECT_TRUE(s.states[0].seen.empty());
+  EXPECT_EQ(sys.dead_letters(), 3u);  // with the one that was in the mailbox
+}
+
+TEST(RouterBroadcast, SendersDoNotWaitForARouteeThatWasRemoved) {
+  spread f;
+  f.s.fill(f.sim, 1);
+  ASSERT_TRUE(f.sim.run(f.tell(1)).has_value());
+  auto a = f.sim.spawn(f.tell(2));
+  f.sim.run_until_idle();
+  ASSERT_FALSE(a.done());
+  ASSERT_TRUE(f.r.remove(f.s.refs[1]));
+  f.sim.run_until_idle();
+  ASSERT_TRUE(a.done());
+  EXPECT_TRUE(f.sim.get(a).has_value());
+  ASSERT_TRUE(f.r.add(f.s.refs[1]).has_value());  // its copies count anew
+  ASSERT_TRUE(f.r.ref().try_tell(item{3}).has_value());
+  EXPECT_EQ(f.r.ref().try_tell(item{4}).error().code(), errc::would_block);
+  f.open(1);
+  f.sim.run_to_end();
+  EXPECT_EQ(f.s.states[0].seen, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(f.s.states[1].seen, (std::vector<int>{-1, 1, 3}));
+  ASSERT_TRUE(f.r.ref().try_tell(item{4}).has_value());
+  f.sim.run_until_idle();
+}
+
 TEST(RouterBroadcast, ShutdownFailsWhoWaits) {
   spread f;
   f.s.fill(f.sim, 1);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <tandem/actors/actor_pool.hpp>
 #include <tandem/actors/on_reply.hpp>
 #include <tandem/csp/select.hpp>
 #include <tandem/runtime/with_context.hpp>
@@ -112,6 +113,31 @@ TEST(RouterWait, ATellThatWaitsFailsWhenItsRouteeEndsAndTheNextGoesToAnother) {
   EXPECT_TRUE(f.sim.get(c).has_value());
   f.sim.run_to_end();
   EXPECT_EQ(f.s.states[1].seen, (std::vector<int>{-1, 2, 3}));
+}
+
+TEST(RouterWait, ASenderWaitsWhereItMay) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  sinks s(sys, 2, 1);
+  actor_pool_options strict;
+  strict.queue_capacity = 1;
+  strict.when_full = overflow::fail;
+  const actor_pool<void(item)> pool(sys, {s.refs[1]}, strict);
+  const router<void(item)> r(round_robin(), {pool.ref(), s.refs[0]});
+  s.fill(sim, 0);
+  s.fill(sim, 1);
+  for (const int n : {1, 2}) ASSERT_TRUE(pool.ref().try_tell(item{n}).has_value());
+  const auto tell = [&](int n) -> task<result<void>> { co_return co_await r.ref().tell(item{n}); };
+  auto a = sim.spawn(tell(3));
+  auto b = sim.spawn(tell(4));
+  sim.run_until_idle();
+  EXPECT_FALSE(a.done() || b.done());
+  ASSERT_TRUE(r.remove(s.refs[0]));
+  EXPECT_EQ(sim.run([&] { return tell(5); }).error().code(), errc::overloaded);
+  for (auto& state : s.states) state.open = true;
+  sim.run_to_end();
+  EXPECT_TRUE(a.done() && b.done());
+  EXPECT_EQ(s.states[0].seen, (std::vector<int>{-1, 3, 4}));
 }
 
 TEST(RouterWait, ASenderThatFindsOnlyTheDeadAndTheFullWaitsAtTheFull) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <tuple>
 
 #include <tandem/actors/actor_child.hpp>
 #include <tandem/actors/inbox.hpp>
@@ -27,6 +28,7 @@ struct ledger {
   int failing_starts = 0;
   error interrupted;
   std::function<task<result<void>>()> on_linger;
+  csp::sender<int> last_words;
 };
 
 class adder {
@@ -39,7 +41,10 @@ class adder {
     }
     ++l.made;
   }
-  ~adder() { ++ledger_.destroyed; }
+  ~adder() {
+    ++ledger_.destroyed;
+    (void)ledger_.last_words.try_send(0);
+  }
   adder(const adder&) = delete;
   adder& operator=(const adder&) = delete;
 
@@ -340,6 +345,24 @@ TEST(SupervisedActor, IsInterruptedInItsHandlerWhenItIsStopped) {
   EXPECT_TRUE(o.s.events.empty());
 }
 
+TEST(SupervisedActor, ThatIsToldToEndBetweenTwoLivesIsNotInterruptedInTheNext) {
+  office o;
+  auto spec = o.spec();
+  const auto ref = spec.ref();
+  auto with = o.s.options();
+  with.pause.first = 1s;
+  auto tree = o.s.begin(with, std::move(spec));
+  o.tell(ref, crash{});
+  ASSERT_EQ(o.books.destroyed, 1);
+  static_cast<detail::local_target&>(*ref.target()).request_exit(make_error(errc::data_loss, "an exit message"), true);
+  o.s.sim.advance(1s);
+  ASSERT_EQ(o.books.made, 2);
+  o.tell(ref, linger{});
+  o.s.sim.advance(1h);
+  EXPECT_FALSE(o.books.interrupted);
+  EXPECT_EQ(*o.sum(ref), 100);
+}
+
 TEST(SupervisedActor, IsStoppedInItsTurnWhenTheSystemShutsDown) {
   office o;
   auto spec = o.spec();
@@ -376,6 +399,19 @@ TEST(SupervisedActor, IsLeftBehindIfItsHandlerDoesNotEndAndBeginsAgainWhenThatHa
   EXPECT_EQ(*o.sum(ref), 100);
 }
 
+TEST(SupervisedActor, ThatWasLeftBehindIsNotNamedOnceItHasEnded) {
+  office o;
+  auto spec = o.spec(child_options("a", restart_type::permanent, 1s));
+  const auto ref = spec.ref();
+  auto tree = o.s.begin(o.s.options(), std::move(spec));
+  o.tell(ref, finish{});
+  ASSERT_TRUE(o.s.run(tree.terminate_child("a")).has_value());
+  ASSERT_EQ(o.s.events.size(), 1u);
+  o.s.sim.advance(2s);
+  ASSERT_EQ(o.books.destroyed, 1);
+  EXPECT_TRUE(o.s.run(tree.stop(1h)).has_value());
+}
+
 TEST(SupervisedActor, ThatIsKilledBeginsAgainOnceItsObjectIsGone) {
   office o;
   auto spec = o.spec(child_options("a", restart_type::permanent, child_shutdown::brutal()));
@@ -386,6 +422,39 @@ TEST(SupervisedActor, ThatIsKilledBeginsAgainOnceItsObjectIsGone) {
   ASSERT_TRUE(o.s.run(tree.restart_child("a")).has_value());
   EXPECT_EQ(*o.sum(ref), 100);
   EXPECT_EQ(o.books.destroyed, 1);
+}
+
+TEST(SupervisedActor, ThatIsStoppedInTheMomentItsLastObjectGoesDoesNotBegin) {
+  int stopped = 0;
+  for (std::uint32_t seed = 1; seed <= 100; ++seed) {
+    testing::sim_options shuffled;
+    shuffled.seed = seed;
+    shuffled.order = testing::task_order::shuffled;
+    ledger books;
+    csp::receiver<int> gone;
+    std::tie(books.last_words, gone) = csp::make_channel<int>(10);
+    stage s(shuffled);
+    auto spec = actor_child<adder>(s.sys, child_options("a", restart_type::permanent, child_shutdown::brutal()),
+                                   std::ref(books), 100);
+    const adder::protocol::ref ref = spec.ref();
+    auto branch = supervisor_child({"branch", restart_type::transient}, s.options("branch"), std::move(spec));
+    const supervisor inner = branch.handle();
+    auto tree = s.begin(s.options(), std::move(branch));
+    ASSERT_TRUE(ref.try_tell(finish{}).has_value());
+    s.sim.run_until_idle();
+    ASSERT_TRUE(s.run(inner.terminate_child("a")).has_value());
+    auto again = s.sim.spawn(inner.restart_child("a"));
+    auto stop_then = [&]() -> task<result<void>> {
+      (void)co_await gone.recv();
+      co_return co_await inner.stop(1h);
+    };
+    auto end = s.sim.spawn(stop_then());
+    s.sim.advance(2500ms);
+    ASSERT_TRUE(end.done() && again.done());
+    if (!s.sim.get(again).has_value()) ++stopped;
+    EXPECT_EQ(books.made, books.destroyed) << "seed " << seed;
+  }
+  EXPECT_GT(stopped, 0);
 }
 
 TEST(SupervisedActor, MayEndItselfByItsSupervisor) {
@@ -443,6 +512,22 @@ TEST(SupervisedActor, GetsTheSnapshotOfItsLastObject) {
   EXPECT_EQ(*o.sum(ref), 100);
   EXPECT_NE(o.s.sys.list_actors().at(0).class_name.find("careful_adder"), std::string::npos);
   EXPECT_EQ(o.s.sys.list_actors().at(0).class_name.find("snapshot"), std::string::npos);
+}
+
+TEST(SupervisedActor, KeepsASnapshotThatAConstructorFailedWith) {
+  office o;
+  actor_child_options options("a");
+  options.snapshot = true;
+  auto spec = actor_child<careful_adder>(o.s.sys, options, std::ref(o.books), 100);
+  const adder::protocol::ref ref = spec.ref();
+  auto with = o.s.options();
+  with.intensity = 5;
+  auto tree = o.s.begin(with, std::move(spec));
+  o.tell(ref, add_up{11});
+  o.books.failing_starts = 2;
+  o.tell(ref, crash{});
+  EXPECT_EQ(o.books.failing_starts, 0);
+  EXPECT_EQ(*o.sum(ref), 111);
 }
 
 class plain {

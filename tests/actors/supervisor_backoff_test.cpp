@@ -107,6 +107,24 @@ TEST(SupervisorBackoff, StartsOverOnceTheChildWasStable) {
   }
 }
 
+TEST(SupervisorBackoff, StartsOverThoughTheStableChildWasStopped) {
+  stage s;
+  auto o = s.options();
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  o.pause.stable_after = 30s;
+  auto tree = s.begin(o, s.child("a"));
+  s.fail_child("a");
+  s.sim.advance(1s);
+  s.fail_child("a");
+  EXPECT_EQ(s.events.back().delay, 2s);
+  s.sim.advance(2s + 30s);
+  ASSERT_TRUE(s.run(tree.terminate_child("a")).has_value());
+  ASSERT_TRUE(s.run(tree.restart_child("a")).has_value());
+  s.fail_child("a");
+  EXPECT_EQ(s.events.back().delay, 1s);
+}
+
 TEST(SupervisorBackoff, SpacesRestartsThatFail) {
   stage s;
   auto o = s.options();
@@ -152,6 +170,47 @@ TEST(SupervisorBackoff, ARestartOfAllThatFailsAtAnotherChildIsSpacedByThatChilds
   EXPECT_EQ(s.events.size(), 2u);
   s.sim.advance(1s);
   EXPECT_EQ(s.happened(), "+a +b");
+}
+
+TEST(SupervisorBackoff, RestForOneStartsNoneDuringTheDelayOfOneBefore) {
+  stage s;
+  auto o = s.options();
+  o.strategy = supervision_strategy::rest_for_one;
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
+  (void)s.happened();
+  s.fail_child("c");
+  s.sim.advance(500ms);
+  s.fail_child("b");
+  EXPECT_EQ(s.happened(), "!c !b");
+  s.sim.advance(1s - 1ns);  // the delay of c is over
+  EXPECT_EQ(s.happened(), "");
+  s.sim.advance(1ns);
+  EXPECT_EQ(s.happened(), "+b +c");
+  s.sim.advance(10s);
+  EXPECT_EQ(s.happened(), "");
+}
+
+TEST(SupervisorBackoff, RestForOneTriesNoneAgainDuringTheDelayOfOneBefore) {
+  stage s;
+  auto o = s.options();
+  o.strategy = supervision_strategy::rest_for_one;
+  o.intensity = 10;
+  o.pause = exact(1s, 1h);
+  auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
+  (void)s.happened();
+  s.parts["c"].start_failures = 1;
+  s.fail_child("c");
+  s.sim.advance(1s);
+  EXPECT_EQ(s.happened(), "!c xc");  // the next try would be at 3 s
+  s.sim.advance(1500ms);
+  s.fail_child("a");
+  EXPECT_EQ(s.happened(), "!a -b");
+  s.sim.advance(1s - 1ns);
+  EXPECT_EQ(s.happened(), "");
+  s.sim.advance(1ns);
+  EXPECT_EQ(s.happened(), "+a +b +c");
 }
 
 TEST(SupervisorBackoff, DoesNotDelayItsEnd) {

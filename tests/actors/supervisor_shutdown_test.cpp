@@ -193,6 +193,33 @@ TEST(SupervisorStop, InterruptsAStartThatNeverEnds) {
   EXPECT_EQ(s.run(tree.started()).error().code(), errc::cancelled);
 }
 
+TEST(SupervisorStop, NamesWhatWasLeftBehindBeforeAndHasNotEnded) {
+  for (const duration since : {1s, 2s}) {
+    stage s;
+    s.parts["a"].needs_to_stop = 3s;
+    auto tree = s.begin(s.options(), s.child({"a", restart_type::permanent, 1s}), s.child("b"));
+    ASSERT_TRUE(s.run(tree.terminate_child("a")).has_value());  // needs 2 s more
+    ASSERT_EQ(s.events.size(), 1u);
+    EXPECT_EQ(s.events[0].what, child_incident::left_behind);
+    s.sim.advance(since);
+    const auto stopped = s.run(tree.stop(1h));
+    EXPECT_EQ(stopped.has_value(), since == 2s);
+    EXPECT_EQ(stopped ? "" : stopped.error().message(), stopped ? "" : "children that have not ended: a");
+  }
+}
+
+TEST(SupervisorStop, NamesWhatWasLeftBehindBelowOnlyIfItHasNotEnded) {
+  for (const duration since : {1s, 2s}) {
+    stage s;
+    s.parts["a"].needs_to_stop = 3s;
+    auto tree = s.begin(s.options(), supervisor_child({"in", restart_type::permanent, 1s}, s.options(), s.child("a")));
+    ASSERT_TRUE(s.run(tree.terminate_child("in")).has_value());
+    s.sim.advance(since);
+    const auto stopped = s.run(tree.stop(1h));
+    EXPECT_EQ(stopped ? "" : stopped.error().message(), since == 2s ? "" : "children that have not ended: a of in");
+  }
+}
+
 TEST(SupervisorStop, OfAChildSupervisorIsANormalEndToItsParent) {
   stage s;
   auto nested = supervisor_child({"inner", restart_type::transient}, s.options("inner"), s.child("a"));
@@ -261,6 +288,20 @@ TEST(SupervisorStart, FailsWithTheReasonOfTheChildAndStopsThoseBeforeInReverse) 
   ASSERT_EQ(s.events.size(), 1u);
   EXPECT_EQ(s.events[0].what, child_incident::start_failed);
   EXPECT_EQ(s.events[0].next, supervision_action::give_up);
+}
+
+TEST(SupervisorStart, IsToldToHaveFailedOnceThoseBeforeHaveEnded) {
+  stage s;
+  s.parts["a"].needs_to_stop = 1s;
+  s.parts["b"].start_failures = 1;
+  auto tree = s.begin(s.options(), s.child("a"), s.child("b"));
+  auto told = s.sim.spawn(tree.started());
+  s.sim.advance(1s - 1ns);
+  ASSERT_TRUE(s.parts["a"].running);
+  EXPECT_FALSE(told.done());
+  s.sim.advance(1ns);
+  ASSERT_TRUE(told.done());
+  EXPECT_EQ(s.sim.get(told).error().code(), errc::resource_exhausted);
 }
 
 TEST(SupervisorStart, OfASubtreeThatFailsFailsTheWholeTree) {
@@ -529,6 +570,27 @@ TEST(SupervisorFromWithin, ACommandThatWouldWaitForTheCallerFails) {
   EXPECT_TRUE(s.run(tree.terminate_child("self")).has_value());
   EXPECT_EQ(stopping.error().code(), errc::failed_precondition);
   EXPECT_TRUE(s.parts["other"].running);
+}
+
+TEST(SupervisorFromWithin, ACommandThatQueuesFailsWhenItsCallerIsToldToEnd) {
+  supervisor tree;
+  result<void> queued;
+  stage s;
+  s.parts["slow"].needs_to_stop = 2s;
+  auto self = task_child({"self", restart_type::permanent, child_shutdown::infinity()}, [&]() -> task<> {
+    (void)co_await sleep_for(1s);
+    queued = co_await without_cancel(tree.delete_child("nobody"));
+  });
+  s.begin_as(tree, s.options(), s.child("slow"), std::move(self));
+  auto first = s.sim.spawn(tree.terminate_child("slow"));
+  s.sim.run_until_idle();
+  auto second = s.sim.spawn(tree.terminate_child("self"));
+  s.sim.advance(2s - 1ns);
+  ASSERT_TRUE(queued.has_value());  // it waits behind both
+  s.sim.advance(1ns);
+  EXPECT_EQ(queued.error().code(), errc::failed_precondition);
+  EXPECT_TRUE(s.sim.get(first).has_value());
+  EXPECT_TRUE(s.sim.get(second).has_value());
 }
 
 TEST(SupervisorFromWithin, AChildMayCommandItsSiblings) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 
 #include <tandem/testing/sim_runtime.hpp>
@@ -107,6 +108,24 @@ TEST(Topic, APublisherWaitsForASubscriberThatWantsItAll) {
   t.expect(2, 4, 0, 2);
 }
 
+TEST(Topic, APublisherDoesNotWaitForOneWhoHasUnsubscribed) {
+  stage t;
+  const auto a = t.prices.subscribe(t.s.refs[0]).value();
+  auto stuck = t.prices.subscribe(t.s.refs[1]).value();
+  t.s.fill(t.sim, 1);
+  ASSERT_TRUE(t.sim.run(t.publish(1)).has_value());
+  auto waiting = t.sim.spawn(t.publish(2));
+  t.sim.run_until_idle();
+  ASSERT_FALSE(waiting.done());
+  stuck.end();
+  t.sim.run_until_idle();
+  ASSERT_TRUE(waiting.done());
+  EXPECT_TRUE(t.sim.get(waiting).has_value());
+  t.open(1);
+  EXPECT_EQ(t.s.states[0].seen, (std::vector<int>{1, 2}));
+  EXPECT_EQ(t.s.states[1].seen, (std::vector<int>{-1, 1}));  // what was published before it left
+}
+
 TEST(Topic, ACancelledWaitingPublishReachedNobody) {
   stage t;
   const auto a = t.prices.subscribe(t.s.refs[0]).value(), b = t.prices.subscribe(t.s.refs[1]).value();
@@ -186,6 +205,57 @@ TEST(Topic, IsLeftToNobodyByShutdown) {
   EXPECT_TRUE(waiting.done());
   EXPECT_TRUE(t.prices.try_publish(item{3}).has_value());
   EXPECT_EQ(t.prices.stats().subscribers, 0u);
+}
+
+struct note {
+  explicit note(int i) : n(i) {}
+  note(const note& other) : n(other.n) {
+    if (on_copy) on_copy(n);
+  }
+  note(note&&) noexcept = default;
+  int n;
+  static inline std::function<void(int)> on_copy;
+};
+class reader {
+ public:
+  using protocol = actors::protocol<void(note), void(plug)>;
+  reader(std::vector<int>& seen, bool& open) : seen_(seen), open_(open) {}
+  void on(note n) { seen_.push_back(n.n); }
+  task<> on(plug) {
+    while (!open_) (void)co_await sleep_for(1ms);
+  }
+
+ private:
+  std::vector<int>& seen_;
+  bool& open_;
+};
+
+// Between two threads the moment is short; a copy that publishes makes it last.
+TEST(Topic, WhatWaitsForOneTopicAtAnotherIsNotOvertaken) {
+  testing::sim_runtime sim;
+  std::vector<int> slow_saw, other_saw;
+  bool open = false;
+  system sys(sim);
+  const auto slow = sys.spawn<reader>(spawn_actor_options("slow", 1), slow_saw, open);
+  const auto other = sys.spawn<reader>(other_saw, open);
+  const topic<note> inner(topic_options("inner", 1)), outer(topic_options("outer", 9));
+  const auto a = inner.subscribe(slow).value(), b = inner.subscribe(other).value();
+  const auto relay = outer.subscribe(inner.ref()).value();
+  ASSERT_TRUE(slow.try_tell(plug()).has_value());
+  sim.run_until_idle();
+  ASSERT_TRUE(slow.try_tell(note(0)).has_value());
+  ASSERT_TRUE(outer.try_publish(note(1)).has_value());  // waits at the slow one
+  ASSERT_TRUE(outer.try_publish(note(2)).has_value());  // … and this at the inner topic
+  note::on_copy = [&](int n) {
+    if (n != 2) return;
+    note::on_copy = nullptr;
+    EXPECT_TRUE(outer.try_publish(note(3)).has_value());
+  };
+  open = true;
+  sim.run_to_end();
+  ASSERT_FALSE(note::on_copy);
+  EXPECT_EQ(slow_saw, (std::vector<int>{0, 1, 2, 3}));
+  EXPECT_EQ(other_saw, (std::vector<int>{1, 2, 3}));
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ struct actor_child_options {
   overflow when_full = overflow::wait;
   waiting_mail on_restart = waiting_mail::keep;
   /// Each object's `snapshot() const` is called before it is destroyed, on a worker, and what it gave becomes the last
-  /// argument of the next object's constructor. The first, and one after a snapshot that threw, is made without.
+  /// argument of the next object's constructor; if that throws, of the one after. The first object, and one after a
+  /// snapshot that threw, is made without.
   bool snapshot = false;
 };
 

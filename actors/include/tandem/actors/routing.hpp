@@ -65,6 +65,7 @@ struct by_key : Functions... {
 ///
 /// A message is accepted by all or by nobody: if some routee is full, its copy waits there, and the others have theirs.
 /// Once `behind` copies wait, or have waited and are not handled yet, senders wait, and try_tell() says would_block.
+/// Those of a routee that was removed do not count.
 struct broadcast {
   std::size_t behind = 16;  ///< At least 1.
 };

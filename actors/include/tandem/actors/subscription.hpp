@@ -26,7 +26,8 @@ class [[nodiscard]] subscription {
   }
   ~subscription() { end(); }
 
-  /// Messages published from now on are not delivered; those accepted before still are.
+  /// Messages published from now on are not delivered; those accepted before still are, but publishers do not wait for
+  /// that.
   void end() noexcept;
 
   /// How many messages were not delivered because the subscriber had no room.

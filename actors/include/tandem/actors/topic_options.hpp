@@ -19,8 +19,8 @@ struct topic_options {
   /*implicit*/ topic_options(std::string n, std::size_t b = 16) : name(std::move(n)), behind(b) {}
 
   std::string name = "topic";  ///< For reports.
-  /// Copies that may wait for room at subscribers, or have waited and are not handled yet, before publishers wait. At
-  /// least 1.
+  /// Copies that may wait for room at subscribers, or have waited and are not handled yet, before publishers wait.
+  /// Those of subscriptions that have ended do not count. At least 1.
   std::size_t behind = 16;
 };
 

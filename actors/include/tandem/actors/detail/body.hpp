@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include <tandem/actors/idle.hpp>
 #include <tandem/actors/protocol.hpp>
 #include <tandem/actors/reply_to.hpp>
+#include <tandem/runtime/detail/pool.hpp>
 #include <tandem/runtime/task.hpp>
 
 namespace tandem::actors::detail {
@@ -41,6 +43,14 @@ struct handling {
 
 class actor_body {
  public:
+  static void* operator new(std::size_t bytes) { return tandem::detail::pool_allocate(bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept { tandem::detail::pool_free(memory, bytes); }
+  // Of a class that is aligned more strictly than the pool's memory.
+  static void* operator new(std::size_t bytes, std::align_val_t to) { return ::operator new(bytes, to); }
+  static void operator delete(void* memory, std::size_t bytes, std::align_val_t to) noexcept {
+    ::operator delete(memory, bytes, to);
+  }
+
   actor_body() = default;
   actor_body(const actor_body&) = delete;
   actor_body& operator=(const actor_body&) = delete;

@@ -15,10 +15,14 @@
 
 namespace tandem::actors::detail {
 
-/// Of a topic's subscriber. Relaxed: a counter, and a flag that only shortens what the list ends.
+/// Of one who gets copies: a topic's subscriber, or a broadcast's routee.
 struct subscriber_state {
+  // Relaxed: a counter, and a flag that only shortens what the list ends.
   std::atomic<std::uint64_t> missed{0};
   std::atomic<bool> over{false};
+  // Guarded by the fanout's lock.
+  std::size_t parked = 0;
+  bool parted = false;
 };
 
 struct routee {
@@ -29,7 +33,7 @@ struct routee {
   target_ptr to;
   std::uint64_t place = 0;  // the lowest that was free when it was added
   subscriber_full when_full;  // of copies
-  // Of topics: tells one subscription of an actor from its next.
+  // Of those who get copies; tells one subscription of an actor from its next.
   std::shared_ptr<subscriber_state> subscriber;
 };
 using routee_list = std::vector<routee>;
@@ -52,11 +56,15 @@ class router_target : public target {
   /// True if it was one.   Errors: throws std::bad_alloc.
   bool remove(const target& gone);
   /// Removes that subscriber. If there is no memory for a new list, it stays in it, to no effect.
-  void forget(const subscriber_state& gone) noexcept;
+  void forget(subscriber_state& gone) noexcept;
   [[nodiscard]] bool has(const subscriber_state& one) const;
 
  protected:
   router_target(const protocol_info& takes, std::string name);
+
+  /// Before a routee is added, and after it was removed.
+  virtual void prepare(routee&) const {}
+  virtual void parted_with(subscriber_state&) noexcept {}
 
   /// It has ended. If there is no memory for a new list, it is found again later.
   void take_out(const target& gone) noexcept;

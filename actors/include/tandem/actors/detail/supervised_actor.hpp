@@ -116,9 +116,14 @@ template <class A, class... Args>
     return std::apply(
         [&](const Args&... each) {
           if (!snapshot->has_value()) return make(each...);
-          const snapshot_of<A> last = std::move(**snapshot);
-          snapshot->reset();
-          return make(each..., last);
+          // Out of the way: the new object may leave one of its own before it is complete, by failing.
+          std::optional<snapshot_of<A>> last = std::exchange(*snapshot, std::nullopt);
+          try {
+            return make(each..., std::as_const(*last));
+          } catch (...) {
+            if (!snapshot->has_value()) snapshot->emplace(std::move(*last));  // for the next try
+            throw;
+          }
         },
         kept);
   };
