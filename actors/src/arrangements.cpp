@@ -26,14 +26,13 @@ arrangements& cell::arrange(const char* what) {
         "tandem: actor_context::{} is for actors with handlers; a function selects over its inbox and timers, receives "
         "only what it wants now, and spawns tasks itself",
         what));
-  // The constructor of a first life runs before the launch, of a later one in a pause; of what else calls this, only
-  // the turn is this actor's.
+  // The constructor runs outside of a turn; of what else calls this, only the turn is this actor's.
   const tandem::detail::worker_base* const worker = tandem::detail::tls_worker;
   const auto runs_here = [&](const tandem::detail::task_record* task) {
     return task == &record_ || (is_reentrant() && task && task == extras_or_null()->reentry->running);
   };
   const bool in_turn = body_ && worker && runs_here(worker->current);
-  if (!in_turn && launched_ && !mailbox_.is_paused()) [[unlikely]]
+  if (!in_turn && !constructing_) [[unlikely]]
     throw std::logic_error(fmt::format(
         "tandem: actor_context::{} is for the actor's constructor and its handlers; tell it a message instead", what));
   extras& e = more();

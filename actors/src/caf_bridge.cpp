@@ -3,6 +3,7 @@
 #include <typeindex>
 #include <unordered_map>
 
+#include <tandem/actors/detail/message_type.hpp>
 #include <tandem/actors/protocol.hpp>
 
 #include "host.hpp"
@@ -110,7 +111,21 @@ caf_envelope::~caf_envelope() {
 }
 
 std::string caf_envelope::type_name() const {
-  return element_ ? "CAF message " + element_->content().stringify() : std::string("CAF message");
+  std::string text = "CAF message";
+  if (!element_) return text;
+  // What it is, not what it says: that may be of any size, and not for a log. Atoms are there to tell messages apart.
+  const auto& content = element_->content();
+  const auto& known = receiver_->home_system->types();
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    const caf::rtti_pair held = content.type(i);
+    text += i == 0 ? " (" : ", ";
+    if (content.match_element<caf::atom_value>(i)) {
+      text += caf::to_string(content.get_as<caf::atom_value>(i));
+    } else {
+      text += held.second ? readable_name(*held.second) : known.portable_name(held);
+    }
+  }
+  return content.size() == 0 ? text + " ()" : text + ")";
 }
 
 bool caf_envelope::fail(error why) noexcept {
@@ -124,7 +139,9 @@ bool caf_envelope::holds(const std::type_info& type) const noexcept { return is_
 foreign_value caf_envelope::extract(const std::type_info& type) noexcept {
   auto& content = element_->content();
   if (!is_one(content, type)) return {};
-  return {content.get_mutable(0), !content.shared()};
+  // get_mutable() would copy here what others see too, and a copy may throw. It is only read: see foreign_value.
+  if (content.shared()) return {const_cast<void*>(content.get(0)), false};
+  return {content.get_mutable(0), true};
 }
 
 std::unique_ptr<reply_sink> caf_envelope::take_sink() noexcept {

@@ -20,6 +20,10 @@ struct handler_end {
 // thread; the cell itself may by then have been resumed, and have ended, elsewhere.
 constinit thread_local handler_end* resuming = nullptr;
 
+error told_to_end(error reason) {
+  return reason ? std::move(reason) : make_error(errc::cancelled, "the actor was told to end");
+}
+
 }  // namespace
 
 // An actor in memory. Its record comes first, and the block is where all tasks are, so that reports find it.
@@ -58,6 +62,7 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       record_(record),
       mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
       context_object_(*this),
+      simulated_(home.simulated),
       system_number_(home.living.number()) {
   record_.announces = true;
   record_.defer_context();
@@ -104,10 +109,17 @@ const actor_kind& cell::kind_now() const noexcept {
 void cell::start(std::unique_ptr<actor_body> body) noexcept {
   body_ = std::move(body);
   handled();  // the constructor may have arranged things
-  launched_ = true;
+  constructing_ = false;
   home_.table.publish(*this);
-  if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
+  end_with_the_system();
   begin_life();
+}
+
+// If that is about to end: whoever told all actors to may have been too early for this one (Y2).
+void cell::end_with_the_system() noexcept {
+  if (!home_.stopping.load()) return;
+  error why = home_.stop_reason;
+  (void)mailbox_.request(stop::end, why);
 }
 
 void cell::begin_life() noexcept {
@@ -117,16 +129,25 @@ void cell::begin_life() noexcept {
 // Others may have got a ref from the constructor that failed, and sent to it.
 void cell::abandon() noexcept {
   if (extras_or_null()) leave_parent();
+  // No child comes any more. The last one that ends must not start a turn, as it would if there were none for good.
+  if (extras_unless_late(too_late_for_children_)) {
+    too_late_for_children_.store(true, std::memory_order_relaxed);  // seen under the lock, which end_children() takes
+    end_children(make_error(errc::cancelled, "the constructor of the actor it belongs to threw"));
+  }
   reason_ = make_error(errc::unavailable, "it was never started: its constructor threw");
   ended_ = true;
   wake_list waiting;
   envelope_list queued = mailbox_.close(waiting);
   waiting.fail_all(ended_error());
+  if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // as in finish()
   if (contexts_) contexts_->own.cancel(reason_);
   end_arrangements();
   queued.append(mailbox_.taken.take_all());  // from the stash
   drop(std::move(queued), ended_error());
-  if (extras* const e = extras_unless_late(too_late_to_watch_)) e->watchers.tell_all({id_, target_name(), reason_});
+  if (extras* const e = extras_unless_late(too_late_to_watch_)) {
+    e->watchers.tell_all({id_, target_name(), reason_});
+    forget_watched();
+  }
 }
 
 void cell::supervise(std::shared_ptr<overseer> by) { more().supervisor = std::move(by); }
@@ -207,7 +228,7 @@ void cell::face_gone(const cell_face& which) noexcept {
 }
 
 inline void cell::tell_gate(envelope& message) noexcept {
-  if (home_.options.gate) [[unlikely]] home_.options.gate->queued(*this, message);
+  if (mailbox_.is_gated()) [[unlikely]] home_.options.gate->queued(*this, message);
 }
 
 bool cell::let_in(const envelope* message) noexcept {
@@ -231,7 +252,7 @@ error cell::ended_error() const noexcept {
 
 target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
   envelope* const sent = message.get();
-  const coarse_time at = home_.about_now();
+  const coarse_time at = about_now();
   switch (mailbox_.push(message, mailbox::admission::by_policy, at)) {
     case mailbox::posted::wake:
       schedule(at);
@@ -239,6 +260,9 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
     case mailbox::posted::queued:
       tell_gate(*sent);
       return delivery::delivered;
+    case mailbox::posted::dropped_and_wake:
+      schedule(at);
+      [[fallthrough]];
     case mailbox::posted::dropped:
       if (message.get() != sent) tell_gate(*sent);
       refused(*message);
@@ -258,7 +282,7 @@ target::delivery cell::try_deliver(envelope_ptr& message, error& why) noexcept {
 room_waiter::phase cell::wait_for_room(room_waiter& w) noexcept {
   room_waiter::phase now = room_waiter::phase::fresh;
   envelope* const sent = w.message.get();
-  const coarse_time at = home_.about_now();
+  const coarse_time at = about_now();
   switch (mailbox_.wait(w, now, at)) {
     case mailbox::posted::closed:
       w.why = ended_error();
@@ -284,6 +308,9 @@ void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
     case mailbox::posted::queued:
       tell_gate(*sent);
       return;
+    case mailbox::posted::dropped_and_wake:
+      schedule(at);
+      [[fallthrough]];
     case mailbox::posted::full:
     case mailbox::posted::dropped:
       if (message.get() != sent) tell_gate(*sent);
@@ -299,24 +326,30 @@ void cell::deliver_bytes(incoming message) noexcept {
   deliver(envelope_ptr(new incoming_envelope(std::move(message))), mailbox::admission::in_any_case);
 }
 
-void cell::interrupt(const error& reason) noexcept {
-  if (!mailbox_.is_to_stop()) return;  // meanwhile it has ended that life, and was restarted
-  std::optional<cancel_source> running;
-  {
-    const std::lock_guard hold(side_lock_);
-    interrupted_ = true;
-    if (contexts_) running = contexts_->own;
+void cell::ask_to_stop(stop what, error reason, bool interrupt) noexcept {
+  error given = reason;
+  mailbox::posted now;
+  if (interrupt) {
+    std::optional<cancel_source> running;
+    {
+      const std::lock_guard hold_lock(side_lock_);  // C4
+      now = mailbox_.request(what, given);
+      if (now != mailbox::posted::closed) {
+        interrupted_ = true;
+        if (contexts_) running = contexts_->own;
+      }
+    }
+    if (running) running->cancel(told_to_end(reason));
+  } else {
+    now = mailbox_.request(what, given);
   }
-  if (running) running->cancel(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
+  if (now == mailbox::posted::wake) schedule();
 }
 
-void cell::request_exit(error reason, bool interrupt_too, bool for_good) noexcept {
+void cell::request_exit(error reason, bool interrupt, bool for_good) noexcept {
   const extras* const e = extras_or_null();
   const bool supervised = e && e->supervisor;
-  const stop what = supervised && !for_good ? stop::halt : stop::end;
-  const mailbox::posted now = mailbox_.request(what, reason);
-  if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
-  if (now == mailbox::posted::wake) schedule();
+  ask_to_stop(supervised && !for_good ? stop::halt : stop::end, std::move(reason), interrupt);
 }
 
 bool cell::watch(watcher& w) noexcept {
@@ -503,7 +536,7 @@ void cell::drain(reentrance& re) noexcept {
   failure_ = reason_to_stop();
   re.draining = true;
   if (re.open() != 0)
-    contexts_->own.cancel(failure_ ? failure_ : make_error(errc::cancelled, "the actor was told to end"));
+    contexts_->own.cancel(told_to_end(failure_));
 }
 
 void cell::begin_activation(time_point deadline) noexcept {
@@ -641,9 +674,9 @@ void cell::make_contexts() {
   {
     const std::lock_guard hold_lock(side_lock_);
     contexts_ = std::move(made);
-    late = interrupted_ && mailbox_.is_to_stop();
+    late = interrupted_;
   }
-  if (late) contexts_->own.cancel(mailbox_.stop_reason());  // C4
+  if (late) contexts_->own.cancel(told_to_end(mailbox_.stop_reason()));  // C4
 }
 
 void cell::enter_own_context() {
@@ -714,6 +747,7 @@ void cell::stop_life() noexcept {
   if (e && e->supervisor && has_refs() && !home_.stopping.load()) {
     body_.reset();
     end_arrangements();
+    forget_signals();
     if (e->reentry) e->reentry->draining = false;
     mailbox_.report(forget_taken());
     // The next object is constructed during the pause, and may spawn children and run errands.
@@ -722,7 +756,6 @@ void cell::stop_life() noexcept {
     {
       const std::lock_guard hold_lock(side_lock_);
       old = std::move(contexts_);
-      interrupted_ = false;
     }
     {
       const std::lock_guard hold_lock(e->lock);
@@ -731,6 +764,7 @@ void cell::stop_life() noexcept {
     too_late_for_children_.store(false, std::memory_order_relaxed);  // the mailbox's lock orders it
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
     set_running(*tandem::detail::tls_worker, nullptr);  // as in stop_children()
+    if (old) old->own.cancel(reason);  // what handlers spawned ends with the life
     if (mailbox_.pause()) {
       supervisor->stopped(reason, false);
       return;
@@ -740,19 +774,27 @@ void cell::stop_life() noexcept {
   finish(reason, !has_refs() && !mailbox_.wanted() && !reason);
 }
 
-void cell::halt(error reason, bool interrupt_too) noexcept {
-  const mailbox::posted now = mailbox_.request(stop::halt, reason);
-  if (interrupt_too && now != mailbox::posted::closed) interrupt(reason);
-  if (now == mailbox::posted::wake) schedule();
+void cell::halt(error reason, bool interrupt) noexcept {
+  ask_to_stop(stop::halt, std::move(reason), interrupt);
 }
 
-bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
-  {
-    const std::lock_guard hold_lock(side_lock_);
-    interrupted_ = false;  // with a request to halt that came after the last life: resume() forgets that
-  }
-  if (!mailbox_.resume()) return false;
-  // Nobody else is the consumer until refill() puts it to sleep, or the turn runs.
+bool cell::begin_again() noexcept {
+  error old;  // goes after the unlock
+  const std::lock_guard hold_lock(side_lock_);
+  // Nobody else is the consumer now until refill() puts it to sleep, or the turn runs.
+  if (!mailbox_.resume(old)) return false;
+  interrupted_ = false;
+  constructing_ = true;
+  return true;
+}
+
+void cell::wait_again() noexcept {
+  constructing_ = false;
+  if (!mailbox_.pause()) schedule();  // it was asked to end meanwhile
+}
+
+void cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
+  constructing_ = false;
   body_ = std::move(body);
   handled();  // as in start()
   extras& e = *extras_or_null();
@@ -761,13 +803,19 @@ bool cell::restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept {
     const error why = make_error(errc::unavailable, std::string("actor ") + label() + " was restarted");
     drop(mailbox_.flush(), why);
   }
-  if (home_.stopping.load()) (void)mailbox_.request(stop::end, home_.stop_reason);
+  end_with_the_system();
   begin_life();
-  return true;
+}
+
+// What the object asked to be told is not for the next one.
+void cell::forget_signals() noexcept {
+  forget_watched();
+  drop(mailbox_.flush_control(), {});
 }
 
 void cell::undo_construction() noexcept {
   end_arrangements();
+  if (extras_or_null()) forget_signals();
   record_.defer_context();
   std::unique_ptr<contexts> old;
   {
@@ -776,15 +824,7 @@ void cell::undo_construction() noexcept {
   }
   const error why = make_error(errc::cancelled, "the actor's constructor threw");
   if (old) old->own.cancel(why);
-  std::vector<cell*> children;
-  if (extras* const e = extras_or_null()) {
-    const std::lock_guard hold_lock(e->lock);
-    children = held_children(*e);
-  }
-  for (cell* const c : children) {
-    c->request_exit(why, true, true);
-    c->unhold();
-  }
+  if (extras_or_null()) end_children(why);
 }
 
 void cell::end(error reason) noexcept {
@@ -813,6 +853,7 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
   home_.table.withdraw(*this);
   if (named_.load(std::memory_order_relaxed)) home_.forget_names(*this);  // ordered by the mailbox's lock
   body_.reset();
+  if (contexts_) contexts_->own.cancel(reason);  // what handlers spawned ends with the life
   end_arrangements();
   queued.append(mailbox_.taken.take_all());  // from the stash
   if (!queued.empty()) drop(std::move(queued), ended_error());
@@ -855,6 +896,20 @@ std::vector<cell*> cell::held_children(extras& e) noexcept {
     children.push_back(c);
   }
   return children;
+}
+
+// Of an object that was never finished.
+void cell::end_children(const error& why) noexcept {
+  extras& e = *extras_or_null();
+  std::vector<cell*> children;
+  {
+    const std::lock_guard hold_lock(e.lock);
+    children = held_children(e);
+  }
+  for (cell* const c : children) {
+    c->request_exit(why, true, true);
+    c->unhold();
+  }
 }
 
 // True if there are some, or errands: the last will start a turn.
@@ -914,21 +969,17 @@ void cell::is_childless(bool for_good) noexcept {
 
 namespace {
 
-// Passes an end on to an actor. It knows that by its id only, so that watching keeps nobody alive.
+// Passes an end on to an actor. It has a hold, not a ref, so that watching keeps nobody alive; and it does not look in
+// the system's table, where the actor is not yet while its constructor runs.
 class actor_watcher final : public watcher {
  public:
-  explicit actor_watcher(cell& whose) noexcept : home_(whose.impl()), whose_(whose.id()) {}
-  void told(const down& what) noexcept override {
-    const local_target_ptr to = home_.table.find(whose_);
-    if (!to || !static_cast<cell&>(*to).expects(what)) return;
-    envelope_ptr message(new detail::told<down>(what));
-    message->set_lane(lane::control);
-    to->post(std::move(message));
-  }
+  explicit actor_watcher(cell& whose) noexcept : whose_(whose) { whose_.hold(); }
+  void told(const down& what) noexcept override { whose_.tell_down(what); }
 
  private:
-  system_impl& home_;
-  const std::uint64_t whose_;
+  ~actor_watcher() override { whose_.unhold(); }
+
+  cell& whose_;
 };
 
 }  // namespace
@@ -955,31 +1006,45 @@ result<void> cell::watch_from_here(target& whom) {
 }
 
 bool cell::unwatch_from_here(const target& whom) noexcept {
-  watcher* const by = take_watched(whom.id());
+  const auto* const other = dynamic_cast<const cell*>(&whom);
+  if (!other || &other->home_ != &home_) return false;  // ids of other systems and nodes are those of other actors here
+  extras* const mine = extras_or_null();
+  if (!mine) return false;
+  watcher* by;
+  {
+    const std::lock_guard hold_lock(mine->lock);
+    by = take_watched(*mine, other->id_);
+  }
   if (!by) return false;
-  if (const local_target_ptr other = home_.table.find(whom.id())) other->unwatch(*by);
+  if (const local_target_ptr found = home_.table.find(other->id_)) found->unwatch(*by);
   by->release();
   return true;
 }
 
-// True if this end was waited for, which it is no more.
-bool cell::expects(const down& what) noexcept {
-  watcher* const by = take_watched(what.id);
-  if (by) by->release();
-  return by != nullptr;
+void cell::tell_down(const down& what) noexcept {
+  envelope_ptr message(new told<down>(what));
+  message->set_lane(lane::control);
+  extras& mine = *extras_or_null();
+  watcher* by;
+  {
+    const std::lock_guard hold_lock(mine.lock);
+    by = take_watched(mine, what.id);
+    if (!by) return;
+    post(std::move(message));  // under the lock: see forget_watched()
+  }
+  by->release();
 }
 
-watcher* cell::take_watched(std::uint64_t id) noexcept {
-  extras* const e = extras_or_null();
-  if (!e) return nullptr;
-  const std::lock_guard hold_lock(e->lock);
-  const auto found = std::ranges::find(e->watching, id, &watched::id);
-  if (found == e->watching.end()) return nullptr;
+// Under the lock.
+watcher* cell::take_watched(extras& e, std::uint64_t id) noexcept {
+  const auto found = std::ranges::find(e.watching, id, &watched::id);
+  if (found == e.watching.end()) return nullptr;
   watcher* const by = found->by;
-  e->watching.erase(found);
+  e.watching.erase(found);
   return by;
 }
 
+// Afterwards no `down` comes any more, though some may be in the mailbox.
 void cell::forget_watched() noexcept {
   extras& e = *extras_or_null();
   std::vector<watched> all;

@@ -49,16 +49,16 @@ class cell_face {
 /// An actor is idle, or has a turn: queued, running, or suspended inside a handler. There is one turn at a time (M1).
 ///
 /// (C1) holds_ counts who keeps the cell in memory: its life; its refs, all together, for one (T1); its children and
-///      errands; its face. A life that is idle and can be reached by nobody ends: it has no refs, no children or
-///      errands, no reason to stay (a timer, a handler that waits), and no face (C6). All of them look into the mailbox
-///      after they are gone, and the turn looks for them when it falls asleep, under the mailbox's lock; so an actor
-///      always ends in a turn, on a worker.
+///      errands; what tells it of ends that it watches for; its face. A life that is idle and can be reached by nobody
+///      ends: it has no refs, no children or errands, no reason to stay (a timer, a handler that waits), and no face
+///      (C6). All of them look into the mailbox after they are gone, and the turn looks for them when it falls asleep,
+///      under the mailbox's lock; so an actor always ends in a turn, on a worker.
 /// (C2) The fields below "the turn's" belong to the turn. A handler that suspends hands them to whoever resumes it:
 ///      after resume() says so, and after falling idle, pausing or yielding, the turn touches nothing of the cell.
 /// (C3) reason_ is written before the mailbox is closed and constant after; senders read it after they saw it closed.
 /// (C4) contexts_ is made by the turn, under side_lock_, and interrupted_ is written under it: so whoever wants to
-///      interrupt finds the context, or the turn finds that it is to be interrupted. It counts only while there is a
-///      request to stop, which a restart takes back.
+///      interrupt finds the context, or the turn finds that it is to be interrupted. A request that interrupts is
+///      posted under that lock as well, and begin_again() forgets both together: neither is meant for another life.
 /// (C5) A life ends in steps: children and errands are told to end, and when the last has ended the object is
 ///      destroyed; then the actor ends, or pauses for its supervisor.
 /// (C6) The refs, all together, pin the face, so it goes when CAF has no handle and there is no ref; it leaves the cell
@@ -138,28 +138,33 @@ class cell final : public local_target {
   // Supervision. The supervisor has a ref.
   /// Before start().
   void supervise(std::shared_ptr<overseer> by);
-  /// Before start() and restart(), if it is supervised: what handlers run under instead of the system's context, whose
-  /// end is no concern of theirs then.
+  /// Before start(), or between begin_again() and restart(), if it is supervised: what handlers run under instead of
+  /// the system's context, whose end is no concern of theirs then.
   void run_under(context base);
   /// True if the end of the system is brought to it by a supervisor.
   [[nodiscard]] bool is_supervised() const noexcept;
   /// Ends this life: interrupts the handler if `interrupt`. The overseer is told when the object is gone.
   void halt(error reason, bool interrupt) noexcept;
+  /// After stopped(), not for good: from here to restart() or wait_again() the caller is its turn, and constructs a new
+  /// object, which a request to end does not interfere with. False: it has been ended meanwhile, which the overseer is
+  /// told.
+  [[nodiscard]] bool begin_again() noexcept;
   /// Instead of start() or restart(): the constructor of the new object threw. What that arranged is undone, and children
   /// that it spawned are told to end.
   void undo_construction() noexcept;
-  /// After stopped(), not for good: a new life with the same id, refs and watchers. `keep_mail`: messages that came
-  /// meanwhile, or were there before, are handled; otherwise they are dead letters, and askers get errc::unavailable.
-  /// False: it has been ended meanwhile, which the overseer is told.
-  [[nodiscard]] bool restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
-  /// Likewise: ends it for good.
+  /// After that, of a life that is not the first: it is as it was before begin_again().
+  void wait_again() noexcept;
+  /// A new life with the same id, refs and watchers. `keep_mail`: messages that came meanwhile, or were there before,
+  /// are handled; otherwise they are dead letters, and askers get errc::unavailable.
+  void restart(std::unique_ptr<actor_body> body, bool keep_mail) noexcept;
+  /// After stopped(), not for good: ends it for good.
   void end(error reason) noexcept;
 
   // For actor_context. Threads: any, while the actor's object lives.
   result<void> watch_from_here(target& whom);
   bool unwatch_from_here(const target& whom) noexcept;
-  /// True if this end was waited for, which it is no more.
-  [[nodiscard]] bool expects(const down& what) noexcept;
+  /// Sends it the `down` if this end was waited for, which it is no more. By who has a hold.
+  void tell_down(const down& what) noexcept;
   /// A parent that is about to have a child: false if it is ending.
   [[nodiscard]] bool add_child(cell& child) noexcept;
 
@@ -251,6 +256,7 @@ class cell final : public local_target {
   }
   void tell_gate(envelope& message) noexcept;
   void look_whether_reached(bool paused_too) noexcept;
+  void end_with_the_system() noexcept;
   void begin_life() noexcept;
   [[nodiscard]] bool is_out_of_reach() const noexcept;
   void deliver(envelope_ptr message, mailbox::admission how) noexcept;
@@ -259,7 +265,7 @@ class cell final : public local_target {
   [[nodiscard]] extras& more();
   [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
-  void interrupt(const error& reason) noexcept;
+  void ask_to_stop(stop what, error reason, bool interrupt) noexcept;
   void turn() noexcept;
   void run_turn() noexcept;
   void run_function() noexcept;
@@ -299,11 +305,15 @@ class cell final : public local_target {
   [[nodiscard]] error reason_to_stop() noexcept;
   void stop_life() noexcept;
   [[nodiscard]] static std::vector<cell*> held_children(extras& e) noexcept;
+  // For senders: a ref may outlive the system, and must find out without that.
+  [[nodiscard]] coarse_time about_now() const noexcept { return system_impl::about_now(*record_.owner, simulated_); }
   [[nodiscard]] bool stop_children() noexcept;
+  void end_children(const error& why) noexcept;
   void leave_parent() noexcept;
   void is_childless(bool for_good) noexcept;
   void drop(envelope_list&& messages, const error& why) noexcept;
-  [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
+  [[nodiscard]] static watcher* take_watched(extras& e, std::uint64_t id) noexcept;
+  void forget_signals() noexcept;
   void forget_watched() noexcept;
   void finish(const error& reason, bool unreachable) noexcept;
 
@@ -320,6 +330,7 @@ class cell final : public local_target {
 
   tandem::detail::spin_lock side_lock_;
   bool face_pinned_ = false;
+  const bool simulated_;
   // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment, as are
   // the two below.
   std::atomic<bool> live_{false};
@@ -334,7 +345,7 @@ class cell final : public local_target {
   std::atomic<bool> too_late_for_children_{false};  // C8
 
   // The turn's (C2).
-  bool launched_ = false;
+  bool constructing_ = true;
   bool handling_ = false;
   bool ended_ = false;
   bool interrupted_ = false;           // C4

@@ -84,7 +84,8 @@ bool cell_table::release(std::uint64_t id) noexcept {
   bool over;
   {
     const std::lock_guard hold(s.lock);
-    ended.next_free = std::exchange(s.free, &ended);
+    // One that has had all its ids is not used again: the next would be one that was given before.
+    if (ended.uses != UINT32_MAX) [[likely]] ended.next_free = std::exchange(s.free, &ended);
     const std::uint32_t left = s.live.load(std::memory_order_relaxed) - 1;
     s.live.store(left, std::memory_order_relaxed);
     over = s.closed && left == 0;

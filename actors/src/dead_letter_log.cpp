@@ -36,8 +36,12 @@ bool dead_letter_log::admits(time_point now) noexcept {
   return true;
 }
 
-void dead_letter_log::write(const dead_letter& letter) const {
-  fmt::print(stderr, "tandem: dead letter: {}\n", to_string(letter));
+void dead_letter_log::write(const dead_letter& letter) const noexcept {
+  try {
+    fmt::print(stderr, "tandem: dead letter: {}\n", to_string(letter));
+  } catch (...) {  // fmt throws if stderr is closed, or on a full disk: a report must not end what it reports on
+    std::fputs("tandem: a dead letter could not be told\n", stderr);
+  }
 }
 
 void dead_letter_log::finish() noexcept {

@@ -15,7 +15,8 @@ class dead_letter_log {
  public:
   /// False: this one is left out; it is counted here.
   [[nodiscard]] bool admits(time_point now) noexcept;
-  void write(const dead_letter& letter) const;
+  /// What cannot be written is lost.
+  void write(const dead_letter& letter) const noexcept;
   /// What was left out and not told yet.
   void finish() noexcept;
 

@@ -9,8 +9,6 @@
 #include <thread>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include <tandem/runtime/detail/simulation.hpp>
 #include <tandem/runtime/detail/sync.hpp>
 #include <tandem/runtime/runtime.hpp>
@@ -250,9 +248,10 @@ hosted_caf::~hosted_caf() {
   static_cast<host&>(system().scheduler()).close();
   if (!world_->can_end()) {
     if (const std::size_t threads = system().detached_actors())
-      fmt::print(stderr,
-                 "tandem: {} of CAF's detached actors have ended, but not their threads: somebody has a handle still\n",
-                 threads);
+      std::fprintf(stderr,
+                   "tandem: %zu of CAF's detached actors have ended, but not their threads: somebody has a handle "
+                   "still\n",
+                   threads);
     keep(std::move(world_));
   }
   world_.reset();

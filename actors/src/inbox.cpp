@@ -19,6 +19,10 @@ using tandem::detail::task_record;
 
 }  // namespace
 
+void taken_before() {
+  throw std::logic_error("received::match(): the message was taken before, or the `received` was moved from");
+}
+
 cell& inbox_core::whose() const noexcept { return static_cast<cell&>(self_.target()); }
 
 bool inbox_core::is_own(const task_record& task) const noexcept { return &task == &whose().record_; }

@@ -91,14 +91,23 @@ mailbox::posted mailbox::no_room(envelope_ptr& e, admission how, coarse_time at)
   }
   count_overflow();
   if (when_full_ == overflow::fail) return posted::full;
-  envelope_list& same = newest()[e->lane()];
-  envelope_list& oldest = same.empty() ? newest()[lane::normal] : same;
-  if (when_full_ == overflow::drop_newest || oldest.empty()) return posted::dropped;
-  envelope_ptr victim = oldest.pop();
+  if (when_full_ == overflow::drop_newest) return posted::dropped;
+  envelope_ptr victim = take_oldest(e->lane());
+  if (!victim) return posted::dropped;
   add_held(0 - std::size_t{1});
-  (void)place(std::move(e), at);  // who is held up is not asleep
+  const posted now = place(std::move(e), at);
   e = std::move(victim);
-  return posted::dropped;
+  return now == posted::wake ? posted::dropped_and_wake : posted::dropped;
+}
+
+// Of that lane, or else of the normal one; null if the consumer has them all, and is awake.
+envelope_ptr mailbox::take_oldest(lane of) noexcept {
+  for (const lane l : {of, lane::normal}) {
+    // A consumer that sleeps on messages it does not want now has taken them (M7).
+    if (asleep_ && !taken[l].empty()) return taken[l].pop();
+    if (!newest()[l].empty()) return newest()[l].pop();
+  }
+  return nullptr;
 }
 
 mailbox::posted mailbox::wait(room_waiter& w, room_waiter::phase& now, coarse_time at) noexcept {
@@ -124,22 +133,17 @@ bool mailbox::cancel(room_waiter& w) noexcept {
   return waiters_.cancel(w);
 }
 
-mailbox::posted mailbox::request(stop what, error why) noexcept {
+mailbox::posted mailbox::request(stop what, error& why) noexcept {
   const std::lock_guard hold(lock_);
   if (closed_.load(std::memory_order_relaxed)) return posted::closed;
   if (stop_ >= what) return posted::full;
-  if (stop_ == stop::none || !stop_reason_) std::swap(stop_reason_, why);  // the other one goes after the unlock
+  if (stop_ == stop::none || !stop_reason_) std::swap(stop_reason_, why);
   stop_ = what;
   wanted_.store(true, std::memory_order_release);
   new_.store(true, std::memory_order_release);
   decide(nullptr);
   if (what == stop::end && std::exchange(paused_, false)) return posted::wake;  // M5
   return queued_answer();
-}
-
-bool mailbox::is_to_stop() noexcept {
-  const std::lock_guard hold(lock_);
-  return stop_ != stop::none;
 }
 
 bool mailbox::is_asleep() noexcept {
@@ -300,8 +304,7 @@ bool mailbox::pause() noexcept {
   return true;
 }
 
-bool mailbox::resume() noexcept {
-  error old;  // goes after the unlock
+bool mailbox::resume(error& old) noexcept {
   const std::lock_guard hold(lock_);
   if (!std::exchange(paused_, false)) return false;
   stop_ = stop::none;
@@ -327,6 +330,13 @@ envelope_list mailbox::flush() noexcept {
     admit(woken);
   }
   woken.wake_all();
+  return left;
+}
+
+envelope_list mailbox::flush_control() noexcept {
+  const std::lock_guard hold(lock_);
+  envelope_list left;
+  for (mail* const m : {&taken, &queue_, &newest()}) left.append(std::move((*m)[lane::control]));
   return left;
 }
 

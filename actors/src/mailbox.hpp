@@ -171,7 +171,8 @@ class mailbox {
     wake,
     full,    // and the message is the caller's still
     closed,  // likewise
-    dropped  // the caller has to report what is in its place now: the message itself, or the oldest one
+    dropped,  // the caller has to report what is in its place now: the message itself, or the oldest one
+    dropped_and_wake
   };
   /// What the mailbox may do with a message there is no room for.
   enum class admission : std::uint8_t {
@@ -188,10 +189,8 @@ class mailbox {
   /// See target::cancel_wait().
   bool cancel(room_waiter& w) noexcept;
   /// Asks the consumer to stop; `end` outweighs `halt`, otherwise the first request counts. queued, wake, or closed: it
-  /// has ended; full: it was asked before.
-  posted request(stop what, error why) noexcept;
-  /// True if it was asked to stop, and not restarted since.
-  [[nodiscard]] bool is_to_stop() noexcept;
+  /// has ended; full: it was asked before. `why` is exchanged for what goes.
+  posted request(stop what, error& why) noexcept;
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(std::memory_order_acquire); }
   /// True while the consumer has nothing to do (M1).
   [[nodiscard]] bool is_asleep() noexcept;
@@ -199,6 +198,7 @@ class mailbox {
   /// How many are held, of some moment (M2).
   [[nodiscard]] std::size_t depth() const noexcept { return held_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool is_gated() const noexcept { return at_gate_ != nullptr; }
   /// True if senders wait for room.
   [[nodiscard]] bool waits() const noexcept { return when_full_ == overflow::wait; }
   /// Messages that were refused or dropped because there was no room.
@@ -267,11 +267,13 @@ class mailbox {
 
   /// Consumer: it stops being one (M5). False if it was asked to end meanwhile.
   [[nodiscard]] bool pause() noexcept;
-  /// Afterwards, by whoever becomes the consumer, together with the request to halt. False: it was asked to end, and
-  /// somebody else is the consumer.
-  [[nodiscard]] bool resume() noexcept;
+  /// Afterwards, by whoever becomes the consumer: requests to halt that came before are over, and `old` is why they
+  /// were made. False: it was asked to end, and somebody else is the consumer.
+  [[nodiscard]] bool resume(error& old) noexcept;
   /// Consumer: takes out what waits, in the order of the lanes; the senders that wait for room get it.
   [[nodiscard]] envelope_list flush() noexcept;
+  /// Consumer: takes out what waits in the control lane.
+  [[nodiscard]] envelope_list flush_control() noexcept;
   /// Consumer: closes, gives what was queued, and in `waiting` the senders that waited for room.
   [[nodiscard]] envelope_list close(wake_list& waiting) noexcept;
 
@@ -292,6 +294,7 @@ class mailbox {
   // What the consumer has not been shown.
   [[nodiscard]] mail& newest() noexcept { return at_gate_ ? *at_gate_ : queue_; }
   posted no_room(envelope_ptr& e, admission how, coarse_time at) noexcept;
+  [[nodiscard]] envelope_ptr take_oldest(lane of) noexcept;
   void settle(std::size_t handled, wake_list& woken) noexcept {
     if (handled != 0) add_held(0 - handled);
     if (!waiters_.empty()) [[unlikely]] admit(woken);

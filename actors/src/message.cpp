@@ -107,6 +107,10 @@ void answered_before(const char* what) {
       fmt::format("tandem: {} needs an ask: the reply_to was answered or forwarded before, or moved from", what));
 }
 
+error not_made(std::exception_ptr thrown, const std::string& message) {
+  return wrap(from_exception(std::move(thrown)), errc::invalid_argument, "it threw when it was taken over: " + message);
+}
+
 error not_parsed(const std::string& message) {
   return make_error(errc::invalid_argument, "the bytes of a message are no " + message);
 }

@@ -75,21 +75,25 @@ struct incarnation {
   // Errors: throws what the constructor throws, errc::unavailable.
   void begin(const child_life& life, const body_maker& make, bool keep_mail) {
     if (!self) throw error_exception(make_error(errc::unavailable, "the actor system has been shut down"));
+    if (!nascent && !self->begin_again()) {
+      watch->lost();
+      throw error_exception(make_error(errc::unavailable, "the actor has been ended"));
+    }
     self->run_under(life.base_context());
     std::unique_ptr<actor_body> body;
     try {
       body = make(self->context_object());
     } catch (...) {
       self->undo_construction();
+      if (!nascent) self->wait_again();
       throw;
     }
     watch->begin(life);
     if (nascent) {
       (void)nascent->launch(std::move(body));
       nascent.reset();
-    } else if (!self->restart(std::move(body), keep_mail)) {
-      watch->lost();
-      throw error_exception(make_error(errc::unavailable, "the actor has been ended"));
+    } else {
+      self->restart(std::move(body), keep_mail);
     }
   }
 

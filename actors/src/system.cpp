@@ -59,9 +59,9 @@ void system_impl::all_ended() noexcept {
   ended->release();
 }
 
-coarse_time system_impl::coarse_now() const noexcept {
-  if (simulated) {
-    const auto since = clock_of(core).time_since_epoch();
+coarse_time system_impl::coarse_now(const tandem::detail::scheduler& on, bool is_simulated) noexcept {
+  if (is_simulated) {
+    const auto since = clock_of(on).time_since_epoch();
     return coarse_time{static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count())};
   }
   timespec t{};
@@ -222,7 +222,7 @@ system::~system() {
   if (!impl_) return;  // that of an impl
   const auto ended = shutdown(impl_->options.shutdown_limit);
   if (ended) return;
-  fmt::print(stderr, "tandem: {}\n", ended.error());
+  std::fputs(fmt::format("tandem: {}\n", ended.error()).c_str(), stderr);  // fmt::print() throws if it cannot write
   // What did not end still uses it. Kept where leak checkers find it; it was reported above.
   static std::mutex lock;
   static auto* const kept = new std::vector<detail::system_impl*>;

@@ -36,10 +36,13 @@ struct system_impl final : private tandem::detail::task_source {
   void one_less(std::uint64_t id) noexcept;
   void forget_names(const target& of) noexcept;
   /// The clock of ages.
-  [[nodiscard]] coarse_time coarse_now() const noexcept;
+  [[nodiscard]] coarse_time coarse_now() const noexcept { return coarse_now(core, simulated); }
   /// A little behind.
-  [[nodiscard]] coarse_time about_now() const noexcept {
-    if (simulated || !tandem::detail::tls_worker) [[unlikely]] return coarse_now();
+  [[nodiscard]] coarse_time about_now() const noexcept { return about_now(core, simulated); }
+  // The same without a system.
+  [[nodiscard]] static coarse_time coarse_now(const tandem::detail::scheduler& on, bool is_simulated) noexcept;
+  [[nodiscard]] static coarse_time about_now(const tandem::detail::scheduler& on, bool is_simulated) noexcept {
+    if (is_simulated || !tandem::detail::tls_worker) [[unlikely]] return coarse_now(on, is_simulated);
     return coarse_time{tandem::detail::tls_worker->coarse_ms};
   }
   void report(const dead_letter& letter) noexcept;

@@ -128,12 +128,12 @@ bool remote_peer::cancel_wait(remote_target& to, room_waiter& w) noexcept {
 
 void remote_peer::aftermath::run() noexcept {
   wake.wake_all();
-  for (auto& [ask, why] : failed) ask->fail(why);
+  for (const failure& f : failed) undeliverable(*f.to, *f.message, f.why);
 }
 
-void remote_peer::give_up(room_waiter& w, error why, const room_waiter* self, aftermath& later) {
+void remote_peer::give_up(remote_target& to, room_waiter& w, error why, const room_waiter* self, aftermath& later) {
   if (&w != self && !w.sender) {
-    later.failed.emplace_back(std::move(w.message), std::move(why));
+    later.failed.push_back({&to, std::move(w.message), std::move(why)});
     return;
   }
   w.why = std::move(why);
@@ -153,7 +153,7 @@ void remote_peer::admit_waiting(aftermath& later, const room_waiter* self) {
       room_waiter& w = *to.waiting_.pop(room_waiter::phase::admitted);
       if (&w != self) later.wake.add(w);
     } else {
-      give_up(*to.waiting_.pop(room_waiter::phase::failed), std::move(why), self, later);
+      give_up(to, *to.waiting_.pop(room_waiter::phase::failed), std::move(why), self, later);
     }
     auto turn = std::move(hungry_.front());
     hungry_.pop_front();
@@ -200,7 +200,8 @@ void remote_peer::disconnected(const error& why, dropped_records dropped) {
     connected_ = false;
     asks.swap(asks_);
     for (auto& target : hungry_) {
-      while (room_waiter* const w = target->waiting_.pop(room_waiter::phase::failed)) give_up(*w, lost, nullptr, later);
+      while (room_waiter* const w = target->waiting_.pop(room_waiter::phase::failed))
+        give_up(*target, *w, lost, nullptr, later);
     }
     hungry_.clear();
   }

@@ -78,11 +78,16 @@ class remote_peer {
   struct aftermath {
     actors::detail::wake_list wake;
     std::vector<envelope_ptr> sent;
-    std::vector<std::pair<envelope_ptr, error>> failed;  // asks whose asker waits for the answer only
+    struct failure {
+      actors::detail::basic_target_ptr<remote_target> to;
+      envelope_ptr message;
+      error why;
+    };
+    std::vector<failure> failed;  // nobody sleeps for their room: asks, and what broadcasts and pools have parked
     void run() noexcept;
   };
   // A waiter that left its queue as failed. `self`: the one whose owner is running and looks itself.
-  static void give_up(room_waiter& w, error why, const room_waiter* self, aftermath& later);
+  static void give_up(remote_target& to, room_waiter& w, error why, const room_waiter* self, aftermath& later);
   void admit_waiting(aftermath& later, const room_waiter* self = nullptr);
 
   node_core& core_;

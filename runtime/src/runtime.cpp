@@ -35,8 +35,8 @@ unsigned workers_to_start(unsigned asked) {
   unsigned n = 0;
   const auto parsed = std::from_chars(text, end, n);
   if (parsed.ec == std::errc{} && parsed.ptr == end && n >= 1 && n <= most_workers) return n;
-  fmt::print(stderr, "tandem: TANDEM_WORKERS={} is not a number from 1 to {}; using the usable CPUs\n", text,
-             most_workers);
+  std::fprintf(stderr, "tandem: TANDEM_WORKERS=%s is not a number from 1 to %u; using the usable CPUs\n", text,
+               most_workers);
   return usable_cpus();
 }
 
@@ -99,7 +99,9 @@ runtime::~runtime() {
                "it\n", stderr);
     std::abort();
   }
-  if (const auto ended = shutdown(shutdown_limit_); !ended) fmt::print(stderr, "tandem: {}\n", ended.error());
+  // Not fmt::print(), which throws if it cannot write.
+  if (const auto ended = shutdown(shutdown_limit_); !ended)
+    std::fputs(fmt::format("tandem: {}\n", ended.error()).c_str(), stderr);
 }
 
 context runtime::root_context() const noexcept {

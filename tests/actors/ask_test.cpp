@@ -216,5 +216,31 @@ TEST(ActorAsk, FromOneActorToAnother) {
   EXPECT_EQ(f.sim.run(ask(0)).error().code(), errc::invalid_argument);
 }
 
+TEST(ActorAsk, WhoseMessageCannotBeCopiedThrowsAndLeavesNothingBehind) {  // which a leak checker sees
+  struct heavy {
+    heavy() = default;
+    heavy(heavy&&) = default;
+    heavy(const heavy&) { throw std::runtime_error("no copies today"); }
+  };
+  class weigher {
+   public:
+    using protocol = actors::protocol<int(heavy)>;
+    int on(heavy) { return 1; }
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  const auto ref = sys.spawn<weigher>();
+  const auto thrown = sim.run([&]() -> task<bool> {
+    const heavy message;
+    try {
+      (void)co_await ref.ask(message, 1s);
+    } catch (const std::runtime_error&) {
+      co_return true;
+    }
+    co_return false;
+  });
+  EXPECT_TRUE(thrown.value_or(false));
+}
+
 }  // namespace
 }  // namespace tandem::actors

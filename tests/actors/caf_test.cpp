@@ -3,6 +3,7 @@
 
 #include <future>
 #include <memory>
+#include <stdexcept>
 
 #include <errors/every_errc.hpp>
 #include <tandem/actors/caf.hpp>
@@ -10,6 +11,20 @@
 #include <tandem/testing/sim_runtime.hpp>
 
 #include "actors.hpp"
+
+namespace tandem::actors {
+namespace {
+
+// Its copies throw, as those of what owns much do when memory runs out.
+struct uncopyable_today {
+  uncopyable_today() = default;
+  uncopyable_today(uncopyable_today&&) = default;
+  uncopyable_today(const uncopyable_today&) { throw std::runtime_error("no copies today"); }
+};
+
+}  // namespace
+}  // namespace tandem::actors
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tandem::actors::uncopyable_today)
 
 namespace tandem::actors {
 namespace {
@@ -100,6 +115,47 @@ TEST(CafInterop, ACafSendIsATell) {
   f.sim.run_until_idle();
   EXPECT_EQ(f.heard, (std::vector<std::string>{"hello", "shared"}));
   EXPECT_EQ(shared.get_as<std::string>(0), "shared");  // somebody else's share is not moved from
+}
+
+TEST(CafInterop, AMessageWhoseCopyThrowsIsADeadLetterAndNoMore) {
+  class taker {
+   public:
+    using protocol = actors::protocol<void(uncopyable_today), std::int64_t(get)>;
+    void on(uncopyable_today) { ++taken_; }
+    std::int64_t on(get) const { return taken_; }
+
+   private:
+    std::int64_t taken_ = 0;
+  };
+  testing::sim_runtime sim;
+  std::vector<dead_letter> dead;
+  system_options options;
+  options.on_dead_letter = [&dead](const dead_letter& d) { dead.push_back(d); };
+  system sys(sim, options);
+  const auto ref = sys.spawn<taker>();
+  const auto shared = caf::make_message(uncopyable_today());
+  caf::anon_send(caf_handle(ref), shared);           // has to be copied: others see it too
+  caf::anon_send(caf_handle(ref), uncopyable_today());  // is moved
+  sim.run_until_idle();
+  ASSERT_EQ(dead.size(), 1U);
+  EXPECT_EQ(dead[0].reason.code(), errc::invalid_argument);
+  const auto taken = sim.run([&]() -> task<result<std::int64_t>> { co_return co_await ref.ask(get{}, 1s); });
+  EXPECT_EQ(taken.value_or(-1), 1);
+}
+
+TEST(CafInterop, ADeadLetterNamesTheTypesOfAMessageNotItsContent) {
+  testing::sim_runtime sim;
+  std::vector<dead_letter> dead;
+  system_options options;
+  options.on_dead_letter = [&dead](const dead_letter& d) { dead.push_back(d); };
+  system sys(sim, options);
+  std::vector<std::string> heard;
+  const auto ref = sys.spawn<squarer>(heard);
+  caf::anon_send(caf_handle(ref), caf::atom("put"), std::string(1'000'000, 'x'), std::int64_t{1});
+  sim.run_until_idle();
+  ASSERT_EQ(dead.size(), 1U);
+  EXPECT_NE(dead[0].message_type.find("CAF message (put, "), std::string::npos) << dead[0].message_type.substr(0, 200);
+  EXPECT_LT(to_string(dead[0]).size(), 1000U);
 }
 
 TEST(CafInterop, ARequestToAnEndedActorFails) {

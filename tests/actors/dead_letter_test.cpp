@@ -1,5 +1,7 @@
 // What becomes known of messages that nobody handles.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -186,6 +188,23 @@ TEST(DeadLetters, ForASystemThatIsGoneAreNobodys) {
   const detail::told<note> late(note{1});
   ref.target()->report_dead_letter(late, make_error(errc::unavailable));
   EXPECT_EQ(dead, 0);
+}
+
+TEST(DeadLetters, ThatCannotBeWrittenAreCountedAndLost) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  const auto target = sys.spawn<counter>();
+  dynamic_cast<detail::local_target&>(*target.target()).request_exit({}, false);
+  ASSERT_TRUE(target.try_tell(add{1}).has_value());  // behind the end
+  const int before = ::dup(STDERR_FILENO);
+  const int full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_TRUE(before >= 0 && full >= 0);
+  ASSERT_GE(::dup2(full, STDERR_FILENO), 0);
+  sim.run_until_idle();
+  ASSERT_GE(::dup2(before, STDERR_FILENO), 0);
+  ::close(before);
+  ::close(full);
+  EXPECT_EQ(sys.dead_letters(), 1U);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -233,6 +234,35 @@ TEST(Inbox, WhatASelectiveReceiveLeavesFillsTheMailbox) {
   EXPECT_EQ(ref.try_tell(note{4}).error().code(), errc::would_block);
 }
 
+TEST(Inbox, OfWhatASelectiveReceiveLeavesTheOldestIsDropped) {
+  testing::sim_runtime sim;
+  std::size_t dead = 0;
+  system_options options;
+  options.on_dead_letter = [&dead](const dead_letter&) { ++dead; };
+  system sys(sim, options);
+  std::vector<std::int64_t> seen;
+  const auto picky = [&seen](inbox<void(add), std::int64_t(get)>& in) -> task<> {
+    auto wanted = co_await in.receive_only<get>();
+    if (!wanted) co_return;
+    wanted->match([](add) {}, [](get, reply_to<std::int64_t> to) { to.answer(7); });
+    while (auto m = co_await in.receive())
+      m->match([&seen](add a) { seen.push_back(a.n); }, [](get, reply_to<std::int64_t> to) { to.answer(0); });
+  };
+  const auto ref = sys.spawn(spawn_actor_options("picky", 2, overflow::drop_oldest), picky);
+  sim.run_until_idle();
+  for (int i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(ref.try_tell(add{i}).has_value());
+    sim.run_until_idle();
+  }
+  EXPECT_EQ(dead, 1U);
+  const auto answer = sim.run([&]() -> task<result<std::int64_t>> { co_return co_await ref.ask(get{}, 1s); });
+  EXPECT_EQ(answer.value_or(-1), 7);
+  sim.run_until_idle();
+  EXPECT_EQ(dead, 2U);
+  EXPECT_EQ(seen, std::vector<std::int64_t>{3});
+  EXPECT_EQ(sys.list_actors().at(0).depth, 0U);
+}
+
 TEST(Inbox, AReceiveEndsWithItsContext) {
   testing::sim_runtime sim;
   system actors(sim);
@@ -271,6 +301,26 @@ TEST(Inbox, IsRefusedToOtherTasks) {
   sim.run_until_idle();
   EXPECT_TRUE(seen);
   EXPECT_NE(seen.message().find("receive"), std::string::npos) << seen.message();
+}
+
+TEST(Inbox, AMessageIsMatchedOnce) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  bool refused = false;
+  const auto matches_twice = [&refused](inbox<void(add)>& in) -> task<> {
+    auto m = co_await in.receive();
+    if (!m) co_return;
+    m->match([](add) {});
+    try {
+      m->match([](add) {});
+    } catch (const std::logic_error&) {
+      refused = true;
+    }
+  };
+  const auto ref = sys.spawn(matches_twice);
+  ASSERT_TRUE(ref.try_tell(add{1}).has_value());
+  sim.run_until_idle();
+  EXPECT_TRUE(refused);
 }
 
 TEST(Inbox, GetsTheDownOfAnActorItWatches) {

@@ -250,6 +250,27 @@ TEST(ActorLifetime, AConstructorThatThrowsLeavesNothingBehind) {
   EXPECT_EQ(sys.live_actors(), 0u);
 }
 
+TEST(ActorLifetime, AConstructorThatThrowsTakesItsNameAndItsChildrenAlong) {
+  class thrower {
+   public:
+    using protocol = actors::protocol<void(note)>;
+    thrower(actor_context& c, counter::protocol::ref& child) {
+      EXPECT_TRUE(c.system().register_name("it", c.self<thrower>()).has_value());
+      child = c.spawn<counter>(spawn_actor_options());
+      throw std::runtime_error("no");
+    }
+    void on(note) {}
+  };
+  testing::sim_runtime sim;
+  system sys(sim);
+  counter::protocol::ref child;
+  EXPECT_THROW((void)sys.spawn<thrower>(child), std::runtime_error);
+  sim.run_until_idle();
+  EXPECT_EQ(sys.live_actors(), 0U);
+  EXPECT_EQ(child.try_tell(add{1}).error().code(), errc::unavailable);
+  EXPECT_EQ(sys.lookup<void(note)>("it").error().code(), errc::not_found);
+}
+
 TEST(ActorLifetime, ARefFromAConstructorThatThrewFailsAtOnce) {
   class thrower {
    public:
@@ -289,6 +310,20 @@ TEST(ActorLifetime, AnActorKnowsItselfAndItsName) {
   system sys(sim);
   const auto ref = sys.spawn<me>(spawn_actor_options("I"));
   EXPECT_EQ(sim.run([&]() -> task<result<std::string>> { co_return co_await ref.ask(get{}, 1s); }).value(), "I1");
+}
+
+TEST(ActorLifetime, ARefMayOutliveItsSystem) {
+  testing::sim_runtime sim;
+  counter::protocol::ref ref;
+  {
+    system sys(sim);
+    ref = sys.spawn<counter>();
+    sim.run_until_idle();
+  }
+  EXPECT_EQ(ref.try_tell(add{1}).error().code(), errc::unavailable);
+  const auto asked = sim.run([&]() -> task<result<std::int64_t>> { co_return co_await ref.ask(get{}, 1s); });
+  EXPECT_EQ(asked.error().code(), errc::unavailable);
+  EXPECT_TRUE(ref.name().empty());
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -202,6 +204,17 @@ TEST_F(watching, IsRefusedForNobodyAndAcrossSystems) {
   EXPECT_EQ(sys.live_actors(), 2u);
 }
 
+TEST_F(watching, IsNotOverByUnwatchingAnActorElsewhereWithTheSameId) {
+  system other(sim);
+  const auto namesake = other.spawn<mortal>();
+  ASSERT_EQ(namesake.id(), target.id());
+  ASSERT_TRUE(watch(target).has_value());
+  tell(watcher, unwatch_it{namesake});
+  EXPECT_FALSE(state.unwatched);
+  tell(target, quit_with{});
+  EXPECT_EQ(state.told.size(), 1U);
+}
+
 TEST_F(watching, ItselfIsRefused) {
   class narcissus {
    public:
@@ -315,6 +328,50 @@ class counting_guard {
   actor_context& context_;
   std::atomic<long>& told_;
 };
+
+// Watches from its constructor, which then does `before_the_end`.
+class early_guard {
+ public:
+  using protocol = actors::protocol<void(note)>;
+  struct state {
+    std::vector<down> told;
+    std::function<void()> before_the_end;
+  };
+  early_guard(actor_context& c, state& s, mortal_ref whom) : state_(s) {
+    EXPECT_TRUE(c.watch(whom).has_value());
+    if (s.before_the_end) s.before_the_end();
+  }
+  void on(note) {}
+  void on(down d) { state_.told.push_back(std::move(d)); }
+
+ private:
+  state& state_;
+};
+
+TEST_F(watching, InAConstructorTellsOfAnActorThatHadEnded) {
+  tell(target, quit_with{make_error(errc::data_loss, "disk gone")});
+  early_guard::state early;
+  const auto guard = sys.spawn<early_guard>(early, target);
+  sim.run_until_idle();
+  ASSERT_EQ(early.told.size(), 1U);
+  EXPECT_EQ(early.told[0].reason.code(), errc::data_loss);
+}
+
+TEST_F(watching, InAConstructorTellsOfAnActorThatEndsMeanwhile) {
+  early_guard::state early;
+  early.before_the_end = [this] { tell(target, quit_with{}); };
+  const auto guard = sys.spawn<early_guard>(early, target);
+  sim.run_until_idle();
+  EXPECT_EQ(early.told.size(), 1U);
+}
+
+TEST_F(watching, InAConstructorThatThrowsLeavesNothingBehind) {
+  early_guard::state early;
+  early.before_the_end = [] { throw std::runtime_error("no"); };
+  EXPECT_THROW((void)sys.spawn<early_guard>(early, target), std::runtime_error);
+  tell(target, quit_with{});
+  EXPECT_TRUE(early.told.empty());
+}
 
 TEST(Watching, OnManyWorkersTellsOnceWhateverRaces) {
   runtime rt({.workers = 4});

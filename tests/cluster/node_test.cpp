@@ -1,6 +1,7 @@
 // Nodes in one process, over real sockets on the loopback interface.
 #include <tandem/cluster/node.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -90,15 +91,20 @@ class process {
   }
   bool wait_for_dead_letters(std::size_t n) {
     std::unique_lock hold(lock_);
-    return changed_.wait_for(hold, patience, [&] { return dead_letters_ >= n; });
+    return changed_.wait_for(hold, patience, [&] { return dead_.size() >= n; });
+  }
+  bool wait_for_dead(const std::string& message_type) {
+    std::unique_lock hold(lock_);
+    return changed_.wait_for(hold, patience,
+                             [&] { return std::find(dead_.begin(), dead_.end(), message_type) != dead_.end(); });
   }
 
  private:
   actors::system_options options() {
     actors::system_options o;
-    o.on_dead_letter = [this](const actors::dead_letter&) {
+    o.on_dead_letter = [this](const actors::dead_letter& letter) {
       const std::lock_guard hold(lock_);
-      ++dead_letters_;
+      dead_.push_back(letter.message_type);
       changed_.notify_all();
     };
     return o;
@@ -112,7 +118,7 @@ class process {
   std::mutex lock_;
   std::condition_variable changed_;
   std::vector<node_event> events_;  // guarded by lock_
-  std::size_t dead_letters_ = 0;    // guarded by lock_
+  std::vector<std::string> dead_;   // the types of the dead letters; guarded by lock_
   runtime runtime_{{.workers = 2}};
   actors::system actors_;
   std::unique_ptr<node> node_;
@@ -306,6 +312,25 @@ TEST(Node, AsksFailAtOnceWhenThePeerLeaves) {
   EXPECT_TRUE(nodes.a->wait_for_event(node_event::kind::down, "b"));
   auto again = [](adder::protocol::ref to) -> task<result<void>> { co_return co_await to.tell(note_of(1)); };
   EXPECT_EQ(nodes.a->rt().block_on(again(*ref)).error().code(), errc::unavailable);
+}
+
+// As a router does that broadcasts, and a pool.
+TEST(Node, ATellThatWaitsWithoutASenderIsADeadLetterWhenTheNodeLeaves) {
+  pair_of_nodes nodes(64 << 10);
+  const auto ref = nodes.remote_adder();
+  ASSERT_TRUE(ref) << ref.error();
+  runtime& rt = nodes.a->rt();
+  auto stall = [](adder::protocol::ref to) -> task<> { (void)co_await to.ask(Stall(), 1h); };
+  rt.spawn(stall(*ref), "asker").detach();
+  ASSERT_TRUE(dump_comes_to_show(rt, "waiting for an answer from another node\n")) << rt.dump_tasks();
+  while (ref->try_tell(note_of(1, 1000)))  // until the window is full
+    ;
+  using actors::detail::room_waiter;
+  room_waiter parked(actors::detail::envelope_ptr(new actors::detail::told<Note>(note_of(1, 1000))));
+  ASSERT_EQ(ref->target()->wait_for_room(parked), room_waiter::phase::waiting);
+  nodes.a->leave();
+  // What was on its way is lost as bytes, which do not say their type.
+  EXPECT_TRUE(nodes.a->wait_for_dead(actors::detail::type_of_message<Note>().name));
 }
 
 TEST(Node, ARefToARestartedNodeAsksToBeLookedUpAgain) {

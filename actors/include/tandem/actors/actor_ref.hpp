@@ -131,8 +131,8 @@ class [[nodiscard]] actor_ref {
         const time_point context_end = this_task::context().deadline();
         detail::envelope_ptr envelope;
         if (answer)
-          envelope.reset(new detail::asked<typename signature::message, R>(
-              std::forward<T>(message), until < context_end ? until : context_end, answer));
+          envelope = detail::make_ask<typename signature::message>(std::forward<T>(message),
+                                                                   until < context_end ? until : context_end, *answer);
         return detail::ask_operation<R>(target_.get(), std::move(envelope), answer, until);
       }
     }

@@ -35,8 +35,10 @@ class received {
   /// for `down`. All of them return the same type, which match() returns; they may be coroutines.
   ///
   /// Once. Errors: throws what the function throws; a `down` without a function for it throws, which ends the actor.
+  ///         Throws std::logic_error if the message was taken before.
   template <class... Fs>
   decltype(auto) match(Fs&&... functions) {
+    if (!message_) [[unlikely]] detail::taken_before();
     detail::overloaded<std::remove_reference_t<Fs>...> f{std::forward<Fs>(functions)...};
     return detail::open<decltype(f), Signatures...>(std::move(message_), f);
   }
@@ -111,7 +113,8 @@ class inbox : private detail::inbox_core {
   }
 
   /// receive() of the types `Ms` only, which may include `down`: others stay where they are, and count as waiting, so a
-  /// full mailbox of them holds up senders. Takes time in proportion to those that stay.
+  /// full mailbox of them holds up senders. Takes time in proportion to those that stay. As an arm of a select it holds
+  /// on to them: under overflow::drop_oldest, it is then the newest message that is dropped if they fill the mailbox.
   template <class... Ms>
   [[nodiscard]] auto receive_only() noexcept {
     static_assert((detail::is_message_of<Ms, Signatures...> && ...), "the protocol has no such message");

@@ -31,7 +31,7 @@ class fill_ref {
   bool (*call_)(const void*, std::span<std::byte>);
 };
 
-/// Milliseconds, modulo 2^32: for ages of up to seven weeks. Differences only mean something.
+/// Milliseconds, modulo 2^32: for ages of up to three weeks. Differences only mean something.
 enum class coarse_time : std::uint32_t {};
 [[nodiscard]] inline std::chrono::milliseconds between(coarse_time earlier, coarse_time later) noexcept {
   // Signed: clocks of different threads may be a tick apart.

@@ -121,6 +121,19 @@ class asked final : public typed_envelope<M, R> {
   tandem::detail::completion_ptr<R> answer_;
 };
 
+/// An ask whose answer goes to `answer`, of which the caller keeps one share.
+/// Errors: throws what making the message throws; both shares are gone then.
+template <class M, class R, class T>
+[[nodiscard]] envelope_ptr make_ask(T&& message, time_point deadline, tandem::detail::completion<R>& answer) {
+  try {
+    return envelope_ptr(new asked<M, R>(std::forward<T>(message), deadline, &answer));
+  } catch (...) {
+    answer.release();
+    answer.release();
+    throw;
+  }
+}
+
 /// Passed on with the answer that another message waits for, which it owns.
 template <class M, class R>
 class forwarded final : public typed_envelope<M, R> {
@@ -151,8 +164,9 @@ class forwarded final : public typed_envelope<M, R> {
 template <class M, class R>
 class converted final : public typed_envelope<M, R> {
  public:
+  /// Takes `sink` once nothing can throw any more.
   template <class T>
-  converted(T&& v, time_point deadline, std::unique_ptr<reply_sink> sink)
+  converted(T&& v, time_point deadline, std::unique_ptr<reply_sink>& sink)
       : typed_envelope<M, R>(std::forward<T>(v), sink != nullptr, deadline), sink_(std::move(sink)) {}
   ~converted() override {
     if (sink_) sink_->fail(error_of(errc::unavailable));

@@ -37,6 +37,9 @@ using signatures_of = typename signature_with<M, Signatures..., void(down)>::typ
 template <class M, class... Signatures>
 inline constexpr bool is_message_of = !std::is_void_v<signatures_of<M, Signatures...>>;
 
+/// Errors: throws std::logic_error.
+[[noreturn]] void taken_before();
+
 inline bool any_message(const envelope&) noexcept { return true; }
 
 template <class R, class M>
