@@ -300,7 +300,7 @@ void cell::refused(envelope& message) noexcept { undeliverable(*this, message, m
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
   envelope* const sent = message.get();
-  const coarse_time at = home_.about_now();
+  const coarse_time at = about_now();
   switch (mailbox_.push(message, how, at)) {
     case mailbox::posted::wake:
       schedule(at);
