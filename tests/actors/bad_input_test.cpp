@@ -1,5 +1,6 @@
 // What nobody should do to actors, and what comes of it.
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -141,7 +142,8 @@ class blocker {
   void on(hold) {
     state_ = 1;
     state_.notify_all();
-    state_.wait(1);
+    // Blocks in poll(): TSan keeps the watchdog's signal from a thread in a call it does not know, as in state_.wait().
+    while (state_ == 1) (void)::poll(nullptr, 0, 1);
   }
 
  private:
