@@ -62,7 +62,8 @@ cell::cell(tandem::detail::task_record& record, system_impl& home, std::uint64_t
       record_(record),
       mailbox_(options.mailbox_capacity, options.when_full, home.options.gate != nullptr),
       context_object_(*this),
-      simulated_(home.simulated) {
+      simulated_(home.simulated),
+      system_number_(home.living.number()) {
   record_.announces = true;
   record_.defer_context();
   (void)kind.class_name();  // made at the first use, and list() must not allocate
@@ -299,7 +300,7 @@ void cell::refused(envelope& message) noexcept { undeliverable(*this, message, m
 
 void cell::deliver(envelope_ptr message, mailbox::admission how) noexcept {
   envelope* const sent = message.get();
-  const coarse_time at = home_.about_now();
+  const coarse_time at = about_now();
   switch (mailbox_.push(message, how, at)) {
     case mailbox::posted::wake:
       schedule(at);
@@ -365,14 +366,18 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  home_.report_made([&] {
+  // Senders report too: what they dropped by the mailbox's policy, or found it closed to. The system may be gone by then.
+  const living_system::visit visit(system_number_);
+  system_impl* const home = visit.system();
+  if (!home) return;  // nobody is left to be told
+  home->report_made([&] {
     const bool arrived = message.arrived != coarse_time{};
     return dead_letter{.reason = why,
                        .target_id = id_,
                        .target_name = target_name(),
                        .message_type = message.type_name(),
                        .target_class = kind_.class_name(),
-                       .waited = arrived ? between(message.arrived, home_.coarse_now()) : std::chrono::milliseconds(0)};
+                       .waited = arrived ? between(message.arrived, home->coarse_now()) : std::chrono::milliseconds(0)};
   });
 }
 

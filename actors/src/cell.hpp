@@ -124,6 +124,7 @@ class cell final : public local_target {
   void post(envelope_ptr message) noexcept override { deliver(std::move(message), mailbox::admission::in_any_case); }
   void request_exit(error reason, bool interrupt, bool for_good) noexcept override;
   [[nodiscard]] actors::system& home() const noexcept override;
+  [[nodiscard]] std::uint32_t system_number() const noexcept override { return system_number_; }
 
   /// A message of one who cannot wait.
   void post_from_stranger(envelope_ptr message) noexcept { deliver(std::move(message), mailbox::admission::or_refuse); }
@@ -333,6 +334,7 @@ class cell final : public local_target {
   // In the runtime's table of live tasks: while a handler may suspend. Relaxed: read by reports, of some moment, as are
   // the two below.
   std::atomic<bool> live_{false};
+  const std::uint32_t system_number_;  // see living_system
   std::atomic<const signature_info*> handling_what_{nullptr};
   std::atomic<coarse_time> since_{};  // the turn, or the handler that suspends, goes on
   std::atomic<coarse_time> oldest_taken_{};

@@ -11,6 +11,7 @@
 #include <tandem/runtime/spawn.hpp>
 
 #include "message_in_hand.hpp"
+#include "system_impl.hpp"
 
 namespace tandem::actors::detail {
 namespace {
@@ -102,9 +103,9 @@ basic_target_ptr<pool_target> make_pool(actors::system& in, const pool_messages&
   return ref;
 }
 
-pool_target::pool_target(const actors::system& home, const pool_messages& messages, factory make_worker,
+pool_target::pool_target(actors::system& home, const pool_messages& messages, factory make_worker,
                          actor_pool_options options)
-    : home_(&home),
+    : home_(system_access::impl(home).living.number()),
       messages_(messages),
       make_worker_(std::move(make_worker)),
       options_(std::move(options)),
@@ -337,7 +338,7 @@ void pool_target::let_go(const worker& w) noexcept {
 result<void> pool_target::add(const target_ptr& to) {
   if (!to) return tandem::fail(empty_ref());
   const auto* const actor = dynamic_cast<const local_target*>(to.get());
-  if (!actor || &actor->home() != home_)
+  if (!actor || actor->system_number() != home_)
     return tandem::fail(errc::invalid_argument,
                         "a pool's worker must be an actor of its system; this is not: " + to->target_name());
   const auto added = std::make_shared<worker>();

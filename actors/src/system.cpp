@@ -26,19 +26,20 @@ constexpr std::size_t named_in_report = 16;
 
 }  // namespace
 
-system_impl::system_impl(system& facade, tandem::detail::scheduler& on, tandem::context root, bool is_simulated,
-                         system_options with)
-    : self(facade),
-      core(on),
+system_impl::system_impl(tandem::detail::scheduler& on, tandem::context root, bool is_simulated, system_options with)
+    : core(on),
       simulated(is_simulated),
       options(std::move(with)),
       context(root),
       caf(std::make_unique<hosted_caf>(on, is_simulated)) {
   if (options.gate && !simulated) throw std::logic_error("messages can be held in a simulation only");
   add_task_source(core, *this);
+  self.impl_.reset(this);
 }
 
 system_impl::~system_impl() {
+  living.withdraw();
+  (void)self.impl_.release();
   remove_task_source(core, *this);
   log_.finish();
   ended_->release();
@@ -213,9 +214,12 @@ system::system(runtime& on, system_options options)
     : system(on.core(), on.root_context(), false, std::move(options)) {}
 
 system::system(tandem::detail::scheduler& on, tandem::context root, bool simulated, system_options options)
-    : impl_(std::make_unique<detail::system_impl>(*this, on, std::move(root), simulated, std::move(options))) {}
+    : impl_(std::make_unique<detail::system_impl>(on, std::move(root), simulated, std::move(options))) {}
+
+system::system() noexcept = default;
 
 system::~system() {
+  if (!impl_) return;  // that of an impl
   const auto ended = shutdown(impl_->options.shutdown_limit);
   if (ended) return;
   std::fputs(fmt::format("tandem: {}\n", ended.error()).c_str(), stderr);  // fmt::print() throws if it cannot write

@@ -16,6 +16,7 @@
 
 #include "cell_table.hpp"
 #include "dead_letter_log.hpp"
+#include "living_system.hpp"
 
 namespace tandem::actors::detail {
 
@@ -26,8 +27,7 @@ class hosted_caf;
 /// (Y2) An actor that is published while shutdown goes through the table is told to end by itself: it looks at
 ///      `stopping` after that, shutdown goes through the table after it set it.
 struct system_impl final : private tandem::detail::task_source {
-  system_impl(system& facade, tandem::detail::scheduler& on, tandem::context root, bool is_simulated,
-              system_options with);
+  system_impl(tandem::detail::scheduler& on, tandem::context root, bool is_simulated, system_options with);
   ~system_impl();
   system_impl(const system_impl&) = delete;
   system_impl& operator=(const system_impl&) = delete;
@@ -54,7 +54,9 @@ struct system_impl final : private tandem::detail::task_source {
   }
   result<void> shutdown(duration limit);
 
-  system& self;
+  // What actors know their system by: the users' object may be gone before an actor that did not end in time. Owns this,
+  // between the end of the constructor and the destructor, but never destroys it.
+  system self;
   tandem::detail::scheduler& core;
   const bool simulated;
   const system_options options;
@@ -68,6 +70,8 @@ struct system_impl final : private tandem::detail::task_source {
 
   std::mutex names_lock;
   std::map<std::string, target_ptr, std::less<>> names;  // guarded by names_lock
+
+  living_system living{*this};  // for those who report from outside: senders, by refs that outlive it
 
  private:
   [[nodiscard]] bool counts_only() noexcept;

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <tandem/testing/sim_runtime.hpp>
@@ -140,6 +143,51 @@ TEST(DeadLetters, KeepNoSimulationGoing) {
     EXPECT_EQ(sim.now(), before);
   }
   (void)::testing::internal::GetCapturedStderr();
+}
+
+// A sender whose message is dropped by the mailbox's policy reports that after the fact, when nothing keeps the system.
+TEST(DeadLetters, OfSendersAreReportedBeforeTheirSystemIsGone) {
+  runtime rt({.workers = 1});
+  std::atomic<bool> reporting = false;
+  std::atomic<bool> ending = false;
+  std::atomic<bool> gone = false;
+  bool reported_late = false;
+  system_options options;
+  options.on_dead_letter = [&](const dead_letter&) {
+    if (reporting.exchange(true)) return;
+    ending.wait(false);
+    const auto until = std::chrono::steady_clock::now() + 200ms;  // chance enough for it to go
+    while (!gone && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    reported_late = gone;
+  };
+  auto sys = std::make_unique<system>(rt, std::move(options));
+  const auto ref = sys->spawn<mortal>(spawn_actor_options("m", 1, overflow::drop_newest));
+  std::thread sender([&] {
+    for (int i = 0; !reporting; ++i) (void)ref.try_tell(note{i});  // until one finds no room
+  });
+  while (!reporting) std::this_thread::yield();
+  EXPECT_TRUE(sys->shutdown(10s).has_value());  // the actor has ended, and no sender keeps it from that
+  ending = true;
+  ending.notify_one();
+  sys.reset();
+  gone = true;
+  sender.join();
+  EXPECT_FALSE(reported_late);
+}
+
+TEST(DeadLetters, ForASystemThatIsGoneAreNobodys) {
+  testing::sim_runtime sim;
+  mortal::protocol::ref ref;
+  int dead = 0;
+  {
+    system_options options;
+    options.on_dead_letter = [&](const dead_letter&) { ++dead; };
+    system sys(sim, std::move(options));
+    ref = sys.spawn<mortal>(spawn_actor_options("m"));
+  }
+  // As whoever cannot wait sends, and reports that nobody got it.
+  static_cast<detail::local_target&>(*ref.target()).post(detail::envelope_ptr(new detail::told<note>(note{1})));
+  EXPECT_EQ(dead, 0);
 }
 
 TEST(DeadLetters, ThatCannotBeWrittenAreCountedAndLost) {

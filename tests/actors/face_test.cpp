@@ -157,8 +157,8 @@ TEST_F(faces, StrangersMeetThePolicyOfTheMailbox) {
   for (const overflow policy : {overflow::fail, overflow::drop_newest, overflow::drop_oldest}) {
     sink::state own;
     const std::size_t dead = sys.dead_letters();
-    const auto bounded = sys.spawn<sink>(spawn_actor_options("bounded", 3, policy), own);
-    const caf::actor handle = caf_handle(bounded);
+    auto bounded = sys.spawn<sink>(spawn_actor_options("bounded", 3, policy), own);
+    caf::actor handle = caf_handle(bounded);
     ASSERT_TRUE(bounded.try_tell(hold{}).has_value());
     sim.run_until_idle();
     for (int i = 0; i < 10; ++i) caf::anon_send(handle, i);
@@ -166,6 +166,10 @@ TEST_F(faces, StrangersMeetThePolicyOfTheMailbox) {
     EXPECT_EQ(own.order, policy == overflow::drop_oldest ? (std::vector<int>{7, 8, 9})
                                                          : (std::vector<int>{0, 1, 2}));
     EXPECT_EQ(sys.dead_letters() - dead, 7u);
+    bounded = {};
+    handle = {};
+    sim.run_until_idle();
+    EXPECT_EQ(own.destroyed, 1);  // before `own` goes
   }
 }
 
@@ -199,8 +203,8 @@ TEST_F(faces, ACafRequestMayBeAnsweredLater) {
 }
 
 TEST_F(faces, AStageHoldsWhatCafsActorsSend) {
-  testing::actor_stage stage(sim);
   sink::state own;
+  testing::actor_stage stage(sim);
   const auto held = stage.spawn<sink>(spawn_actor_options("held"), own);
   caf::anon_send(caf_handle(held), 7);
   sim.run_until_idle();
@@ -252,8 +256,8 @@ TEST(Faces, OnManyWorkersComeAndGo) {
 
 TEST(Faces, OnManyWorkersMonitorsAreToldOnce) {
   runtime rt({.workers = 4});
-  system sys(rt, faces::quiet());
   sink::state state;
+  system sys(rt, faces::quiet());
   std::atomic<long> told = 0;
   constexpr long rounds = 500;
   std::vector<caf::actor> monitors;  // CAF destroys an actor that nobody refers to, and its monitors with it

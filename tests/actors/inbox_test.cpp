@@ -63,8 +63,8 @@ TEST(Inbox, ReceivesTellsAndAnswersAsks) {
 
 TEST(Inbox, ReceivesInTheOrderSent) {
   testing::sim_runtime sim;
+  log_of_inbox log;  // until the actor's end
   system actors(sim);
-  log_of_inbox log;
   auto ref = actors.spawn(write_down, std::ref(log));
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(ref.try_tell(note{i}).has_value());
   sim.run_until_idle();
@@ -74,8 +74,8 @@ TEST(Inbox, ReceivesInTheOrderSent) {
 
 TEST(Inbox, SaysSoWhenNobodyCanReachTheActor) {
   testing::sim_runtime sim;
+  log_of_inbox log;  // until the actor's end
   system actors(sim);
-  log_of_inbox log;
   auto ref = actors.spawn(write_down, std::ref(log));
   ASSERT_TRUE(ref.try_tell(note{1}).has_value());
   sim.run_until_idle();
@@ -118,8 +118,8 @@ TEST(Inbox, TheFunctionsErrorIsTheReasonOfTheEnd) {
 
 TEST(Inbox, WaitsForAMessageAlsoWhenItsSliceIsUsedUp) {
   testing::sim_runtime sim;
+  log_of_inbox log;  // until the actor's end
   system actors(sim);
-  log_of_inbox log;
   auto ref = actors.spawn(write_down, std::ref(log));
   // More operations than a slice has, one message at a time, so that the last of a slice finds none.
   auto sender = sim.spawn([](auto to) -> task<result<void>> {

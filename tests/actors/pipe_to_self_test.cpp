@@ -184,8 +184,8 @@ TEST(PipeToSelf, AnErrorThatFindsTheActorEndedIsADeadLetter) {
 }
 
 TEST(PipeToSelf, CanBeginInTheConstructor) {
+  log other;  // until the actor's end
   fixture f;
-  log other;
   const auto ref =
       f.sys.spawn<piper>(other, [](actor_context& c) { c.pipe_to_self<piper>(later(1ms, 4), number_or_code); });
   f.sim.advance(1ms);

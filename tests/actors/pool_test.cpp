@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <optional>
 #include <stdexcept>
 
 #include <tandem/actors/reply_to.hpp>
@@ -447,6 +448,17 @@ TEST(ActorPoolEnd, ThePoolMayOutliveItsSystem) {
   sim.run_until_idle();
   sys.reset();
   EXPECT_EQ(pool.ref().try_tell(item{1}).error().code(), errc::unavailable);
+}
+
+TEST(ActorPool, RefusesWorkersOfASystemThatIsGone) {
+  testing::sim_runtime sim;
+  std::deque<sink_state> states;
+  sink::protocol::ref orphan;
+  std::optional<system> sys(std::in_place, sim);
+  orphan = sys->spawn<sink>(states.emplace_back());
+  sys.emplace(sim);  // another, in the same place
+  const sink_pool pool(*sys);
+  EXPECT_EQ(pool.add(orphan).error().code(), errc::invalid_argument);
 }
 
 TEST(ActorPool, RefusesOptionsThatMakeNoSense) {

@@ -107,8 +107,8 @@ TEST(SelfTimer, ADelayTooLongForTheClockNeverComes) {
 }
 
 TEST(SelfTimer, CanBeSetByTheConstructor) {
+  log other;  // until the actor's end
   fixture f;
-  log other;
   const auto ref = f.sys.spawn<clockwork>(other, [](actor_context& c) {
     c.after<clockwork>(10ms, note{1});
     c.after<clockwork>(0ms, note{0});

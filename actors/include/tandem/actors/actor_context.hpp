@@ -61,6 +61,7 @@ class actor_context {
   /// Empty if it was not given one at spawn.
   [[nodiscard]] std::string_view name() const noexcept;
   [[nodiscard]] std::uint64_t id() const noexcept { return self_.id(); }
+  /// As good as the object that was made, though another; it stays for an actor that did not end in time.
   [[nodiscard]] actors::system& system() const noexcept { return self_.home(); }
 
   /// A ref to this actor, which must be an A. An actor that keeps one keeps itself alive until it quits.

@@ -30,7 +30,7 @@ class delivery_gate;
 struct system_options {
   /// Called for each dead letter, on the thread that noticed; it must not block or throw. Default: a line on stderr for
   /// at most five in a second of the runtime's clock. How many more there were is told when the next comes after that
-  /// second, or by the destructor.
+  /// second, or by the destructor. The destructor waits for calls that other threads have begun.
   std::function<void(const dead_letter&)> on_dead_letter = {};
   /// False: without a handler dead letters are only counted.
   bool log_dead_letters = true;
@@ -194,6 +194,8 @@ class system {
 
  private:
   friend struct detail::system_access;
+  friend struct detail::system_impl;
+  system() noexcept;
   system(tandem::detail::scheduler& on, tandem::context root, bool simulated, system_options options);
   result<void> register_target(std::string name, detail::target_ptr target);
   result<detail::target_ptr> lookup_target(std::string_view name, const protocol_info& wanted) const;

@@ -75,7 +75,7 @@ class pool_target final : public target, public std::enable_shared_from_this<poo
  public:
   using factory = std::function<target_ptr()>;
 
-  pool_target(const actors::system& home, const pool_messages& messages, factory make_worker,
+  pool_target(actors::system& home, const pool_messages& messages, factory make_worker,
               actor_pool_options options);
 
   [[nodiscard]] result<void> add(const target_ptr& worker);
@@ -161,7 +161,7 @@ class pool_target final : public target, public std::enable_shared_from_this<poo
   void done(const worker_ptr& by) noexcept;
   void returned(const worker_ptr& by, envelope_ptr message, const error& why) noexcept;
 
-  const actors::system* const home_;  // to compare with
+  const std::uint32_t home_;  // the number of its system
   const pool_messages messages_;
   const factory make_worker_;
   const actor_pool_options options_;

@@ -204,7 +204,10 @@ class local_target : public target {
   /// Ends the actor after the handler that is running; `interrupt` also cancels that handler's context. No reason: a
   /// normal end. The first request counts. If it has a supervisor, that decides what becomes of it, unless `for_good`.
   virtual void request_exit(error reason, bool interrupt, bool for_good = false) noexcept = 0;
+  /// For the actor itself: the system is there as long as that has not ended.
   [[nodiscard]] virtual actors::system& home() const noexcept = 0;
+  /// Another for each system, and constant: whoever has a ref may compare.
+  [[nodiscard]] virtual std::uint32_t system_number() const noexcept = 0;
 };
 using local_target_ptr = basic_target_ptr<local_target>;
 
