@@ -302,6 +302,7 @@ class cell final : public local_target {
   void drop(envelope_list&& messages, const error& why) noexcept;
   [[nodiscard]] watcher* take_watched(std::uint64_t id) noexcept;
   void forget_watched() noexcept;
+  [[nodiscard]] bool was_told_to_end(const error& reason) const noexcept;
   void finish(const error& reason, bool unreachable) noexcept;
 
   system_impl& home_;

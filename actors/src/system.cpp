@@ -40,7 +40,8 @@ system_impl::system_impl(system& facade, tandem::detail::scheduler& on, tandem::
 
 system_impl::~system_impl() {
   remove_task_source(core, *this);
-  log_.finish();
+  letters_log_.finish();
+  failures_log_.finish();
   ended_->release();
 }
 
@@ -88,15 +89,21 @@ void system_impl::report(const dead_letter& letter) noexcept {
 bool system_impl::counts_only() noexcept {
   dead_letters.fetch_add(1, std::memory_order_relaxed);  // a counter
   if (options.on_dead_letter) return false;
-  return !options.log_dead_letters || !log_.admits(clock_of(core));
+  return !options.log_dead_letters || !letters_log_.admits(clock_of(core));
 }
 
 void system_impl::show(const dead_letter& letter) noexcept {
   if (options.on_dead_letter) {
     options.on_dead_letter(letter);
   } else {
-    log_.write(letter);
+    stderr_log::write("dead letter: " + to_string(letter));
   }
+}
+
+void system_impl::report_failure(const cell& of, const error& why) noexcept {
+  if (!options.log_failures || !failures_log_.admits(clock_of(core))) return;
+  stderr_log::write(
+      fmt::format("actor {} (id {}) failed, and nobody supervises or watches it: {}", of.label(), of.id(), why));
 }
 
 task<result<void>> system_impl::wait_for_end(time_point until) {
