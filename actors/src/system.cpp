@@ -149,6 +149,11 @@ result<void> system_impl::shutdown(duration limit) {
   }
   if (is_stopping(core))
     return fail(errc::failed_precondition, "the runtime was shut down before its actor system: " + describe_left());
+  const tandem::detail::worker_base* const here = tandem::detail::tls_worker;
+  if (here && here->owner == &core && !simulated && worker_count(core) == 1)
+    return fail(errc::failed_precondition,
+                "the actor system was shut down, or destroyed, on its runtime's only worker, which then cannot run what "
+                "is to end: do it outside of tasks");
   auto waiting = tandem::detail::spawn_on(core, wait_for_end(deadline_after(clock_of(core), limit)),
                                           spawn_options("actors::system::shutdown", tandem::context()),
                                           std::source_location::current());

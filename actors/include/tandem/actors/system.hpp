@@ -185,8 +185,9 @@ class system {
   /// Ends all actors, tandem's first: running handlers are cancelled, messages in mailboxes are failed or become dead
   /// letters; then waits for CAF's own to end by themselves. Returns when the last has ended.
   /// Errors: errc::deadline_exceeded with the names of those that have not ended within `limit`;
-  ///         errc::failed_precondition if the runtime was shut down first, so that nothing can end any more.
-  /// Blocks the calling thread, which must be no worker.
+  ///         errc::failed_precondition if the runtime was shut down first, so that nothing can end any more, or on the
+  ///         runtime's only worker, where nothing could end as long as it waits.
+  /// Blocks the calling thread, which should be no worker.
   result<void> shutdown(duration limit);
 
   /// Actors spawned with spawn() that have not ended.
