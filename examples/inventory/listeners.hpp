@@ -31,15 +31,22 @@ class books {
   accounts accounts_;
 };
 
+struct lines_printed {};
+
 /// Prints. A terminal may be slow: this one misses what it has no room for.
 class ticker_tape {
  public:
-  using protocol = actors::protocol<void(movement)>;
+  using protocol = actors::protocol<void(movement), long(lines_printed)>;
 
   void on(const movement& m) {
     const bool sold = m.pieces < 0;
     fmt::print("{}: {} {}, {} left\n", m.item, sold ? -m.pieces : m.pieces, sold ? "sold" : "delivered", m.left);
+    ++printed_;
   }
+  long on(lines_printed) { return printed_; }
+
+ private:
+  long printed_ = 0;
 };
 
 }  // namespace inventory

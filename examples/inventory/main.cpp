@@ -37,10 +37,11 @@ struct options {
 };
 
 // After the first Ctrl-C nobody orders any more. Then the signals are let go of: another one ends the program as ever.
-task<> obey(const cancel_source& closing) {
-  asio::signal_set signals(this_task::io(), SIGINT, SIGTERM);
+task<> obey(asio::signal_set& signals, const cancel_source& closing) {
   const auto first = co_await signals.async_wait(use_task);
-  if (first) closing.cancel();
+  if (!first) co_return;
+  closing.cancel();
+  signals.clear();
 }
 
 task<> close_when_over(supervisor tree, const cancel_source& open) {
@@ -62,27 +63,30 @@ task<result<bool>> audit(const service& shop, const purchases& bought) {
     right = right && same;
     sold += entry.sold;
   }
-  co_return right&& sold == bought.pieces;
+  right = right && sold == bought.pieces;
+  co_return right;
 }
 
 task<result<void>> print_numbers(actors::system& system, const service& shop, const purchases& bought) {
   std::size_t restarts = 0;
   const auto keepers = co_await or_return(shop.staff.which_children());
   for (const auto& k : keepers) restarts += k.restarts;
-  fmt::print("{} orders of {} pieces; {} were placed twice, as their keeper failed\n", bought.orders, bought.pieces,
+  fmt::print("{} orders of {} pieces; {} were placed again, as their keeper failed\n", bought.orders, bought.pieces,
              bought.repeated);
   fmt::print("{} keepers, started again {} times\n", keepers.size(), restarts);
-  fmt::print("{} movements, {} of them not printed; {} dead letters\n", shop.movements.stats().published,
+  const long printed = co_await or_return(shop.tape.ask(lines_printed{}, 30s));
+  fmt::print("{} movements, {} printed, {} not; {} dead letters\n", shop.movements.stats().published, printed,
              shop.to_tape.missed(), system.dead_letters());
   co_return {};
 }
 
 task<result<bool>> open_shop(actors::system& system, options chosen) {
+  asio::signal_set signals(this_task::io(), SIGINT, SIGTERM);
   service shop(system, chosen.connection_lasts, chosen.intensity);
   co_await or_return(shop.tree.started());
 
   const cancel_source closing, open;
-  auto obeying = spawn(obey(closing), spawn_options::cancellable("signals"));
+  auto obeying = spawn(obey(signals, closing), spawn_options::cancellable("signals"));
   auto watching = spawn(close_when_over(shop.tree, open), spawn_options::cancellable("watching"));
   auto bought =
       co_await with_context(open.context(), send_customers(shop.desks.ref(), chosen.customers, closing.context()));

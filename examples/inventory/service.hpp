@@ -37,6 +37,7 @@ struct service {
   topic<movement> movements;
   router<receipt(order), int(count)> desks;  ///< Customers talk to desks.ref().
   books::protocol::ref ledger;
+  ticker_tape::protocol::ref tape;
   keepers staff;
   supervisor tree;
   subscription to_ledger, to_tape;
@@ -53,7 +54,8 @@ inline service::service(actors::system& system, int connection_lasts, std::size_
   ledger = ledger_child.ref();
   to_ledger = movements.subscribe(ledger).value();  // if it is behind, who publishes waits
   auto tape_child = actor_child<ticker_tape>(system, "tape");
-  to_tape = movements.subscribe(tape_child.ref(), subscriber_full::drop_newest).value();
+  tape = tape_child.ref();
+  to_tape = movements.subscribe(tape, subscriber_full::drop_newest).value();
 
   // A keeper that failed is started again after a pause that grows, with what it left. The other customers' orders stay
   // in its mailbox meanwhile. If keepers fail again and again, that is no accident, and the shop closes.
