@@ -842,6 +842,11 @@ void cell::drop(envelope_list&& messages, const error& why) noexcept {
   }
 }
 
+// An actor that is a function has no other way to end than to return, mostly what its receive() failed with.
+bool cell::was_told_to_end(const error& reason) const noexcept {
+  return is(reason, errc::cancelled) || (kind_.is_function && is(reason, errc::closed));
+}
+
 void cell::finish(const error& reason, bool unreachable) noexcept {
   ended_ = true;
   set_live(false);
@@ -857,16 +862,22 @@ void cell::finish(const error& reason, bool unreachable) noexcept {
   end_arrangements();
   queued.append(mailbox_.taken.take_all());  // from the stash
   if (!queued.empty()) drop(std::move(queued), ended_error());
+  bool known = false;
   if (cell_face* const f = pinned_face()) {
     f->ended(reason, unreachable);
     f->unpin();
+    known = true;  // perhaps; CAF does not say whether it has a monitor
   }
   if (extras* const e = extras_unless_late(too_late_to_watch_)) {
-    e->watchers.tell_all({id_, e->name, reason});
-    if (e->supervisor) e->supervisor->stopped(reason, true);
+    if (e->watchers.tell_all({id_, e->name, reason})) known = true;
+    if (e->supervisor) {
+      e->supervisor->stopped(reason, true);
+      known = true;
+    }
     forget_watched();
     leave_parent();
   }
+  if (reason && !known && !home_.stopping.load() && !was_told_to_end(reason)) home_.report_failure(*this, reason);
   home_.one_less(id_);
   unhold();  // of the life
 }

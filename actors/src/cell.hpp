@@ -315,6 +315,7 @@ class cell final : public local_target {
   [[nodiscard]] static watcher* take_watched(extras& e, std::uint64_t id) noexcept;
   void forget_signals() noexcept;
   void forget_watched() noexcept;
+  [[nodiscard]] bool was_told_to_end(const error& reason) const noexcept;
   void finish(const error& reason, bool unreachable) noexcept;
 
   system_impl& home_;

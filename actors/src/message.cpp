@@ -39,13 +39,23 @@ error empty_ref() {
   return shared;
 }
 
+error no_answer_in_time(const target* from) {
+  if (!from) return error_of(errc::timed_out);
+  const std::string name = from->target_name();
+  return make_error(errc::timed_out, name.empty() ? fmt::format("no answer in time from the actor of id {}", from->id())
+                                                  : fmt::format("no answer in time from actor {}", name));
+}
+
 const tandem::detail::wait_kind& answer_of(const target& to, bool queued) noexcept {
   using tandem::detail::completion_wait;
   using tandem::detail::wait_kind;
   static constexpr wait_kind here{"an actor's answer", &completion_wait::cancel, nullptr, &ask_wait::leave};
-  static constexpr wait_kind after_room{"room in a mailbox and an answer", &completion_wait::cancel, nullptr, &ask_wait::leave};
-  static constexpr wait_kind elsewhere{"an answer from another node", &completion_wait::cancel, nullptr, &ask_wait::leave};
-  static constexpr wait_kind after_credit{"credit to send to another node and an answer", &completion_wait::cancel, nullptr, &ask_wait::leave};
+  static constexpr wait_kind after_room{"room in a mailbox and an answer", &completion_wait::cancel, nullptr,
+                                        &ask_wait::leave};
+  static constexpr wait_kind elsewhere{"an answer from another node", &completion_wait::cancel, nullptr,
+                                       &ask_wait::leave};
+  static constexpr wait_kind after_credit{"credit to send to another node and an answer", &completion_wait::cancel,
+                                          nullptr, &ask_wait::leave};
   if (to.is_remote()) return queued ? after_credit : elsewhere;
   return queued ? after_room : here;
 }

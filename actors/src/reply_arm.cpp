@@ -76,7 +76,7 @@ void reply_arm_base::delist(bool) noexcept {
 }
 
 error reply_arm_base::failure() const {
-  return stage_ == stage::failed ? waiter_.why : error_of(errc::timed_out);
+  return stage_ == stage::failed ? waiter_.why : no_answer_in_time(to_.get());
 }
 
 }  // namespace tandem::actors::detail

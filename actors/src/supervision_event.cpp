@@ -33,7 +33,8 @@ std::string reaction(const supervision_event& e) {
     case supervision_action::shut_down: return "; was significant: the supervisor shuts down";
     case supervision_action::give_up:
       if (e.restarts <= e.intensity) return "; the supervisor gives up";
-      return fmt::format("; {}: the supervisor gives up", count());
+      return fmt::format("; more than {} restarts in {}: the supervisor gives up", e.intensity,
+                         detail::readable(e.period));
   }
   return {};
 }

@@ -41,7 +41,8 @@ system_impl::~system_impl() {
   living.withdraw();
   (void)self.impl_.release();
   remove_task_source(core, *this);
-  log_.finish();
+  letters_log_.finish();
+  failures_log_.finish();
   ended_->release();
 }
 
@@ -89,15 +90,21 @@ void system_impl::report(const dead_letter& letter) noexcept {
 bool system_impl::counts_only() noexcept {
   dead_letters.fetch_add(1, std::memory_order_relaxed);  // a counter
   if (options.on_dead_letter) return false;
-  return !options.log_dead_letters || !log_.admits(clock_of(core));
+  return !options.log_dead_letters || !letters_log_.admits(clock_of(core));
 }
 
 void system_impl::show(const dead_letter& letter) noexcept {
   if (options.on_dead_letter) {
     options.on_dead_letter(letter);
   } else {
-    log_.write(letter);
+    stderr_log::write("dead letter: " + to_string(letter));
   }
+}
+
+void system_impl::report_failure(const cell& of, const error& why) noexcept {
+  if (!options.log_failures || !failures_log_.admits(clock_of(core))) return;
+  stderr_log::write(
+      fmt::format("actor {} (id {}) failed, and nobody supervises or watches it: {}", of.label(), of.id(), why));
 }
 
 task<result<void>> system_impl::wait_for_end(time_point until) {
@@ -143,6 +150,11 @@ result<void> system_impl::shutdown(duration limit) {
   }
   if (is_stopping(core))
     return fail(errc::failed_precondition, "the runtime was shut down before its actor system: " + describe_left());
+  const tandem::detail::worker_base* const here = tandem::detail::tls_worker;
+  if (here && here->owner == &core && !simulated && worker_count(core) == 1)
+    return fail(errc::failed_precondition,
+                "the actor system was shut down, or destroyed, on its runtime's only worker, which then cannot run what "
+                "is to end: do it outside of tasks");
   auto waiting = tandem::detail::spawn_on(core, wait_for_end(deadline_after(clock_of(core), limit)),
                                           spawn_options("actors::system::shutdown", tandem::context()),
                                           std::source_location::current());

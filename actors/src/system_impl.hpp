@@ -15,8 +15,8 @@
 #include <tandem/runtime/detail/worker.hpp>
 
 #include "cell_table.hpp"
-#include "dead_letter_log.hpp"
 #include "living_system.hpp"
+#include "stderr_log.hpp"
 
 namespace tandem::actors::detail {
 
@@ -52,6 +52,8 @@ struct system_impl final : private tandem::detail::task_source {
     if (counts_only()) return;
     show(make());
   }
+  /// Of an actor that failed, and nobody was told.
+  void report_failure(const cell& of, const error& why) noexcept;
   result<void> shutdown(duration limit);
 
   // What actors know their system by: the users' object may be gone before an actor that did not end in time. Owns this,
@@ -82,7 +84,8 @@ struct system_impl final : private tandem::detail::task_source {
 
   void all_ended() noexcept;
 
-  dead_letter_log log_;
+  stderr_log letters_log_{"dead letters"};
+  stderr_log failures_log_{"actors that failed"};
 
   std::mutex shutdown_lock_;
   bool closed_ = false;  // guarded by shutdown_lock_, as is the waiting side of ended_

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <string>
 
 #include <tandem/errors/format.hpp>
 #include <tandem/runtime/or_return.hpp>
@@ -133,7 +134,16 @@ TEST(ActorAsk, TimesOutAtItsLimit) {
   EXPECT_FALSE(asked.done());
   f.sim.advance(1ns);
   ASSERT_TRUE(asked.done());
-  EXPECT_EQ(f.sim.get(asked).error().code(), errc::timed_out);
+  const auto late = f.sim.get(asked);
+  EXPECT_EQ(late.error().code(), errc::timed_out);
+  EXPECT_EQ(late.error().message(), "no answer in time from actor calc");
+}
+
+TEST(ActorAsk, ThatTimesOutTellsTheIdOfAnActorWithoutAName) {
+  fixture f;
+  f.calc = f.sys.spawn<calculator>();
+  EXPECT_EQ(f.sim.run(f.square(6, 10ms)).error().message(),
+            "no answer in time from the actor of id " + std::to_string(f.calc.id()));
 }
 
 TEST(ActorAsk, EndsWithTheContextsDeadlineIfThatIsEarlier) {

@@ -240,6 +240,17 @@ TEST(BadInput, AnActorThatDidNotEndInTimeHasItsSystemStill) {
   EXPECT_EQ(state, 3);
 }
 
+TEST(BadInput, AShutdownByTheOnlyWorkerFailsInsteadOfHanging) {
+  runtime_options options;
+  options.workers = 1;
+  runtime rt(options);
+  system sys(rt);
+  const auto ref = sys.spawn<counter>();
+  auto body = [](system& s) -> task<result<void>> { co_return s.shutdown(1h); };
+  EXPECT_EQ(rt.block_on(body(sys)).error().code(), errc::failed_precondition);
+  EXPECT_TRUE(sys.shutdown(10s).has_value());
+}
+
 struct breed {
   int width;
 };

@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 #include <tandem/testing/sim_runtime.hpp>
 
 #include "actors.hpp"
@@ -8,6 +11,21 @@ namespace tandem::actors {
 namespace {
 
 using namespace std::chrono_literals;
+
+struct titled {
+  using protocol = actors::protocol<void(note)>;
+  explicit titled(std::string t) : title(std::move(t)) {}
+  void on(note) {}
+  std::string title;
+};
+
+TEST(ActorName, MayBeAStringLiteralUnlessTheActorIsMadeOfIt) {
+  testing::sim_runtime sim;
+  system sys(sim);
+  EXPECT_EQ(sys.spawn<counter>("sum").name(), "sum");
+  EXPECT_EQ(sys.spawn<titled>("tale", "The Tempest").name(), "tale");
+  EXPECT_EQ(sys.spawn<titled>("The Tempest").name(), "");
+}
 
 TEST(ActorName, FindsTheActorRegisteredUnderIt) {
   testing::sim_runtime sim;

@@ -105,17 +105,19 @@ TEST(OnReply, IsNotAskedIfAnotherArmIsReady) {
 
 TEST(OnReply, TimesOutAtItsLimitAndNotBefore) {
   fixture f;
-  auto body = [&f]() -> task<errc> {
+  auto body = [&f]() -> task<error> {
     const square question{6, 1h};
     auto chosen = co_await select(on_reply(f.ref.ask(question, 10ms)), on_timeout(2h));
-    co_return std::get<0>(*chosen).error().code();
+    co_return std::get<0>(*chosen).error();
   };
   auto asking = f.sim.spawn(body);
   f.sim.advance(10ms - 1ns);
   ASSERT_FALSE(asking.done());
   f.sim.advance(1ns);
   ASSERT_TRUE(asking.done());
-  EXPECT_EQ(f.sim.get(asking).value(), errc::timed_out);
+  const error late = f.sim.get(asking).value();
+  EXPECT_EQ(late.code(), errc::timed_out);
+  EXPECT_EQ(late.message(), "no answer in time from actor worker");
 }
 
 TEST(OnReply, ThatLosesIsGivenUp) {

@@ -266,7 +266,7 @@ TEST(SupervisionEvent, TellsThatTheSupervisorGivesUp) {
   s.end("feed");
   ASSERT_EQ(s.events.size(), 1u);
   EXPECT_EQ(to_string(s.events[0]),
-            "supervisor prices: child feed ended; restart 1 of 0 in 5 s: the supervisor gives up");
+            "supervisor prices: child feed ended; more than 0 restarts in 5 s: the supervisor gives up");
 }
 
 TEST(SupervisionEvent, TellsOfNormalEndsToTheHook) {

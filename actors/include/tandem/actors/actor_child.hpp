@@ -75,8 +75,7 @@ template <class A, class... Args>
   } else {
     throw std::logic_error(
         "actor_child_options::snapshot needs a class that is not final, with a member snapshot() const and a "
-        "constructor "
-        "that takes what that gives after the other arguments");
+        "constructor that takes what that gives after the other arguments");
   }
 }
 
@@ -109,8 +108,8 @@ template <class A, class... Args>
 
 /// A child that is an actor of one coroutine, `f(inbox, args…)`: see inbox.hpp.
 template <class F, class... Args>
-  requires detail::actor_function < F, const std::decay_t<Args>
-&... > [[nodiscard]] auto actor_child(system& home, actor_child_options options, F&& f, Args&&... args) {
+  requires(detail::actor_function<F, const std::decay_t<Args>&...>)
+[[nodiscard]] auto actor_child(system& home, actor_child_options options, F&& f, Args&&... args) {
   auto what = detail::make_function_actor<std::decay_t<F>, std::decay_t<Args>...>(home, options, std::forward<F>(f),
                                                                                   std::forward<Args>(args)...);
   return actor_spec<typename detail::inbox_of<F>::protocol::ref>(std::move(options.child), std::move(what));

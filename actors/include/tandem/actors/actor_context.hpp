@@ -45,9 +45,9 @@ struct actor_kind;
 /// What comes from the actor itself, a timer's message, a task's result, `idle` and `down`, comes before what others
 /// sent, and however full the mailbox is. It dies with the actor's object: nothing of it reaches a restarted one.
 ///
-/// Threads: every member may be called from any thread while the actor's object lives; those from after() on only by
-///          the constructor and the handlers of an actor that has handlers: they throw std::logic_error otherwise. An
-///          actor that is a function has no need of them: see inbox.hpp.
+/// Threads: every member may be called from any thread while the actor's object lives; self() only by the constructor
+///          and the handlers; those from after() on only by these of an actor that has handlers: they throw
+///          std::logic_error otherwise. An actor that is a function has no need of them: see inbox.hpp.
 class actor_context {
  public:
   explicit actor_context(detail::local_target& self) noexcept : self_(self) {}
@@ -65,7 +65,6 @@ class actor_context {
   [[nodiscard]] actors::system& system() const noexcept { return self_.home(); }
 
   /// A ref to this actor, which must be an A. An actor that keeps one keeps itself alive until it quits.
-  /// Called from the constructor or a handler only.
   template <class A>
   [[nodiscard]] typename A::protocol::ref self() const noexcept {
     return typename A::protocol::ref(detail::target_ptr(&self_));
@@ -83,8 +82,8 @@ class actor_context {
   auto spawn(spawn_actor_options options, F&& f, Args&&... args);
 
   /// Sees to it that this actor is sent one `down` when `whom` has ended, at once if it has. It must have a handler
-  /// `on(down)`; an actor without one ends with the reason of the other. Watching an actor again before that changes
-  /// nothing. A watch keeps neither of the two alive.
+  /// `on(down)`, which its protocol need not list; an actor without one ends with the reason of the other. Watching an
+  /// actor again before that changes nothing. A watch keeps neither of the two alive. What Erlang calls a monitor.
   ///
   /// Errors: errc::failed_precondition (empty ref), errc::invalid_argument (the actor itself), errc::unimplemented (an
   ///         actor of another node or system). Throws std::bad_alloc.
@@ -123,9 +122,9 @@ class actor_context {
   }
 
   /// From now on, sends the actor an `idle` when it has not handled a message for `limit`, and again after each further
-  /// `limit` without one. It must have a handler on(idle); an actor without one ends with errc::failed_precondition.
-  /// The time counts from the end of a handler. Setting it again starts anew; zero or less turns it off. An actor that
-  /// is out of reach ends all the same.
+  /// `limit` without one. It must have a handler on(idle), which its protocol need not list; an actor without one ends
+  /// with errc::failed_precondition. The time counts from the end of a handler. Setting it again starts anew; zero or
+  /// less turns it off. An actor that is out of reach ends all the same.
   ///
   /// Errors: throws std::bad_alloc; it is off then.
   void set_idle_timeout(duration limit);

@@ -94,7 +94,7 @@ class [[nodiscard]] actor_ref {
   /// Cancel:   safe; on errc::cancelled and errc::deadline_exceeded the message was not sent. A tell that need not wait
   ///           may succeed for a while after the context's end.
   /// Errors:   errc::unavailable (the actor has ended, its node is gone), errc::failed_precondition (empty ref),
-  ///           errc::cancelled, errc::deadline_exceeded.
+  ///           errc::cancelled, errc::deadline_exceeded; errc::overloaded as enum overflow says.
   template <class T>
   [[nodiscard]] detail::tell_operation tell(T&& message, priority how = priority::normal) const {
     return detail::tell_operation(target_.get(), told(std::forward<T>(message), how));
@@ -102,7 +102,7 @@ class [[nodiscard]] actor_ref {
 
   /// tell() if that needs no waiting.
   /// Suspends: never; also callable outside of tasks.
-  /// Errors:   errc::would_block, errc::unavailable, errc::failed_precondition.
+  /// Errors:   errc::would_block, errc::overloaded, errc::unavailable, errc::failed_precondition.
   template <class T>
   result<void> try_tell(T&& message, priority how = priority::normal) const {
     if (!target_) return fail(detail::empty_ref());
@@ -117,7 +117,8 @@ class [[nodiscard]] actor_ref {
   /// Suspends: until the answer is there. The ref must outlive the wait.
   /// Cancel:   safe; the message may have been sent and may be handled, its answer is dropped.
   /// Errors:   those of the handler; errc::timed_out (limit), errc::unavailable (the actor ended without answering),
-  ///           errc::failed_precondition (empty ref), errc::cancelled, errc::deadline_exceeded.
+  ///           errc::failed_precondition (empty ref), errc::cancelled, errc::deadline_exceeded; errc::overloaded as
+  ///           enum overflow says.
   template <class T>
   [[nodiscard]] auto ask(T&& message, duration limit) const {
     check<T>();

@@ -46,8 +46,8 @@ void expose_reply(system& s) {
 }
 
 /// The errors of one world in the other. CAF's actors see the nearest of request_timeout, request_receiver_down,
-/// unexpected_message, user_shutdown and runtime_error; an error that comes back has its code() and message() again, but
-/// neither layers nor kind.
+/// unexpected_message, user_shutdown and runtime_error; an error that comes back has its code() and message() again,
+/// but neither layers nor kind.
 [[nodiscard]] error error_from_caf(const caf::error& e);
 [[nodiscard]] caf::error error_to_caf(const error& e);
 

@@ -1,5 +1,5 @@
-// inbox: the mailbox of an actor that is one coroutine, as that sees it. Such an actor waits for messages where it wants
-// to, together with channels, timers and replies.
+// inbox: the mailbox of an actor that is one coroutine, as that sees it. Such an actor waits for messages where it
+// wants to, together with channels, timers and replies.
 //
 //   task<result<void>> counter(inbox<void(add), long(get)>& in, long sum) {
 //     for (;;) {
@@ -9,6 +9,15 @@
 //     }
 //   }
 //   auto ref = system.spawn(counter, 0);   // an actor_ref<void(add), long(get)>
+//
+// With a channel and a ticker, in the loop of another one:
+//
+//   auto chosen = co_await select(in.receive(), on_recv(jobs), on_tick(every_second));
+//   if (!chosen) co_return fail(chosen.error());                    // told to end
+//   if (auto* const m = std::get_if<0>(&*chosen)) {                 // a result, as of receive()
+//     if (!*m) co_return fail(m->error());                          // nobody has a ref any more
+//     (*m)->match(…);
+//   } else if (auto* const job = std::get_if<1>(&*chosen)) { … }
 #pragma once
 #include <type_traits>
 #include <utility>
@@ -105,9 +114,9 @@ class inbox : private detail::inbox_core {
   ///
   /// Suspends: while there is none; and once in a while, to let others run.
   /// Cancel:   safe; no message was taken.
-  /// Errors:   errc::closed: no ref and no CAF handle is left, and nothing more can come. errc::cancelled: the actor was
-  ///           told to end, and why; or the context is over. errc::deadline_exceeded. Throws std::logic_error in a task
-  ///           that is not the actor's.
+  /// Errors:   errc::closed: no ref and no CAF handle is left, and nothing more can come. errc::cancelled: the actor
+  ///           was told to end, and why; or the context is over. errc::deadline_exceeded. Throws std::logic_error in a
+  ///           task that is not the actor's.
   [[nodiscard]] auto receive() noexcept {
     return detail::receive_operation<message, &detail::any_message, Signatures...>(*this);
   }

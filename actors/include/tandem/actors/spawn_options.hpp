@@ -29,6 +29,7 @@ struct spawn_actor_options {
   /*implicit*/ spawn_actor_options(std::string n, std::size_t capacity = default_capacity,
                                    overflow full = overflow::wait)
       : name(std::move(n)), mailbox_capacity(capacity), when_full(full) {}
+  /*implicit*/ spawn_actor_options(const char* n) : name(n) {}  // else spawn<A>("name") is not understood
 
   static constexpr std::size_t default_capacity = 1024;
 

@@ -34,6 +34,9 @@ struct system_options {
   std::function<void(const dead_letter&)> on_dead_letter = {};
   /// False: without a handler dead letters are only counted.
   bool log_dead_letters = true;
+  /// A line on stderr for an actor that fails and is neither supervised nor watched, nor known to CAF: otherwise nobody
+  /// might hear of it. At most five in a second, as above.
+  bool log_failures = true;
   /// How long the destructor waits for actors to end.
   duration shutdown_limit = std::chrono::seconds(10);
   /// Not for users: see tandem/testing/actors.hpp.
@@ -71,8 +74,8 @@ class nascent_actor {
 template <class A, class... Args>
 typename A::protocol::ref spawn_actor(system& home, local_target* parent, spawn_actor_options options, Args&&... args) {
   static_assert(has_all_handlers<A, typename A::protocol>,
-                "the actor needs a member on(Message) for each signature Reply(Message) of its protocol, returning "
-                "Reply, result<Reply>, task<Reply> or task<result<Reply>>; or on(Message, reply_to<Reply>)");
+                "the actor needs a public member on(Message) for each signature Reply(Message) of its protocol, "
+                "returning Reply, result<Reply>, task<Reply> or task<result<Reply>>; or on(Message, reply_to<Reply>)");
   if constexpr (has_all_handlers<A, typename A::protocol>) {
     using body = typed_body<A, typename A::protocol>;
     nascent_actor made(home, std::move(options), body::kind(), parent);
@@ -121,11 +124,12 @@ class system {
 
   /// Starts an actor: constructs A from `args`, or from an actor_context& and `args`, on the calling thread.
   ///
-  /// A::protocol lists its messages; for each there is a member `on(Message)` that returns R, result<R>, task<R> or
-  /// task<result<R>>, or one that answers later: see reply_to. One message is handled at a time; a handler that is a
+  /// A::protocol lists its messages; for each there is a public member `on(Message)` that returns R, result<R>, task<R>
+  /// or task<result<R>>, or one that answers later: see reply_to. One message is handled at a time; a handler that is a
   /// coroutine may wait for anything, and no other message is handled meanwhile. The first error returned by a tell's
-  /// handler, or exception escaping any handler, ends the actor with that error; an error returned by an ask's handler is
-  /// its answer. Handlers run under the actor's context, which is over when the actor ends: so are the tasks they spawn.
+  /// handler, or exception escaping any handler, ends the actor with that error: its supervisor and who watches it are
+  /// told, or else stderr. An error returned by an ask's handler is its answer.
+  /// Handlers run under the actor's context, which is over when the actor ends: so are the tasks they spawn.
   ///
   /// With `static constexpr bool reentrant = true;` in A, other messages are handled while a coroutine handler waits;
   /// only one handler runs at any time, so state needs no lock, but may have changed after each co_await. At most 1024
@@ -148,8 +152,8 @@ class system {
   }
 
   /// Starts an actor that is one coroutine, `f(inbox, args…)`; inbox.hpp has an example. Its end is the end of the
-  /// actor, an error or exception being the reason. `f` and `args` live as long as it runs. Besides, it lives until it is
-  /// told to end: when nobody can reach it any more, its receive() says so.
+  /// actor, an error or exception being the reason. `f` and `args` live as long as it runs. Besides, it lives until it
+  /// is told to end: when nobody can reach it any more, its receive() says so.
   template <class F, class... Args>
     requires detail::actor_function<F, Args...>
   typename detail::inbox_of<F>::protocol::ref spawn(spawn_actor_options options, F&& f, Args&&... args) {
@@ -182,8 +186,9 @@ class system {
   /// Ends all actors, tandem's first: running handlers are cancelled, messages in mailboxes are failed or become dead
   /// letters; then waits for CAF's own to end by themselves. Returns when the last has ended.
   /// Errors: errc::deadline_exceeded with the names of those that have not ended within `limit`;
-  ///         errc::failed_precondition if the runtime was shut down first, so that nothing can end any more.
-  /// Blocks the calling thread, which must be no worker.
+  ///         errc::failed_precondition if the runtime was shut down first, so that nothing can end any more, or on the
+  ///         runtime's only worker, where nothing could end as long as it waits.
+  /// Blocks the calling thread, which should be no worker.
   result<void> shutdown(duration limit);
 
   /// Actors spawned with spawn() that have not ended.
@@ -235,7 +240,8 @@ auto actor_context::spawn(spawn_actor_options options, F&& f, Args&&... args) {
 template <class B, class... Args>
 void actor_context::become(Args&&... args) {
   static_assert(detail::has_all_handlers<B, typename B::protocol>,
-                "the class to become needs a member on(Message) for each signature of its protocol, as for spawn()");
+                "the class to become needs a public member on(Message) for each signature of its protocol, as for "
+                "spawn()");
   if constexpr (detail::has_all_handlers<B, typename B::protocol>) {
     using body = detail::typed_body<B, typename B::protocol>;
     succeed(std::make_unique<body>(*this, std::forward<Args>(args)...), body::kind());

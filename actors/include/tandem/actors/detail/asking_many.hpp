@@ -105,7 +105,7 @@ task<std::vector<result<R>>> all_answers(std::vector<target_ptr> to, M message, 
   }
   for (auto& one : waiting) {
     result<R> answer = co_await tandem::detail::join_operation<R>(one, until);
-    answers.push_back(within(until, std::move(answer)));
+    answers.push_back(within(until, nullptr, std::move(answer)));
   }
   co_return answers;
 }
@@ -128,7 +128,7 @@ task<result<R>> first_answer(std::vector<target_ptr> to, M message, duration lim
   for (std::size_t i = 0; i < to.size(); ++i) sent[i].send(std::move(to[i]), std::move(copies[i]));
   asking->leave({});
   result<R> outcome = co_await tandem::detail::join_operation<R>(waiting, until);
-  co_return within(until, std::move(outcome));
+  co_return within(until, nullptr, std::move(outcome));
 }
 
 }  // namespace tandem::actors::detail

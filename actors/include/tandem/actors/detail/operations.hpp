@@ -12,6 +12,8 @@
 namespace tandem::actors::detail {
 
 [[nodiscard]] error empty_ref();
+/// What an asker gets whose limit passed. `from` may be null: several were asked.
+[[nodiscard]] error no_answer_in_time(const target* from);
 
 /// What a task waits for that asked `to`; `queued`: its message waits for room.
 [[nodiscard]] const tandem::detail::wait_kind& answer_of(const target& to, bool queued) noexcept;
@@ -124,8 +126,9 @@ class [[nodiscard]] forward_operation : public tell_operation {
 
 /// The outcome of an ask. The actor sees the limit pass as the end of its context, and may be faster than our timer.
 template <class R>
-[[nodiscard]] result<R> within(time_point limit, result<R>&& outcome) {
-  if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit) return fail(errc::timed_out);
+[[nodiscard]] result<R> within(time_point limit, const target* from, result<R>&& outcome) {
+  if (!outcome && outcome.error().code() == errc::deadline_exceeded && now() >= limit)
+    return fail(no_answer_in_time(from));
   return std::move(outcome);
 }
 
@@ -187,8 +190,8 @@ class [[nodiscard]] ask_operation : public tandem::detail::awaitable_base, priva
     }
     using reason = completion_wait::ended;
     const reason why = stop_waiting();
-    if (why == reason::completed) return within(limit_, answer_.take());
-    if (why == reason::limit) return fail(errc::timed_out);
+    if (why == reason::completed) return within(limit_, to_, answer_.take());
+    if (why == reason::limit) return fail(no_answer_in_time(to_));
     return fail(context_error(tandem::detail::current_task()));
   }
 

@@ -39,6 +39,7 @@ class reply_arm_base : public csp::detail::select_arm, private tandem::detail::c
 
   [[nodiscard]] bool answered() const noexcept { return answer_ && answer_->is_ready(); }
   [[nodiscard]] time_point limit() const noexcept { return limit_; }
+  [[nodiscard]] const target* target_asked() const noexcept { return to_.get(); }
   /// Why there is no answer.
   [[nodiscard]] error failure() const;
 
@@ -77,7 +78,7 @@ class [[nodiscard]] reply_arm final : public reply_arm_base {
   /// Once, if this arm won.
   [[nodiscard]] outcome take() {
     if (!answered()) return fail(failure());
-    return within(limit(), answer_.take());
+    return within(limit(), target_asked(), answer_.take());
   }
 
  private:

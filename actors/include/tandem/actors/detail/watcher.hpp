@@ -70,15 +70,19 @@ class watcher_list {
     w.release();
     return true;
   }
-  void tell_all(const down& what) noexcept {
+  /// False: there was nobody to tell.
+  bool tell_all(const down& what) noexcept {
     {
       const std::lock_guard hold(lock_);
       over_ = true;
     }
+    bool any = false;
     while (watcher* const w = pop()) {
       w->told(what);
       w->release();
+      any = true;
     }
+    return any;
   }
 
  private:

@@ -1,5 +1,5 @@
-// actor_stage: actors whose messages are delivered when the test says so, in the order it says. probe.hpp has actors that
-// the test plays itself.
+// actor_stage: actors whose messages are delivered when the test says so, in the order it says. probe.hpp has actors
+// that the test plays itself.
 //
 //   TEST(Till, AddsUpWhateverComesFirst) {
 //     sim_runtime sim;
