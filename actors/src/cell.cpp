@@ -366,7 +366,7 @@ bool cell::unwatch(watcher& w) noexcept {
 }
 
 void cell::report_dead_letter(const envelope& message, const error& why) noexcept {
-  // Senders report too: what they dropped by the mailbox's policy, or found it closed to. The system may be gone by then.
+  // Senders report too: what the mailbox dropped, or was closed to. The system may be gone by then.
   const living_system::visit visit(system_number_);
   system_impl* const home = visit.system();
   if (!home) return;  // nobody is left to be told

@@ -56,8 +56,8 @@ struct system_impl final : private tandem::detail::task_source {
   void report_failure(const cell& of, const error& why) noexcept;
   result<void> shutdown(duration limit);
 
-  // What actors know their system by: the users' object may be gone before an actor that did not end in time. Owns this,
-  // between the end of the constructor and the destructor, but never destroys it.
+  // What actors know their system by: the users' object may be gone before an actor that did not end in time. Holds
+  // this from the end of the constructor to the destructor, but never destroys it.
   system self;
   tandem::detail::scheduler& core;
   const bool simulated;
