@@ -1,9 +1,11 @@
 // Tandem's actors and CAF's in one system.
 #include <gtest/gtest.h>
 
+#include <concepts>
 #include <future>
 #include <memory>
 #include <stdexcept>
+#include <type_traits>
 
 #include <errors/every_errc.hpp>
 #include <tandem/actors/caf.hpp>
@@ -82,6 +84,31 @@ TEST(CafInterop, AnEventBasedActorRequestsATandemActor) {
   ask_from_caf(f, a, std::int64_t{7});
   EXPECT_TRUE(a.done);
   EXPECT_EQ(a.value, 49);
+}
+
+TEST(CafInterop, ATypedHandleKnowsTheProtocol) {
+  fixture f;
+  const auto target = typed_caf_handle(f.ref);
+  using typed = std::remove_const_t<decltype(target)>;
+  static_assert(std::same_as<typed, caf::typed_actor<caf::replies_to<std::int64_t>::with<std::int64_t>,
+                                                     caf::reacts_to<std::string>>>);
+  std::int64_t answer = 0;
+  caf_system(f.sys).spawn([&answer, target](caf::event_based_actor* self) {
+    self->send(target, std::string("hello"));
+    // The answer's type comes from the handle: another one does not compile.
+    self->request(target, caf::infinite, std::int64_t{7}).then([&answer](std::int64_t n) { answer = n; });
+  });
+  f.sim.run_to_end();
+  EXPECT_EQ(answer, 49);
+  EXPECT_EQ(f.heard, std::vector<std::string>{"hello"});
+}
+
+using doubling = caf::typed_actor<caf::replies_to<int>::with<int>>;
+
+TEST(CafInterop, ATaskRequestsATypedCafActor) {
+  fixture f;
+  const auto doubler = caf_system(f.sys).spawn([]() -> doubling::behavior_type { return {[](int n) { return 2 * n; }}; });
+  EXPECT_EQ(f.sim.run(request<int>(f.sys, doubler, 1s, 21)).value(), 42);
 }
 
 TEST(CafInterop, AnErrorOfTheHandlerReachesTheRequester) {

@@ -21,6 +21,17 @@ namespace detail {
 [[nodiscard]] caf::strong_actor_ptr strong_handle(const target_ptr& t);
 void expose(system& s, std::type_index type, caf::message (*wrap)(void* value));
 inline constexpr tandem::detail::wait_kind caf_answer{"a CAF actor's answer", &tandem::detail::completion_wait::cancel};
+/// What a signature is to a typed_actor.
+template <class S>
+struct typed_message;
+template <class R, class M>
+struct typed_message<R(M)> {
+  using type = typename caf::replies_to<M>::template with<R>;
+};
+template <class M>
+struct typed_message<void(M)> {
+  using type = caf::reacts_to<M>;
+};
 /// An actor that gives the answer to one request, or an error, to `answer`, adopting one of its shares.
 [[nodiscard]] caf::strong_actor_ptr make_reply_port(system& s, tandem::detail::completion<caf::message>* answer);
 }  // namespace detail
@@ -37,6 +48,13 @@ inline constexpr tandem::detail::wait_kind caf_answer{"a CAF actor's answer", &t
 template <class... Signatures>
 [[nodiscard]] caf::actor caf_handle(const actor_ref<Signatures...>& ref) {
   return caf::actor_cast<caf::actor>(detail::strong_handle(ref.target()));
+}
+
+/// The same, statically typed: CAF refuses to compile what is not in the protocol, and answers have their types.
+template <class... Signatures>
+[[nodiscard]] auto typed_caf_handle(const actor_ref<Signatures...>& ref) {
+  using typed = caf::typed_actor<typename detail::typed_message<Signatures>::type...>;
+  return caf::actor_cast<typed>(detail::strong_handle(ref.target()));
 }
 
 /// Lets asks whose reply is a T be requested by CAF's actors. T needs what CAF needs of a message's element.
