@@ -24,15 +24,19 @@ namespace {
 
 constexpr std::size_t named_in_report = 16;
 
+system_options checked(system_options options, bool simulated) {
+  if (options.gate && !simulated) throw std::logic_error("messages can be held in a simulation only");
+  return options;
+}
+
 }  // namespace
 
 system_impl::system_impl(tandem::detail::scheduler& on, tandem::context root, bool is_simulated, system_options with)
     : core(on),
       simulated(is_simulated),
-      options(std::move(with)),
+      options(checked(std::move(with), is_simulated)),
       context(root),
       caf(std::make_unique<hosted_caf>(on, is_simulated)) {
-  if (options.gate && !simulated) throw std::logic_error("messages can be held in a simulation only");
   add_task_source(core, *this);
   self.impl_.reset(this);
 }
