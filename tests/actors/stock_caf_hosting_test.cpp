@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <future>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -185,13 +186,18 @@ TEST(HostedCafEnd, ADetachedActorsHandleDoesNotHoldItUp) {
 TEST(HostedCafEnd, AHandleMayOutliveItsSystem) {
   runtime rt(runtime_options{2, 4, 10s});
   std::vector<caf::actor> handles;
+  const auto behaviors = std::make_shared<int>();
   {
     system sys(rt);
-    for (int i = 0; i < 10; ++i) handles.push_back(caf_system(sys).spawn(echo));
+    for (int i = 0; i < 10; ++i)
+      handles.push_back(
+          caf_system(sys).spawn([behaviors]() -> caf::behavior { return {[behaviors](int n) { return n; }}; }));
+    EXPECT_GT(behaviors.use_count(), 10);
     for (const auto& a : handles) caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
   }
   for (const auto& a : handles) caf::anon_send(a, 1);
-  SUCCEED();
+  handles.clear();
+  EXPECT_EQ(behaviors.use_count(), 1);
 }
 
 TEST(HostedCafEnd, AHiddenActorThatNeverRestsDoesNotHoldItUp) {

@@ -372,7 +372,11 @@ TEST(StockCafThreads, ABlockingActorWaitsForOthersToEnd) {
   self->send_exit(one, caf::exit_reason::user_shutdown);
   self->send_exit(two, caf::exit_reason::user_shutdown);
   self->wait_for(one, two);
-  SUCCEED();
+  for (const caf::actor& ended : {one, two}) {
+    caf::error failure;
+    self->request(ended, caf::infinite, 1, 2).receive([](int) {}, [&](const caf::error& e) { failure = e; });
+    EXPECT_EQ(failure, caf::sec::request_receiver_down);
+  }
 }
 
 TEST(StockCafThreads, AScopedActorCountsUntilItGoes) {
