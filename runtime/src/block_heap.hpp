@@ -6,11 +6,13 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <sys/mman.h>
 
+#include <tandem/runtime/detail/block_bins.hpp>
 #include <tandem/runtime/detail/config.hpp>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -19,17 +21,14 @@
 
 namespace tandem::detail {
 
-/// `Tag` tells heaps apart. A block of a size that is no multiple of 16 is aligned to 8: nothing of that size is aligned
-/// more strictly.
+/// `Bins` tells heaps apart, and has as `current` the calling thread's lists. A block of a size that is no multiple of 16
+/// is aligned to 8: nothing of that size is aligned more strictly.
 ///
 /// (H1) Memory of a block size stays with it, and is zero before its first use. While a block is free, only its first
 ///      word is written.
-template <class Tag>
+template <class Bins>
 class block_heap {
  public:
-  static constexpr std::size_t step = 8;
-  static constexpr std::size_t largest = 1024;  // what is larger goes to operator new
-
   struct region {
     std::byte* begin;
     std::size_t bytes;
@@ -37,67 +36,40 @@ class block_heap {
   };
 
   static void* allocate(std::size_t bytes) {
-    const std::size_t index = (bytes + step - 1) / step - 1;
+    const std::size_t index = bin_of(bytes);
     if (index >= classes) [[unlikely]]
       return ::operator new(bytes);
-    bin& mine = lists.current[index];
-    block* const b = mine.first;
+    void* const b = Bins::current[index].take();
     if (!b) [[unlikely]]
       return refill(index);
-    mine.first = b->next;
-    ++mine.room;
     mark_used(b, index);
     return b;
   }
 
   static void free(void* memory, std::size_t bytes) noexcept {
-    const std::size_t index = (bytes + step - 1) / step - 1;
+    const std::size_t index = bin_of(bytes);
     if (index >= classes) [[unlikely]]
       return ::operator delete(memory);
-    auto* const b = static_cast<block*>(memory);
-    mark_free(b, index);
-    bin& mine = lists.current[index];
-    if (mine.room == 0) [[unlikely]]
-      return make_room(index, b);
-    --mine.room;
-    b->next = mine.first;
-    mine.first = b;
+    mark_free(memory, index);
+    if (!Bins::current[index].put(memory)) [[unlikely]]
+      make_room(index, static_cast<block*>(memory));
   }
 
   /// All memory there is; what comes while the caller looks at it is not in it. It never goes.
   [[nodiscard]] static std::vector<region> regions() { return the_depot().regions(); }
 
  private:
-  static constexpr std::size_t classes = largest / step;
-  static constexpr std::size_t batch = 64;  // blocks that move between a thread and the depot at a time
+  using block = block_bin::block;
+  using chain = block_bin::chain;
+
+  static constexpr std::size_t classes = std::tuple_size_v<block_bins>;
+  static constexpr std::size_t batch = block_bin::batch;
   static constexpr std::size_t first_region = std::size_t{64} << 10;
   static constexpr std::size_t last_region = std::size_t{2} << 20;
   // A class that is used much gets its pages so many at a time, instead of by a fault each.
   static constexpr std::size_t used_much = std::size_t{1} << 20;
   static constexpr std::size_t populated_at_once = std::size_t{128} << 10;
   static constexpr std::size_t left_readable = 32;  // of a free block, under ASan
-
-  struct block {
-    block* next;
-  };
-
-  // A chain of up to `batch` free blocks of one class.
-  struct chain {
-    block* first = nullptr;
-    std::size_t length = 0;
-  };
-
-  // The free blocks of one class that a thread has at hand: `batch` less `room`. There is no room before the first use and
-  // after the end of the thread's lists, so these need no look of their own.
-  struct bin {
-    block* first = nullptr;
-    std::size_t room = 0;
-
-    [[nodiscard]] chain take() noexcept {
-      const std::size_t length = first ? batch - std::exchange(room, batch) : 0;
-      return {std::exchange(first, nullptr), length};
-    }
-  };
 
   // Where threads exchange chains. Never destroyed: blocks may be freed by threads that outlive main().
   class depot {
@@ -133,7 +105,7 @@ class block_heap {
 
     // Off the end of the newest region, so that memory is touched when it is needed.
     chain cut(std::size_t index) {
-      const std::size_t size = (index + 1) * step;
+      const std::size_t size = (index + 1) * block_step;
       uncut& left = uncut_[index];
       if (left.blocks == 0) {
         const std::size_t bytes = std::clamp(left.had, first_region, last_region);
@@ -173,57 +145,56 @@ class block_heap {
     return *instance;
   }
 
-  // A thread's own lists: `current` serves, `spare` keeps one full chain so that alloc/free at the border of a batch does
-  // not go to the depot each time.
-  struct thread_lists {
-    std::array<bin, classes> current;
+  // A thread's own besides `current`, which serves: `spare` keeps one full chain of each size, so that alloc/free at the
+  // border of a batch does not go to the depot each time.
+  struct thread_spares {
     std::array<chain, classes> spare;
     bool kept;  // flush_at_end has been constructed
     bool gone;  // it has been destroyed: frees that come later, from other thread_locals, go to the depot directly
   };
-  static constinit thread_local thread_lists lists;
+  static constinit thread_local thread_spares spares;
 
   // Apart from the lists, because a variable with a destructor costs a call at each use.
   struct flush_at_end {
     ~flush_at_end() {
       for (std::size_t i = 0; i < classes; ++i) {
-        if (lists.current[i].first) the_depot().give(i, lists.current[i].take());
-        if (lists.spare[i].first) the_depot().give(i, lists.spare[i]);
-        lists.current[i] = {};
-        lists.spare[i] = {};
+        if (const chain c = Bins::current[i].take_all(); c.first) the_depot().give(i, c);
+        if (spares.spare[i].first) the_depot().give(i, spares.spare[i]);
+        Bins::current[i] = block_bin{};
+        spares.spare[i] = {};
       }
-      lists.gone = true;
+      spares.gone = true;
     }
   };
   [[gnu::noinline]] static void keep_lists() {
-    if (lists.gone) return;
+    if (spares.gone) return;
     static thread_local flush_at_end flush;
-    lists.kept = true;
+    spares.kept = true;
     asm volatile("" : : "r"(&flush));  // its constructor does nothing that a compiler must keep
   }
 
   // allocate(), of a class of which the thread has none at hand.
   [[gnu::noinline]] static void* refill(std::size_t index) {
-    if (!lists.kept) keep_lists();
-    if (lists.gone) return take_one(index);
-    chain got = std::exchange(lists.spare[index], {});
+    if (!spares.kept) keep_lists();
+    if (spares.gone) return take_one(index);
+    chain got = std::exchange(spares.spare[index], {});
     if (!got.first) got = the_depot().take(index);
     block* const b = got.first;
-    lists.current[index] = {b->next, batch - (got.length - 1)};
+    Bins::current[index] = chain{b->next, got.length - 1};
     mark_used(b, index);
     return b;
   }
 
   // free(), of a class of which the thread has as many as it keeps.
   [[gnu::noinline]] static void make_room(std::size_t index, block* b) noexcept {
-    if (!lists.kept) keep_lists();
+    if (!spares.kept) keep_lists();
     b->next = nullptr;
-    if (lists.gone) return the_depot().give(index, {b, 1});
-    if (const chain full = lists.current[index].take(); full.first) {
-      if (lists.spare[index].first) the_depot().give(index, lists.spare[index]);
-      lists.spare[index] = full;
+    if (spares.gone) return the_depot().give(index, {b, 1});
+    if (const chain full = Bins::current[index].take_all(); full.first) {
+      if (spares.spare[index].first) the_depot().give(index, spares.spare[index]);
+      spares.spare[index] = full;
     }
-    lists.current[index] = {b, batch - 1};
+    Bins::current[index] = chain{b, 1};
   }
 
   static void* take_one(std::size_t index) {
@@ -241,13 +212,13 @@ class block_heap {
   // From operator new, so that the leak checker looks into it.
   static void* map(std::size_t bytes) { return std::memset(::operator new(bytes), 0, bytes); }
   static void populate(std::byte*, std::size_t) noexcept {}
-  static void mark_used(block* b, std::size_t index) noexcept {
-    ASAN_UNPOISON_MEMORY_REGION(b, (index + 1) * step);
+  static void mark_used(void* b, std::size_t index) noexcept {
+    ASAN_UNPOISON_MEMORY_REGION(b, (index + 1) * block_step);
   }
-  static void mark_free(block* b, std::size_t index) noexcept {
-    const std::size_t size = (index + 1) * step;
+  static void mark_free(void* b, std::size_t index) noexcept {
+    const std::size_t size = (index + 1) * block_step;
     if (size > left_readable)
-      ASAN_POISON_MEMORY_REGION(reinterpret_cast<std::byte*>(b) + left_readable, size - left_readable);
+      ASAN_POISON_MEMORY_REGION(static_cast<std::byte*>(b) + left_readable, size - left_readable);
   }
 #else
   static void* map(std::size_t bytes) {
@@ -260,12 +231,12 @@ class block_heap {
     (void)madvise(at, bytes, MADV_POPULATE_WRITE);  // an old kernel does not know it: faults do as well
 #endif
   }
-  static void mark_used(block*, std::size_t) noexcept {}
-  static void mark_free(block*, std::size_t) noexcept {}
+  static void mark_used(void*, std::size_t) noexcept {}
+  static void mark_free(void*, std::size_t) noexcept {}
 #endif
 };
 
-template <class Tag>
-constinit thread_local typename block_heap<Tag>::thread_lists block_heap<Tag>::lists{};
+template <class Bins>
+constinit thread_local typename block_heap<Bins>::thread_spares block_heap<Bins>::spares{};
 
 }  // namespace tandem::detail

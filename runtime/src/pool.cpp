@@ -11,10 +11,12 @@ void pool_free(void* memory, std::size_t) noexcept { ::operator delete(memory); 
 
 #else
 
-using frame_heap = block_heap<struct frames>;
+using pool_heap = block_heap<pool_bins>;
 
-void* pool_allocate(std::size_t bytes) { return frame_heap::allocate(bytes); }
-void pool_free(void* memory, std::size_t bytes) noexcept { frame_heap::free(memory, bytes); }
+constinit thread_local block_bins pool_bins::current;
+
+void* pool_refill(std::size_t bytes) { return pool_heap::allocate(bytes); }
+void pool_make_room(void* memory, std::size_t bytes) noexcept { pool_heap::free(memory, bytes); }
 
 #endif
 

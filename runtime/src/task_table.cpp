@@ -12,7 +12,12 @@
 namespace tandem::detail {
 namespace {
 
-using record_heap = block_heap<struct records>;
+struct record_bins {
+  static constinit thread_local block_bins current;
+};
+constinit thread_local block_bins record_bins::current;
+
+using record_heap = block_heap<record_bins>;
 
 constinit visit_gate gate;
 

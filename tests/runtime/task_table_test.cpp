@@ -90,8 +90,13 @@ TEST(TaskOrigin, IsOneNumberForANameAndAPlace) {
   EXPECT_EQ(detail::origin_of(first).site.line(), here.line());
 }
 
+struct bins_of_this_test {
+  static constinit thread_local detail::block_bins current;
+};
+constinit thread_local detail::block_bins bins_of_this_test::current;
+
 TEST(BlockHeap, GivesBlocksThatAreAlignedAsTheirSizeAllowsAndTakesThemFromAnyThread) {
-  using heap = detail::block_heap<struct of_this_test>;
+  using heap = detail::block_heap<bins_of_this_test>;
   for (const std::size_t size : {8UL, 24UL, 96UL, 104UL, 1'000UL, 1'024UL, 5'000UL}) {
     std::vector<void*> all;
     for (int i = 0; i < 1'000; ++i) {
