@@ -210,6 +210,11 @@ void cancel_scope::delist(scope_link& wait) noexcept {
   wait.linked = false;
 }
 
+bool cancel_scope::is_idle() noexcept {
+  const std::lock_guard hold(lock);
+  return !first_child && !first_wait && !first_watch && !first_call;
+}
+
 bool cancel_scope::add(context_watch& watch) noexcept {
   const std::lock_guard hold(lock);
   if (is_over()) return false;

@@ -83,6 +83,12 @@ void unwatch_end(const context& ctx, context_watch& watch) noexcept {
   if (cancel_scope* const scope = ctx.state() ? ctx.state()->scope : nullptr) scope->remove(watch);
 }
 
+bool is_used_by_nobody_else(const context& own) noexcept {
+  context_state* const state = own.state();
+  // Acquire: pairs with the release of whoever gave up the last share but one. Who waits may do so without a share.
+  return state && state->shares.load(std::memory_order_acquire) == 1 && (!state->scope || state->scope->is_idle());
+}
+
 void end_wait(task_record& task) noexcept {
   // The task was suspended meanwhile, so its context is still the one it began to wait under.
   if (task.enlisted) {

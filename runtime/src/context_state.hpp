@@ -49,6 +49,8 @@ struct cancel_scope final : context_state {
   /// Under the lock, so that a watch that is being told has been when it returns.
   void remove(context_watch& watch) noexcept;
 
+  /// Nobody is told of its end, at some moment of the call.
+  [[nodiscard]] bool is_idle() noexcept;
   [[nodiscard]] bool is_over() const noexcept { return over.load(std::memory_order_acquire); }
 
   const bool enlists;

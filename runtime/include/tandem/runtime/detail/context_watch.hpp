@@ -28,4 +28,8 @@ struct context_watch {
 /// When it returns, `told` has either run completely or will not run.
 void unwatch_end(const context& ctx, context_watch& watch) noexcept;
 
+/// True if nobody but the caller has a share of `own`, or waits to be told of its end. It stays so, as only the caller
+/// could pass it on.
+[[nodiscard]] bool is_used_by_nobody_else(const context& own) noexcept;
+
 }  // namespace tandem::detail
