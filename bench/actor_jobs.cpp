@@ -1,4 +1,5 @@
 // A jobs: actors that tell and ask each other.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -409,23 +410,26 @@ double rss_bytes() {
   }
   return kib * 1024;
 }
-void memory(unsigned threads) {
-  const i64 n = count(1'000'000);
+// `at_once` actors are spawned and given their message before the next are: what handlers need while they run and wait
+// is used again, unless all do so together.
+void memory(const std::string& name, unsigned threads, i64 n, i64 at_once) {
   tandem::runtime_options options;
   options.workers = threads;
   tandem::runtime runtime(options);
   tandem::actors::system system(runtime);
-  done finished;
   std::vector<number_ref> all;
   all.reserve(static_cast<std::size_t>(n));
   const double before = rss_bytes();
-  auto tally = system.spawn<counter>(n, finished);
-  for (i64 i = 0; i < n; ++i) {
-    all.push_back(system.spawn<relay>(tally));
-    check(all.back().try_tell(i64{1}).has_value(), "A-mem");
+  for (i64 done_before = 0; done_before < n; done_before += at_once) {
+    done finished;
+    auto tally = system.spawn<counter>(at_once, finished);
+    for (i64 i = 0; i < at_once; ++i) {
+      all.push_back(system.spawn<relay>(tally));
+      check(all.back().try_tell(i64{1}).has_value(), name.c_str());
+    }
+    check(finished.get_future().get() == at_once, name.c_str());
   }
-  check(finished.get_future().get() == n, "A-mem");
-  report("A-mem", threads, (rss_bytes() - before) / static_cast<double>(n), "B/actor");
+  report(name, threads, (rss_bytes() - before) / static_cast<double>(n), "B/actor");
   all.clear();
 }
 
@@ -442,7 +446,13 @@ void add_actor_jobs(std::vector<job>& jobs) {
   jobs.push_back({"A1-loops", pingpong_loops});
   jobs.push_back({"A4-loops", ring_loops});
   jobs.push_back({"A5-skynet", skynet});
-  jobs.push_back({"A-mem", memory});
+  jobs.push_back({"A-mem", [](unsigned threads) {
+                    const i64 wave = std::min<i64>(10'000, count(1'000'000));
+                    memory("A-mem", threads, count(1'000'000) / wave * wave, wave);
+                  }});
+  jobs.push_back({"A-mem-crowd", [](unsigned threads) {
+                    memory("A-mem-crowd", threads, count(1'000'000), count(1'000'000));
+                  }});
 }
 
 }  // namespace bench

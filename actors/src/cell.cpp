@@ -11,14 +11,15 @@ namespace {
 
 using tandem::detail::promise_base;
 
-struct handler_end {
-  bool finished = false;
-  error failure;
-};
+// Of the resume in progress on this thread. A handler's end is seen by the resume() that led to it, which runs on the
+// same thread; the cell itself may by then have been resumed, and have ended, elsewhere.
+constinit thread_local bool handler_has_ended = false;
 
-// The resume in progress on this thread. A handler's end is seen by the resume() that led to it, which runs on the same
-// thread; the cell itself may by then have been resumed, and have ended, elsewhere.
-constinit thread_local handler_end* resuming = nullptr;
+tandem::detail::after_end handler_ended(promise_base&) noexcept {
+  handler_has_ended = true;
+  return tandem::detail::after_end::nothing;
+}
+constexpr tandem::detail::end_hook at_handler_end{&handler_ended, nullptr};
 
 error told_to_end(error reason) {
   return reason ? std::move(reason) : make_error(errc::cancelled, "the actor was told to end");
@@ -467,6 +468,7 @@ void cell::run_turn() noexcept {
     if (mailbox_.wanted() && mailbox_.look() != stop::none) return stop_life();
     if (mailbox_.taken.empty()) {
       set_live(false);
+      if (contexts_ && !keeps_contexts_) [[unlikely]] shed_contexts();
       oldest_taken_.store(coarse_time{}, std::memory_order_relaxed);
       switch (mailbox_.refill(forget_taken(), [this] { return is_out_of_reach(); }, true)) {
         case mailbox::rest::asleep: return;  // C2
@@ -488,10 +490,9 @@ void cell::run_turn() noexcept {
 void cell::run_function() noexcept {
   if (!handling_) {
     enter_own_context();
-    if (body_->handle(nullptr, {running_, failure_}) == step::suspends && !begin_handler(no_deadline)) return;
-  } else if (!resume_handler()) {
-    return;
+    if (body_->handle(nullptr, {running_, failure_}) == step::suspends) begin_handler(no_deadline);
   }
+  if (handling_ && !resume_handler()) return;
   // What receive() said, and the function passed on.
   if (failure_ && failure_.code() == errc::closed && is_out_of_reach()) failure_ = {};
   stop_life();
@@ -545,25 +546,24 @@ void cell::begin_activation(time_point deadline) noexcept {
                                     handling_what_.exchange(nullptr, std::memory_order_relaxed), deadline);
   stay();
   re.begin(*made);
-  static constexpr tandem::detail::end_hook hook{&activation_ended, nullptr};
-  begin_with(*made, made->running.frame, hook);
+  begin_with(*made, made->running.frame, at_handler_end);
   resume(*made);
 }
 
 TANDEM_DETAIL_RUNS_TASKS void cell::resume(activation& a) noexcept {
   tandem::detail::worker_base& worker = *tandem::detail::tls_worker;
   reentrance& re = *extras_or_null()->reentry;
-  handler_end end;
-  resuming = &end;
   re.running = &a;
   set_running(worker, &a);
   tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*a.innermost));
-  resuming = nullptr;
+  const bool ended = std::exchange(handler_has_ended, false);
+  error why;
+  if (ended) a.running.finish(why);
   re.running = nullptr;
   set_running(worker, &record_);
-  if (!end.finished) return;
+  if (!ended) return;
   re.end(a);
-  if (!failure_ && !re.draining) failure_ = std::move(end.failure);
+  if (!failure_ && !re.draining) failure_ = std::move(why);
   handled();
   extras_or_null()->stays.fetch_sub(1, std::memory_order_relaxed);  // the turn looks when it falls asleep
 }
@@ -579,21 +579,29 @@ void cell::stay_no_longer() noexcept {
   if (extras_or_null()->stays.fetch_sub(1, std::memory_order_release) == 1) look_whether_reached(false);
 }
 
-tandem::detail::after_end cell::activation_ended(promise_base& handler) noexcept {
-  running_handler& running = static_cast<activation&>(*handler.record).running;
-  resuming->failure = running.finish(handler, running.message.get());
-  running.message.reset();
-  resuming->finished = true;
-  return tandem::detail::after_end::nothing;
+inline void cell::begin_handler(time_point deadline) noexcept {
+  since_.store(home_.about_now(), std::memory_order_relaxed);
+  if (deadline != no_deadline) enter_context(deadline);
+  begin_with(record_, running_.frame, at_handler_end);
+  handling_ = true;
 }
 
-tandem::detail::after_end cell::handler_ended(promise_base& handler) noexcept {
-  running_handler& running = static_cast<block&>(*handler.record).actor.running_;
-  resuming->failure = running.finish(handler, running.message.get());
-  running.message.reset();
-  resuming->finished = true;
-  return tandem::detail::after_end::nothing;
+// False if it is suspended.
+[[gnu::always_inline]] inline bool cell::run_handler() noexcept {
+  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_.innermost));
+  if (!std::exchange(handler_has_ended, false)) return false;  // C2
+  running_.finish(failure_);
+  handling_ = false;
+  handling_what_.store(nullptr, std::memory_order_relaxed);
+  if (contexts_ && contexts_->of_message) {
+    record_.set_context(contexts_->own.context().state(), contexts_->membership);
+    contexts_->of_message.reset();
+  }
+  handled();
+  return true;
 }
+
+TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept { return run_handler(); }
 
 // False if a handler is suspended.
 TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
@@ -624,17 +632,8 @@ TANDEM_DETAIL_RUNS_TASKS bool cell::handle_next(envelope_ptr message) noexcept {
   }
   const envelope_list& next = mailbox_.taken[lane::normal];
   oldest_taken_.store(next.empty() ? coarse_time{} : next.front().arrived, std::memory_order_relaxed);
-  return begin_handler(deadline);
-}
-
-// False if it is suspended.
-bool cell::begin_handler(time_point deadline) noexcept {
-  since_.store(home_.about_now(), std::memory_order_relaxed);
-  enter_context(deadline);
-  static constexpr tandem::detail::end_hook hook{&handler_ended, nullptr};
-  begin_with(record_, running_.frame, hook);
-  handling_ = true;
-  return resume_handler();
+  begin_handler(deadline);
+  return run_handler();
 }
 
 // False if there is nothing to handle.
@@ -679,6 +678,16 @@ void cell::make_contexts() {
   if (late) contexts_->own.cancel(told_to_end(mailbox_.stop_reason()));  // C4
 }
 
+void cell::shed_contexts() noexcept {
+  if (!tandem::detail::is_used_by_nobody_else(contexts_->own.context())) return;
+  std::unique_ptr<contexts> old;  // goes outside of the lock
+  const std::lock_guard hold_lock(side_lock_);
+  if (interrupted_) return;
+  record_.defer_context();
+  old = std::move(contexts_);
+  keeps_contexts_ = true;
+}
+
 void cell::enter_own_context() {
   make_contexts();
   record_.set_context(contexts_->own.context().state(), contexts_->membership);
@@ -691,27 +700,9 @@ context cell::own_context() {
 
 // Of the handler that is about to run.
 void cell::enter_context(time_point deadline) {
-  if (deadline == no_deadline) return;
   make_contexts();
   contexts_->of_message.emplace(contexts_->own.context(), deadline);
   record_.set_context(contexts_->of_message->context().state(), contexts_->membership);
-}
-
-TANDEM_DETAIL_RUNS_TASKS bool cell::resume_handler() noexcept {
-  handler_end end;
-  resuming = &end;
-  tandem::detail::resume_directly(std::coroutine_handle<promise_base>::from_promise(*record_.innermost));
-  resuming = nullptr;
-  if (!end.finished) return false;  // C2
-  handling_ = false;
-  handling_what_.store(nullptr, std::memory_order_relaxed);
-  if (contexts_ && contexts_->of_message) {
-    record_.set_context(contexts_->own.context().state(), contexts_->membership);
-    contexts_->of_message.reset();
-  }
-  failure_ = std::move(end.failure);
-  handled();
-  return true;
 }
 
 // Shutdown names the tasks that live; an actor counts while a handler may be suspended.

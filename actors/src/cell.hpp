@@ -225,7 +225,8 @@ class cell final : public local_target {
     std::atomic<std::uint32_t> stashed{0};
     std::atomic<const actor_kind*> became{nullptr};
   };
-  // Of an actor that has waited, had a message with a deadline, or asked for its context.
+  // Of an actor that has waited, had a message with a deadline, or asked for its context. The first of a life are given
+  // up when it has no more to do, if nobody else uses them; who needs some again keeps them, as it may each time.
   struct contexts : tandem::detail::pooled {
     explicit contexts(const context& parent) : own(parent) {}
     cancel_source own;
@@ -273,11 +274,10 @@ class cell final : public local_target {
   void drain(reentrance& re) noexcept;
   void begin_activation(time_point deadline) noexcept;
   void resume(activation& a) noexcept;
-  static tandem::detail::after_end activation_ended(tandem::detail::promise_base& handler) noexcept;
   [[nodiscard]] bool is_reentrant() const noexcept { return kind_.handlers_at_once > 1; }
-  bool begin_handler(time_point deadline) noexcept;
-  static tandem::detail::after_end handler_ended(tandem::detail::promise_base& handler) noexcept;
+  void begin_handler(time_point deadline) noexcept;
   bool handle_next(envelope_ptr message) noexcept;
+  bool run_handler() noexcept;
   bool resume_handler() noexcept;
   [[nodiscard]] bool open(envelope_ptr& message) noexcept;
   [[nodiscard]] arrangements& arrange(const char* what);
@@ -289,6 +289,7 @@ class cell final : public local_target {
   void end_arrangements() noexcept;
   [[nodiscard]] const actor_kind& kind_now() const noexcept;
   void make_contexts();
+  void shed_contexts() noexcept;
   void enter_own_context();
   std::uint32_t count_taken() noexcept {
     const std::uint32_t now = taken_.load(std::memory_order_relaxed) + 1;
@@ -350,6 +351,7 @@ class cell final : public local_target {
   bool handling_ = false;
   bool ended_ = false;
   bool interrupted_ = false;           // C4
+  bool keeps_contexts_ = false;
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;

@@ -6,8 +6,8 @@ namespace tandem::detail {
 namespace {
 
 // From here on the awaiter is what runs, so that destructors which the hook calls find it so.
-after_end settle(promise_base& ended) noexcept {
-  ended.record->innermost = awaiter_of(ended);
+after_end settle(promise_base& ended, promise_base* awaiter) noexcept {
+  ended.record->innermost = awaiter;
   const end_hook* const hook = ended.hook();
   return hook ? hook->end(ended) : after_end::awaiter_goes_on;
 }
@@ -32,7 +32,7 @@ void end_coroutine(promise_base& first) noexcept {
     promise_base* const awaiter = awaiter_of(*ended);
     const std::coroutine_handle<> next = handle_of(awaiter);
     if (awaiter && !ended->met.exchange(true, std::memory_order_acq_rel)) return;
-    switch (settle(*ended)) {
+    switch (settle(*ended, awaiter)) {
       case after_end::awaiter_goes_on:
         return resume_nested(next);
       case after_end::awaiter_ends:
@@ -49,7 +49,7 @@ bool run_nested(promise_base& child) noexcept {
   resume_nested(handle_of(&child));
   if (!child.met.exchange(true, std::memory_order_acq_rel)) return true;  // its end goes on without us
   set_running(*tls_worker, child.record);  // an operation that handed the task over may have cleared that
-  if (settle(child) == after_end::awaiter_goes_on) return false;
+  if (settle(child, &awaiter) == after_end::awaiter_goes_on) return false;
   end_coroutine(awaiter);
   return true;
 }
@@ -60,10 +60,9 @@ std::coroutine_handle<> end_specially(promise_base& first) noexcept {
   promise_base* ended = &first;
   for (;;) {
     promise_base* const awaiter = awaiter_of(*ended);
-    const std::coroutine_handle<> next = handle_of(awaiter);
-    switch (settle(*ended)) {
+    switch (settle(*ended, awaiter)) {
       case after_end::awaiter_goes_on:
-        return next;
+        return handle_of(awaiter);
       case after_end::awaiter_ends:
         ended = awaiter;
         break;

@@ -44,10 +44,12 @@ struct promise : promise_base {
   }
   /// Null before the end, and after an end by an exception.
   [[nodiscard]] T* value() noexcept { return has_value() ? std::addressof(value_) : nullptr; }
-  T take() {
+  /// After the end.   Errors: throws what the coroutine threw.
+  [[nodiscard]] T& outcome() {
     if (!has_value()) [[unlikely]] record->rethrow();
-    return std::move(value_);
+    return value_;
   }
+  T take() { return std::move(outcome()); }
 
  private:
   [[nodiscard]] bool has_value() const noexcept { return next & value_bit; }

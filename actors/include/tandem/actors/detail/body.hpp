@@ -23,10 +23,17 @@ namespace tandem::actors::detail {
 
 /// A handler that is a coroutine.
 struct running_handler {
-  std::coroutine_handle<tandem::detail::promise_base> frame;  // not started
-  // Takes the outcome of `ended`, answers `message` with it, and destroys the frame. Gives why the actor must end.
-  error (*finish)(tandem::detail::promise_base& ended, envelope* message) noexcept = nullptr;
+  std::coroutine_handle<tandem::detail::promise_base> frame;
+  // Takes the outcome of `ended`, answers `message` with it, and destroys the frame. `why`: the actor must end.
+  void (*answer)(std::coroutine_handle<tandem::detail::promise_base> ended, envelope* message, error& why) noexcept =
+      nullptr;
   envelope_ptr message;  // what is to be answered, with its value moved out; null if the handler sees to that itself
+
+  /// After the coroutine has ended.
+  void finish(error& why) noexcept {
+    answer(frame, message.get(), why);
+    message.reset();
+  }
 };
 
 /// What came of giving a message to an actor.
@@ -127,30 +134,29 @@ template <class P>
 template <class M, class R>
 using typed_ptr = std::unique_ptr<typed_envelope<M, R>>;
 
-/// running_handler::finish of a coroutine that yields a `Returned`, for a signature that yields an R.
+/// running_handler::answer of a coroutine that yields a `Returned`, for a signature that yields an R.
 template <class Returned, class R>
-error finish_handler(tandem::detail::promise_base& ended, envelope* message) noexcept {
-  const auto frame = std::coroutine_handle<tandem::detail::promise<Returned>>::from_promise(
-      static_cast<tandem::detail::promise<Returned>&>(ended));
-  auto* const asked = static_cast<answerable<R>*>(message);
-  error failure;
+void answer_with(std::coroutine_handle<tandem::detail::promise_base> ended, envelope* message, error& why) noexcept {
+  const auto frame = std::coroutine_handle<tandem::detail::promise<Returned>>::from_address(ended.address());
+  auto* const asked = message && message->is_ask() ? static_cast<answerable<R>*>(message) : nullptr;
   try {
     if constexpr (std::is_void_v<Returned>) {
       frame.promise().take();
       if (asked) asked->reply({});
-    } else {
-      result<R> outcome = frame.promise().take();
-      if constexpr (std::is_void_v<R>) {
-        if (!outcome) failure = outcome.error();
-      }
+    } else if constexpr (std::is_void_v<R>) {
+      Returned& outcome = frame.promise().outcome();
+      if (!outcome) [[unlikely]] why = outcome.error();
       if (asked) asked->reply(std::move(outcome));
+    } else if (asked) {
+      asked->reply(frame.promise().take());
+    } else {
+      (void)frame.promise().outcome();
     }
   } catch (...) {
-    failure = handler_threw(std::current_exception(), asked ? asked->type_name() : "a message");
-    if (asked) asked->fail(failure);
+    why = handler_threw(std::current_exception(), message ? message->type_name() : "a message");
+    if (asked) asked->fail(why);
   }
   frame.destroy();
-  return failure;
 }
 
 /// Calls a handler. `message` is answered with what the handler returns; null: the handler sees to that.
@@ -162,7 +168,7 @@ step invoke(const F& handler, std::unique_ptr<answerable<R>> message, const hand
       using value_type = typename returned::value_type;
       returned coroutine = handler();
       out.running.frame = frame_of(coroutine.release());
-      out.running.finish = &finish_handler<value_type, R>;
+      out.running.answer = &answer_with<value_type, R>;
       out.running.message = std::move(message);
       return step::suspends;
     } else if constexpr (std::is_void_v<returned>) {

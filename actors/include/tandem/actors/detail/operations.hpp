@@ -22,12 +22,14 @@ namespace tandem::actors::detail {
 ///
 /// (O1) cancel() may run on another thread from begin_wait() to end_wait(); what it shares with this task is in the
 ///      waiter, under the target's lock (V1).
+/// The way of a message for which there is room is inlined, which the compiler would not do by itself in a coroutine.
 class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
  public:
   /// Borrows the target: the ref outlives the operation.
-  tell_operation(target* to, envelope_ptr message) noexcept : to_(to), waiter_(std::move(message)) {}
+  [[gnu::always_inline]] tell_operation(target* to, envelope_ptr message) noexcept
+      : to_(to), waiter_(std::move(message)) {}
 
-  bool await_ready() noexcept {
+  [[gnu::always_inline]] bool await_ready() noexcept {
     if (!to_) {
       waiter_.why = empty_ref();
       waiter_.state = room_waiter::phase::failed;
@@ -69,7 +71,13 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
     return to_->wait_for_room(waiter_) == room_waiter::phase::waiting;
   }
 
-  result<void> await_resume() {
+  [[gnu::always_inline]] result<void> await_resume() {
+    if (!waited_ && waiter_.state == room_waiter::phase::admitted) [[likely]] return {};
+    return outcome();
+  }
+
+ private:
+  [[gnu::noinline]] result<void> outcome() {
     if (waited_) end_wait(tandem::detail::current_task());
     switch (waiter_.state) {
       case room_waiter::phase::admitted:
@@ -80,8 +88,6 @@ class [[nodiscard]] tell_operation : public tandem::detail::awaitable_base {
         return fail(context_error(tandem::detail::current_task()));
     }
   }
-
- private:
   static void cancel(tandem::detail::task_record& task) noexcept {
     auto& self = *static_cast<tell_operation*>(task.what);
     if (self.to_->cancel_wait(self.waiter_)) make_ready(task);

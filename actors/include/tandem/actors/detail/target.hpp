@@ -150,8 +150,8 @@ class target {
   std::atomic<std::uint32_t> refs_{0};
 };
 
-inline room_waiter::~room_waiter() {
-  if (at) at->release();
+[[gnu::always_inline]] inline room_waiter::~room_waiter() {
+  if (at) [[unlikely]] at->release();
 }
 
 /// What becomes of a message for which there is no room, if nobody waits.

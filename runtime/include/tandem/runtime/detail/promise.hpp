@@ -63,7 +63,9 @@ struct promise_base {
   }
 
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
-  static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
+  [[gnu::always_inline]] static void operator delete(void* memory, std::size_t bytes) noexcept {
+    pool_free(memory, bytes);
+  }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
