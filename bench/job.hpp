@@ -52,6 +52,7 @@ void add_file_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);
 void add_io_jobs(std::vector<job>& jobs);
 void add_limit_jobs(std::vector<job>& jobs);
+void add_policy_jobs(std::vector<job>& jobs);
 void add_read_jobs(std::vector<job>& jobs);
 void add_sync_jobs(std::vector<job>& jobs);
 void add_task_jobs(std::vector<job>& jobs);

@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
   bench::add_idle_jobs(jobs);
   bench::add_io_jobs(jobs);
   bench::add_limit_jobs(jobs);
+  bench::add_policy_jobs(jobs);
   bench::add_read_jobs(jobs);
   bench::add_sync_jobs(jobs);
   bench::add_task_jobs(jobs);
