@@ -267,6 +267,8 @@ class cell final : public local_target {
   [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void ask_to_stop(stop what, error reason, bool interrupt) noexcept;
+  /// `reason`, or that it was told to end.
+  [[nodiscard]] static error told_to_end(error reason);
   void turn() noexcept;
   void run_turn() noexcept;
   void run_function() noexcept;
