@@ -292,6 +292,7 @@ class cell final : public local_target {
   [[nodiscard]] const actor_kind& kind_now() const noexcept;
   void make_contexts();
   void shed_contexts() noexcept;
+  [[nodiscard]] std::unique_ptr<contexts> take_contexts() noexcept;
   void enter_own_context();
   std::uint32_t count_taken() noexcept {
     const std::uint32_t now = taken_.load(std::memory_order_relaxed) + 1;
@@ -352,8 +353,8 @@ class cell final : public local_target {
   bool constructing_ = true;
   bool handling_ = false;
   bool ended_ = false;
-  bool interrupted_ = false;           // C4
-  bool keeps_contexts_ = false;
+  bool interrupted_ = false;            // C4
+  bool keeps_contexts_ = false;         // not the first of this life
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;

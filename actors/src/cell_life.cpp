@@ -118,12 +118,7 @@ void cell::stop_life() noexcept {
     if (e->reentry) e->reentry->draining = false;
     mailbox_.report(forget_taken());
     // The next object is constructed during the pause, and may spawn children and run errands.
-    record_.defer_context();
-    std::unique_ptr<contexts> old;  // goes outside of the lock
-    {
-      const std::lock_guard hold_lock(side_lock_);
-      old = std::move(contexts_);
-    }
+    std::unique_ptr<contexts> old = take_contexts();
     {
       const std::lock_guard hold_lock(e->lock);
       e->childless_for_good = false;
@@ -132,6 +127,8 @@ void cell::stop_life() noexcept {
     const auto supervisor = e->supervisor;  // which may let go of the cell meanwhile
     set_running(*tandem::detail::tls_worker, nullptr);  // as in stop_children()
     if (old) old->own.cancel(reason);  // what handlers spawned ends with the life
+    // Before the pause: if somebody above has ended them, their watch may be told until they go, and would wake us.
+    old.reset();
     if (mailbox_.pause()) {
       supervisor->stopped(reason, false);
       return;
@@ -179,12 +176,7 @@ void cell::forget_signals() noexcept {
 void cell::undo_construction() noexcept {
   end_arrangements();
   if (extras_or_null()) forget_signals();
-  record_.defer_context();
-  std::unique_ptr<contexts> old;
-  {
-    const std::lock_guard hold_lock(side_lock_);
-    old = std::move(contexts_);
-  }
+  const std::unique_ptr<contexts> old = take_contexts();
   const error why = make_error(errc::cancelled, "the actor's constructor threw");
   if (old) old->own.cancel(why);
   if (extras_or_null()) end_children(why);

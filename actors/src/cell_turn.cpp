@@ -1,4 +1,5 @@
-// cell: its turn, and the handlers that run in it. What a message takes on its way to them is in one file, to be inlined.
+// cell: its turn, and the handlers that run in it. What a message takes on its way to them is in one file, to be
+// inlined.
 #include <coroutine>
 #include <exception>
 #include <memory>
@@ -261,6 +262,7 @@ void cell::make_contexts() {
   if (late) contexts_->own.cancel(told_to_end(mailbox_.stop_reason()));  // C4
 }
 
+// Between the look and the lock nobody can come to use them but who interrupts (C4).
 void cell::shed_contexts() noexcept {
   if (!tandem::detail::is_used_by_nobody_else(contexts_->own.context())) return;
   std::unique_ptr<contexts> old;  // goes outside of the lock
@@ -269,6 +271,14 @@ void cell::shed_contexts() noexcept {
   record_.defer_context();
   old = std::move(contexts_);
   keeps_contexts_ = true;
+}
+
+// Of a life that is over, whose reason they are to be ended with.
+std::unique_ptr<cell::contexts> cell::take_contexts() noexcept {
+  record_.defer_context();
+  keeps_contexts_ = false;
+  const std::lock_guard hold_lock(side_lock_);
+  return std::move(contexts_);
 }
 
 void cell::enter_own_context() {
