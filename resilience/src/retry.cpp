@@ -161,6 +161,7 @@ void retry_course::give_up(const std::string& why, errc code) {
 
 }  // namespace detail
 
-retry::retry(retry_options options) : policy(std::make_shared<detail::listed<detail::retry_state>>(std::move(options))) {}
+retry::retry(retry_options options)
+    : policy(std::make_shared<detail::listed<detail::retry_state>>(std::move(options))) {}
 
 }  // namespace tandem::resilience

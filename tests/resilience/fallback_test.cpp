@@ -82,6 +82,15 @@ TEST(Fallback, IsForTheTimeLimitOfAPolicyInsideAndNotForTheCallersDeadline) {
   EXPECT_EQ(sim.wait(running).error().code(), errc::cancelled);
 }
 
+TEST(Fallback, IsForFailuresOfTheTargetEvenAfterTheCallersDeadline) {
+  sim_runtime sim;
+  auto late = []() -> task<result<int>> {
+    (void)co_await sleep_for(1h);
+    co_return fail(errc::unavailable);
+  };
+  EXPECT_EQ(sim.run(with_timeout(50ms, with(fallback<int>(7)).run(late))).value(), 7);
+}
+
 TEST(Fallback, ThatFailsGivesItsErrorBehindTheFirst) {
   sim_runtime sim;
   const fallback<int> worse([](const error&) { return fails_with(errc::not_found); });

@@ -33,8 +33,8 @@ struct retry_options {
 };
 
 /// Whether `e` says that the call had no effect, so that doing it again is doing it once: overloaded, circuit_open and
-/// would_block, for it was not begun, and aborted, for it was undone. Not unavailable, which is also said when the answer
-/// was lost, nor resource_exhausted, which may come half-way.
+/// would_block, for it was not begun, and aborted, for it was undone. Not unavailable, which is also said when the
+/// answer was lost, nor resource_exhausted, which may come half-way.
 [[nodiscard]] bool had_no_effect(const error& e) noexcept;
 
 namespace detail {
@@ -105,9 +105,9 @@ class retry_course {
 /// An exception is not tried again, nor is anything once the caller's context is over. A clock that jumps makes pauses
 /// and the total shorter or longer, and nothing else.
 ///
-/// Suspends: for the pauses.
+/// Suspends: for the pauses, and while others run, before an attempt without one.
 /// Cancel:   a pause ends with the context.
-/// Errors:   an error of the first attempt that must not be tried again, as it is. Otherwise the errors of the attempts,
+/// Errors:   an error of the first attempt that is not to be tried again, as it is. Otherwise those of the attempts,
 ///           joined, each with its number and when it came; of more than 8 the first 3 and the last 5. The outermost
 ///           message says why it ends here, the code is that of the last attempt, or of the context if it ended in a
 ///           pause.
