@@ -44,40 +44,41 @@ double adaptive_state::limit() const noexcept {
   return limit_;
 }
 
-void adaptive_state::sample(verdict v, duration took) noexcept {
-  const double length = static_cast<double>(std::max(took, duration::zero()).count());
-  if (v == verdict::neither && length <= base_) return;
-  ++calls_;
-  if (v == verdict::failure)
-    ++failures_;
-  else
-    sum_ += length;
+void adaptive_state::pass_time(time_point at) noexcept {
+  spent_ += static_cast<double>(inside_) * static_cast<double>(std::max(at - seen_, duration::zero()).count());
+  seen_ = at;
+}
+
+void adaptive_state::begin_window(time_point at) noexcept {
+  since_ = at;
+  spent_ = 0;
+  most_inside_ = inside_;
+  done_ = 0;
+  failed_ = 0;
 }
 
 void adaptive_state::end_window(time_point at) noexcept {
-  if (at < since_) [[unlikely]] since_ = at;  // the clock went back
-  if (calls_ < options_.window_calls * (measuring() ? 4 : 1) || at - since_ < options_.window) return;
-  if (calls_ > failures_) mean_ = sum_ / (calls_ - failures_);
-  if (failures_ * 10ULL > calls_) {
+  // What waited for each other must have left before the base is measured. And the clock may have gone back.
+  if ((measuring() && inside_ > limit_now()) || at < since_) return begin_window(at);
+  const std::uint32_t ended = done_ + failed_;
+  if (ended < options_.window_calls * (measuring() ? 4 : 1) || at - since_ < options_.window) return;
+  if (done_ > 0) mean_ = std::max(spent_, 0.0) / done_;
+  if (failed_ * 10ULL > ended) {
     limit_ = std::max(limit_ * 0.9, options_.least);
   } else if (measuring()) {
-    base_ = mean_;
+    const bool near = mean_ > 0.8 * base_ && mean_ < 1.25 * base_;  // noise, rather than that things have changed
+    base_ = near ? (base_ + mean_) / 2 : mean_;
     windows_left_ = options_.remeasure;
-    ++phase_;
   } else {
     adapt();
-    if (--windows_left_ == 0) ++phase_;
+    --windows_left_;
   }
-  since_ = at;
-  most_inside_ = inside_;
-  calls_ = 0;
-  failures_ = 0;
-  sum_ = 0;
+  begin_window(at);
 }
 
 void adaptive_state::adapt() noexcept {
-  const double gradient = mean_ > 0 ? std::clamp(base_ / mean_, 0.5, 1.0) : 1.0;
-  const double aim = limit_ * gradient + std::max(1.0, limit_ / 10);
+  const double gradient = mean_ > 0 ? std::clamp(1.1 * base_ / mean_, 0.5, 1.0) : 1.0;
+  const double aim = limit_ * gradient + std::max(0.25, limit_ / 20);
   if (aim > limit_ && most_inside_ < 0.8 * limit_) return;
   limit_ = std::clamp((limit_ + aim) / 2, options_.least, options_.most);
 }
@@ -102,8 +103,8 @@ adaptive_call::adaptive_call(adaptive_state& s, const call& c) noexcept : state_
     return;
   }
   ++s.let_in_;
+  s.pass_time(began_);
   s.most_inside_ = std::max(s.most_inside_, ++s.inside_);
-  phase_ = s.phase_;
 }
 
 error adaptive_call::refused() {
@@ -121,9 +122,13 @@ void adaptive_call::leave(verdict v) noexcept {
   inside_ = false;
   const time_point at = now();
   const std::lock_guard hold(state_.lock_);
+  state_.pass_time(at);
   --state_.inside_;
-  if (phase_ != state_.phase_) return;  // what began before took as long as things were then
-  state_.sample(v, at - began_);
+  if (v == verdict::success) ++state_.done_;
+  if (v == verdict::failure) {
+    ++state_.failed_;
+    state_.spent_ -= static_cast<double>(std::max(at - began_, duration::zero()).count());
+  }
   state_.end_window(at);
 }
 

@@ -42,7 +42,7 @@ std::string text_of(const circuit_change& c) {
     case circuit_change::cause::slow_rate: return fmt::format("{} of {} calls were slow", c.count, c.of);
     case circuit_change::cause::isolation_over: return "the isolation time is over";
     case circuit_change::cause::probe_failed: return "a probe failed";
-    case circuit_change::cause::probes_succeeded: return fmt::format("{} probes in a row succeeded", c.count);
+    case circuit_change::cause::probes_succeeded: return "the probes succeeded";
   }
   return fmt::format("{} failures in a row", c.count);
 }

@@ -1,5 +1,6 @@
 #include "refusal.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include <tandem/errors/retry_after.hpp>
@@ -10,7 +11,7 @@ error refusal(errc code, const policy_state& by, std::string_view why, duration 
   std::string text;
   text.reserve(by.name().size() + 2 + why.size());
   text.append(by.name()).append(": ").append(why);
-  return with_retry_after(with_message(error_of(code), std::move(text)), wait);
+  return with_retry_after(with_message(error_of(code), std::move(text)), std::max<duration>(wait, std::chrono::milliseconds(1)));
 }
 
 }  // namespace tandem::resilience::detail

@@ -16,6 +16,8 @@ namespace {
 
 throttle_options checked(throttle_options o) {
   if (!(o.k >= 1 && o.k <= 1e6)) throw std::invalid_argument("throttle: k must be from 1 to 10^6");
+  if (!(o.most_rejected >= 0 && o.most_rejected <= 1))
+    throw std::invalid_argument("throttle: most_rejected must be from 0 to 1");
   if (o.window <= duration::zero()) throw std::invalid_argument("throttle: the window must be more than zero");
   if (o.most_states < 1) throw std::invalid_argument("throttle: most_states must be at least 1");
   return o;
@@ -37,7 +39,7 @@ throttle_history::tally& throttle_history::tally::operator-=(const tally& o) noe
 double throttle_history::chance_of_rejection(time_point at) noexcept {
   const tally& all = window_.total(at.time_since_epoch().count());
   const double requests = all.requests;
-  return std::max(0.0, (requests - k_ * all.accepts) / (requests + 1));
+  return std::clamp((requests - options_.k * all.accepts) / (requests + 1), 0.0, options_.most_rejected);
 }
 
 void throttle_history::count(bool accepted, time_point at) noexcept {

@@ -45,7 +45,8 @@ class adaptive_state : public policy_state {
   [[nodiscard]] bool has_room_for(criticality matters) const noexcept;
   [[nodiscard]] bool measuring() const noexcept { return windows_left_ == 0; }
   [[nodiscard]] double limit_now() const noexcept;
-  void sample(verdict v, duration took) noexcept;
+  void pass_time(time_point at) noexcept;
+  void begin_window(time_point at) noexcept;
   void end_window(time_point at) noexcept;
   void adapt() noexcept;
 
@@ -53,16 +54,16 @@ class adaptive_state : public policy_state {
   mutable tandem::detail::spin_lock lock_;  // guards all below
   double limit_;
   std::uint32_t inside_ = 0;
-  std::uint32_t phase_ = 0;         // changes when measuring the base begins, and when it ends
   std::uint32_t windows_left_ = 0;  // until the base is measured; 0: it is being measured
   double base_ = 0;                 // how long a call takes that waits for no others, in ns; 0: not known
   double mean_ = 0;                 // in the last window
   // The window that is being filled.
   time_point since_{};
+  time_point seen_{};  // up to which `spent_` counts
+  double spent_ = 0;   // by all that were inside together, but for those that failed, in ns
   std::uint32_t most_inside_ = 0;
-  std::uint32_t calls_ = 0;
-  std::uint32_t failures_ = 0;
-  double sum_ = 0;
+  std::uint32_t done_ = 0;
+  std::uint32_t failed_ = 0;
   // For reports.
   std::uint64_t let_in_ = 0;
   std::uint64_t rejected_ = 0;
@@ -85,27 +86,31 @@ class adaptive_call {
 
   adaptive_state& state_;
   time_point began_;
-  std::uint32_t phase_ = 0;
   bool inside_ = false;
 };
 
 }  // namespace detail
 
-/// A limit to the calls at once that follows from how long they take, as in Envoy's adaptive concurrency filter and
-/// Netflix's concurrency-limits: where calls wait for each other, they take longer the more of them there are. So after
-/// each window the limit becomes, half way,
+/// A limit to the calls at once that follows from how long they take, as in Netflix's concurrency-limits (its Gradient2)
+/// and Envoy's adaptive concurrency filter: where calls wait for each other, they take longer the more of them there
+/// are. So after each window the limit goes half way to
 ///
-///   limit * base / mean + limit / 10       with base / mean from 1/2 to 1, and at least 1 to grow by
+///   limit * min(1, 1.1 * base / mean) + limit / 20
 ///
-/// where `mean` is what calls took in the window and `base` what they take if they need not wait. The last term finds
-/// out whether there is room for more; it comes to rest 10 % above what is done at once, so there is always a little to
-/// do. To measure the base, half of the limit is used for four windows' calls, once in a while: not the shortest time
-/// ever seen, which is that of the easiest call, and of how things were long ago.
+/// where `mean` is how long calls took in the window, and `base` how long they take if they need not wait. The first
+/// term bears a tenth of noise, and at most halves the limit; the last one finds out whether there is room for more. It
+/// comes to rest where 1.16 times as many calls are let in as are served at once, so there is always a little to do. To
+/// measure the base, now and then only half of the limit is let in, for a window of four times the calls. That is not
+/// the shortest time ever seen, which would be that of the easiest call, and of how things were long ago; nor the mean
+/// of a long time, as in Gradient2, which under lasting load grows with the queue.
+///
+/// The mean is, by Little's law, the time that all calls together spent inside over the number that ended: so what
+/// never ends, or is given up by its caller, makes it longer, as it should.
 ///
 /// - Nobody grows who does not use what he has: the limit rises only if four fifths of it were in use.
-/// - If more than one of ten calls fail the limit is cut by a tenth. What fails is not asked how long it took.
-/// - A call that its caller gave up tells something only if it had taken longer than the base.
+/// - If more than one of ten calls fail, the limit is cut by a tenth. What fails says nothing of how long calls take.
 /// - A call that does not end is inside for ever: put a timeout inside.
+/// - A clock that goes back, or jumps, spoils one window.
 ///
 /// Errors: errc::overloaded, with the time a call takes at present as retry_after.
 class adaptive_limit final : public policy {

@@ -21,6 +21,8 @@ struct throttle_options {
   /// Lets through about so many times the calls that were accepted: more notices sooner when it gets better, less
   /// spares the target more. At least 1.
   double k = 1.5;
+  /// Rejects no larger share than that, however few are accepted: else nobody notices that it is over. From 0 to 1.
+  double most_rejected = 0.9;
   duration window = std::chrono::seconds(10);  ///< Of which calls, in steps of a tenth.
   state_per per = state_per::target;
   std::size_t most_states = 1024;
@@ -33,7 +35,7 @@ namespace detail {
 /// Of one target, or whatever is kept apart.
 class throttle_history {
  public:
-  explicit throttle_history(const throttle_options& o) noexcept : k_(o.k), window_(o.window.count()) {}
+  explicit throttle_history(const throttle_options& o) noexcept : options_(o), window_(o.window.count()) {}
   [[nodiscard]] double chance_of_rejection(time_point at) noexcept;
   void count(bool accepted, time_point at) noexcept;
   [[nodiscard]] bool may_go() const noexcept { return true; }
@@ -45,7 +47,7 @@ class throttle_history {
     tally& operator+=(const tally& o) noexcept;
     tally& operator-=(const tally& o) noexcept;
   };
-  const double k_;
+  const throttle_options& options_;
   window<tally> window_;
 };
 
@@ -92,7 +94,8 @@ class throttle_call {
 
 /// Adaptive throttling on the client's side (Beyer et al., "Site Reliability Engineering", O'Reilly 2016, chapter 21,
 /// "Client-Side Throttling"): rejects a call with probability max(0, (requests - k * accepts) / (requests + 1)), over
-/// the window's calls. Requests are those that ended, and those that were rejected here; accepts are those of them that
+/// the window's calls, but with most_rejected at most: where everything fails the formula alone lets one call through in
+/// a window, and needs minutes to recover. Requests are those that ended, and those that were rejected here; accepts are those of them that
 /// did not fail. What the caller gave up counts as accepted. An exception is a failure.
 ///
 /// Errors: errc::overloaded, with a step of the window as retry_after: by then the numbers are others.
