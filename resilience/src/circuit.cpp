@@ -101,7 +101,7 @@ circuit_change circuit::probed(verdict v, bool slow, time_point at) noexcept {
 circuit_change circuit::open(circuit_change::cause why, std::uint32_t count, std::uint32_t of, time_point at) noexcept {
   const breaker_options& o = group_.rules;
   const bool anew = doubled_ == duration::zero() || (state_ == circuit_state::closed && at - since_ >= o.reset_after);
-  doubled_ = anew ? o.isolation : std::min(2 * doubled_, o.longest_isolation);
+  doubled_ = anew || group_.all_isolated() ? o.isolation : std::min(2 * doubled_, o.longest_isolation);
   const double less = o.jitter * static_cast<double>(tandem::detail::next_random()) * 0x1p-32;
   isolation_ = doubled_ - duration(static_cast<duration::rep>(static_cast<double>(doubled_.count()) * less));
   return go(circuit_state::open, why, count, of, at);

@@ -310,6 +310,21 @@ TEST_F(BreakerTest, WhileAllTargetsAreOpenEachGetsAProbeInEachFirstIsolationTime
   EXPECT_EQ(let_through, 10) << "in a second";
 }
 
+TEST_F(BreakerTest, WhatFailedTogetherWithAllOthersIsNotIsolatedTheLongerForIt) {
+  const breaker b(after_failures(1));
+  fail_until_open(b, to_a);
+  fail_until_open(b, to_b);
+  for (int i = 0; i < 10; ++i) {
+    sim.advance(100ms);
+    EXPECT_EQ(call_through(sim, b, to_a, fails()).error().code(), errc::unavailable);
+    EXPECT_EQ(call_through(sim, b, to_b, fails()).error().code(), errc::unavailable);
+  }
+  sim.advance(100ms);
+  EXPECT_TRUE(call_through(sim, b, to_a, works()).has_value());
+  EXPECT_EQ(b.state_of(to_a), circuit_state::closed);
+  EXPECT_TRUE(call_through(sim, b, to_b, works()).has_value()) << "though a is closed by now";
+}
+
 TEST_F(BreakerTest, KeepsAboutAsManyStatesAsItMayAndForgetsClosedOnesFirst) {
   auto options = after_failures(1);
   options.most_states = 64;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <tandem/resilience/breaker.hpp>
 #include <tandem/resilience/retry.hpp>
 #include <tandem/resilience/retry_budget.hpp>
 #include <tandem/resilience/timeout.hpp>
@@ -57,7 +58,7 @@ struct history {
 };
 
 /// Serves one call after the other, each for as long, also those whose callers have given up. While it fails, calls
-/// queue up.
+/// queue up. It has two addresses.
 class backend {
  public:
   task<result<void>> serve() {
@@ -81,8 +82,8 @@ class backend {
 };
 
 template <class Composition>
-task<void> one_call(Composition policies, backend& to) {
-  constexpr call again{.idempotent = true};
+task<void> one_call(Composition policies, backend& to, bool first) {
+  const call again{.target = first ? "first" : "second", .idempotent = true};
   const std::size_t began = to.second();
   ++to.seen.calls[began];
   const auto got = co_await policies.run(again, [&to] { return to.serve(); });
@@ -92,7 +93,10 @@ task<void> one_call(Composition policies, backend& to) {
 template <class Composition>
 task<void> be_client(Composition policies, backend& to, duration every, duration phase) {
   (void)co_await sleep_for(phase);
-  for (; to.second() < history::seconds; (void)co_await sleep_for(every)) spawn(one_call(policies, to)).detach();
+  for (bool first = true; to.second() < history::seconds; first = !first) {
+    spawn(one_call(policies, to, first)).detach();
+    (void)co_await sleep_for(every);
+  }
 }
 
 /// Each client has policies of its own, as programs on machines of their own would. It makes a call from two in three
@@ -126,6 +130,15 @@ TEST(RetryStorm, WithoutABudgetRetriesKeepTheBackendDownThatCausedThem) {
 TEST(RetryStorm, WithABudgetTheBackendRecoversAtOnce) {
   const history seen = simulate("retry with a budget", [] {
     return with(retry({.budget = retry_budget()}), timeout(patience));
+  });
+  EXPECT_LE(seen.most_load(fails_to, end), 1.2);
+  EXPECT_LE(seen.good_again_after(), 5s);
+}
+
+// Both addresses are open then, so each is tried again after the first isolation time, however long the failure was.
+TEST(RetryStorm, WithABudgetAndABreakerTheBackendIsSparedAsWell) {
+  const history seen = simulate("retry with a budget, breaker", [] {
+    return with(retry({.budget = retry_budget()}), breaker(), timeout(patience));
   });
   EXPECT_LE(seen.most_load(fails_to, end), 1.2);
   EXPECT_LE(seen.good_again_after(), 5s);

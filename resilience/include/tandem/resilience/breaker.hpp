@@ -133,8 +133,9 @@ class breaker_call {
 /// - While half open, a probe that does not end keeps others away for one isolation time at most: then one more is let
 ///   through.
 /// - Who judges all others to be broken is likely wrong, or has nothing to lose: while every state that is kept apart by
-///   target, of two or more, is not closed, each isolation time is that of options.isolation, however often it was
-///   doubled. So each target gets a trickle of `probes` calls at first, and then one in each such time.
+///   target, of two or more, is not closed, each isolation time is that of options.isolation, and what fails then does
+///   not make a later one longer. So each target gets a trickle of `probes` calls at first, and then one in each such
+///   time; and what failed together is back together.
 /// - A clock that goes back starts the isolation time anew, one that jumps ends it.
 ///
 /// Errors: errc::circuit_open, with the time until the next probe as retry_after; while it is forced open, with

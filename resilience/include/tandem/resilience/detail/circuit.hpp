@@ -25,7 +25,7 @@ class circuit_group {
   explicit circuit_group(const breaker_options& o) noexcept : rules(o) {}
   const breaker_options& rules;
   std::atomic<std::size_t> not_closed{0};  // relaxed: whether all are is a guess anyway while they change
-  /// True if options.isolation is as long as any isolation may be now.
+  /// True if options.isolation is as long as any isolation may be now, or become.
   [[nodiscard]] virtual bool all_isolated() const noexcept = 0;
 
  protected:
