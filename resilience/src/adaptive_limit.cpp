@@ -84,7 +84,8 @@ void adaptive_state::adapt() noexcept {
 }
 
 std::string adaptive_state::settings() const {
-  return fmt::format("{:.4g} to {:.4g} at once, changed each {}", options_.least, options_.most, text_of(options_.window));
+  return fmt::format("{:.4g} to {:.4g} at once, changed each {}", options_.least, options_.most,
+                     text_of(options_.window));
 }
 std::string adaptive_state::state() const {
   const std::lock_guard hold(lock_);
@@ -108,14 +109,16 @@ adaptive_call::adaptive_call(adaptive_state& s, const call& c) noexcept : state_
 }
 
 error adaptive_call::refused() {
-  if (inside_) [[likely]] return {};
+  if (inside_) [[likely]]
+    return {};
   double mean = 0;
   {
     const std::lock_guard hold(state_.lock_);
     mean = state_.mean_;
   }
   const duration wait(static_cast<duration::rep>(mean));
-  return refusal(errc::overloaded, state_, "too many calls at once", wait > duration::zero() ? wait : state_.options_.window);
+  return refusal(errc::overloaded, state_, "too many calls at once",
+                 wait > duration::zero() ? wait : state_.options_.window);
 }
 
 void adaptive_call::leave(verdict v) noexcept {

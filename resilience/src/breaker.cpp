@@ -87,8 +87,8 @@ void breaker_state::tell(const call& c, const circuit_change& change) noexcept {
 std::string breaker_state::settings() const {
   std::string text;
   const auto part = [&](const std::string& p) { text += (text.empty() ? "" : " or ") + p; };
-  const std::string among = options_.window_calls > 0 ? fmt::format("{} calls", options_.window_calls)
-                                                      : detail::text_of(options_.window);
+  const std::string among =
+      options_.window_calls > 0 ? fmt::format("{} calls", options_.window_calls) : detail::text_of(options_.window);
   if (options_.failures_in_a_row > 0) part(fmt::format("{} failures in a row", options_.failures_in_a_row));
   if (options_.failure_rate > 0) part(fmt::format("{} failed in {}", percent(options_.failure_rate), among));
   if (options_.slow_rate > 0)
@@ -103,8 +103,7 @@ std::string breaker_state::state() const {
   const mode m = mode_.load(std::memory_order_relaxed);
   if (m != mode::automatic) return m == mode::forced_open ? "forced open" : "forced closed";
   const std::uint64_t rejected = rejected_.load(std::memory_order_relaxed);
-  if (options_.per == state_per::policy)
-    return fmt::format("{}, {} rejected", to_string(state_of(call{})), rejected);
+  if (options_.per == state_per::policy) return fmt::format("{}, {} rejected", to_string(state_of(call{})), rejected);
   const std::size_t kept = circuits_.count();
   const std::size_t isolated = not_closed.load(std::memory_order_relaxed);
   return fmt::format("{} of {} closed, {} rejected", kept - std::min(kept, isolated), kept, rejected);
@@ -136,11 +135,13 @@ breaker_call::breaker_call(breaker_state& b, const call& c) : breaker_(b), call_
     return true;
   });
   let_in_ = entry_ != nullptr;
-  if (change) [[unlikely]] b.tell(c, change);
+  if (change) [[unlikely]]
+    b.tell(c, change);
 }
 
 error breaker_call::refused() {
-  if (let_in_) [[likely]] return {};
+  if (let_in_) [[likely]]
+    return {};
   add(breaker_.rejected_);
   std::string why = "open";
   if (!call_.target.empty()) why.append(" for ").append(call_.target);
@@ -157,7 +158,8 @@ void breaker_call::leave(verdict v) noexcept {
   });
   if (v == verdict::failure) add(breaker_.failed_);
   if (slow) add(breaker_.slow_);
-  if (change) [[unlikely]] breaker_.tell(call_, change);
+  if (change) [[unlikely]]
+    breaker_.tell(call_, change);
 }
 
 }  // namespace detail

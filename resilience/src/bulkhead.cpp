@@ -23,8 +23,7 @@ class place_in_queue {
  public:
   place_in_queue(std::atomic<std::uint32_t>& queued, std::uint32_t most) noexcept : queued_(queued) {
     std::uint32_t had = queued.load(std::memory_order_relaxed);
-    while (had < most && !(taken_ = queued.compare_exchange_weak(had, had + 1, std::memory_order_relaxed))) {
-    }
+    while (had < most && !(taken_ = queued.compare_exchange_weak(had, had + 1, std::memory_order_relaxed))) {}
   }
   place_in_queue(const place_in_queue&) = delete;
   place_in_queue& operator=(const place_in_queue&) = delete;
@@ -68,7 +67,8 @@ std::vector<policy_counter> bulkhead_state::counters() const {
 bulkhead_call::bulkhead_call(bulkhead_state& b) : bulkhead_(b) {
   b.calls_.fetch_add(1, std::memory_order_relaxed);
   auto got = b.room_.try_acquire();
-  if (!got) [[unlikely]] return;
+  if (!got) [[unlikely]]
+    return;
   permits_ = *std::move(got);
   began_ = now();
 }

@@ -49,20 +49,24 @@ duration circuit::isolation() const noexcept {
 }
 
 void circuit::notice(time_point at) noexcept {
-  if (at < since_) [[unlikely]] since_ = at;
+  if (at < since_) [[unlikely]]
+    since_ = at;
 }
 
 duration circuit::keeps_out_for(time_point at) const noexcept {
-  if (state_ == circuit_state::closed) [[likely]] return duration::zero();
+  if (state_ == circuit_state::closed) [[likely]]
+    return duration::zero();
   if (state_ == circuit_state::half_open && probes_out_ < group_.rules.probes) return duration::zero();
   const duration wait = isolation();
   return wait - std::clamp(at - since_, duration::zero(), wait);
 }
 
 circuit_change circuit::let_in(time_point at) noexcept {
-  if (state_ == circuit_state::closed) [[likely]] return {};
+  if (state_ == circuit_state::closed) [[likely]]
+    return {};
   circuit_change change;
-  if (state_ == circuit_state::open) change = go(circuit_state::half_open, circuit_change::cause::isolation_over, 0, 0, at);
+  if (state_ == circuit_state::open)
+    change = go(circuit_state::half_open, circuit_change::cause::isolation_over, 0, 0, at);
   ++probes_out_;
   since_ = at;
   return change;
@@ -85,7 +89,8 @@ circuit_change circuit::count(verdict v, bool slow, time_point at) noexcept {
   window_.add(position, {1, failed ? 1U : 0U, slow ? 1U : 0U});
   const tally& all = window_.total(position);
   if (all.calls < o.least_calls) return {};
-  if (failed && reached(o.failure_rate, all.failures, all.calls)) return open(failure_rate, all.failures, all.calls, at);
+  if (failed && reached(o.failure_rate, all.failures, all.calls))
+    return open(failure_rate, all.failures, all.calls, at);
   if (slow && reached(o.slow_rate, all.slow, all.calls)) return open(slow_rate, all.slow, all.calls, at);
   return {};
 }

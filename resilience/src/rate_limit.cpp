@@ -59,7 +59,8 @@ void rate_state::give_back(const place& p) noexcept {
 
 time_point::rep rate_state::sane(time_point::rep full_at, time_point::rep at) const noexcept {
   // Nobody can have been given a place beyond that: the clock went back.
-  if (full_at > at + within_ + options_.max_wait.count()) [[unlikely]] return at + within_ - each_;
+  if (full_at > at + within_ + options_.max_wait.count()) [[unlikely]]
+    return at + within_ - each_;
   return std::max(full_at, at);
 }
 

@@ -11,7 +11,8 @@ error refusal(errc code, const policy_state& by, std::string_view why, duration 
   std::string text;
   text.reserve(by.name().size() + 2 + why.size());
   text.append(by.name()).append(": ").append(why);
-  return with_retry_after(with_message(error_of(code), std::move(text)), std::max<duration>(wait, std::chrono::milliseconds(1)));
+  return with_retry_after(with_message(error_of(code), std::move(text)),
+                          std::max<duration>(wait, std::chrono::milliseconds(1)));
 }
 
 }  // namespace tandem::resilience::detail

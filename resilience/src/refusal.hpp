@@ -8,8 +8,8 @@
 
 namespace tandem::resilience::detail {
 
-/// Says which policy, and why, and that it makes no sense to come back before `wait`, and a millisecond at least, has passed. Without a stack:
-/// rejecting is meant to be cheap.
+/// Says which policy, and why, and that it makes no sense to come back before `wait`, and a millisecond at least, has
+/// passed. Without a stack: rejecting is meant to be cheap.
 [[nodiscard]] error refusal(errc code, const policy_state& by, std::string_view why, duration wait);
 
 }  // namespace tandem::resilience::detail

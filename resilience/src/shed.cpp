@@ -37,8 +37,9 @@ bool shed_state::admits(const call& c) const noexcept {
 }
 
 std::string shed_state::settings() const {
-  return fmt::format("{} at once; {:.3g}/{:.3g}/{:.3g}/{:.3g}% by criticality", options_.limit, options_.shares[0] * 100,
-                     options_.shares[1] * 100, options_.shares[2] * 100, options_.shares[3] * 100);
+  return fmt::format("{} at once; {:.3g}/{:.3g}/{:.3g}/{:.3g}% by criticality", options_.limit,
+                     options_.shares[0] * 100, options_.shares[1] * 100, options_.shares[2] * 100,
+                     options_.shares[3] * 100);
 }
 std::string shed_state::state() const {
   return fmt::format("{} of {} inside", inside_.load(std::memory_order_relaxed), options_.limit);
@@ -55,9 +56,9 @@ std::vector<policy_counter> shed_state::counters() const {
 shed_call::shed_call(shed_state& s, const call& c) noexcept : shed_(s), call_(c) {
   std::uint32_t had = s.inside_.load(std::memory_order_relaxed);
   while (has_room(s.options_.shares, c.matters, had, s.options_.limit) &&
-         !(inside_ = s.inside_.compare_exchange_weak(had, had + 1, std::memory_order_relaxed))) {
-  }
-  if (!inside_) [[unlikely]] return;
+         !(inside_ = s.inside_.compare_exchange_weak(had, had + 1, std::memory_order_relaxed))) {}
+  if (!inside_) [[unlikely]]
+    return;
   s.let_in_.fetch_add(1, std::memory_order_relaxed);
   began_ = now();
 }
@@ -69,14 +70,14 @@ shed_call::~shed_call() {
 }
 
 error shed_call::refused() {
-  if (inside_) [[likely]] return {};
+  if (inside_) [[likely]]
+    return {};
   shed_.rejected_[static_cast<std::size_t>(call_.matters)].fetch_add(1, std::memory_order_relaxed);
   return refusal(errc::overloaded, shed_, "too many calls inside", shed_.takes_.get());
 }
 
 }  // namespace detail
 
-shed::shed(shed_options options)
-    : policy(std::make_shared<detail::listed<detail::shed_state>>(std::move(options))) {}
+shed::shed(shed_options options) : policy(std::make_shared<detail::listed<detail::shed_state>>(std::move(options))) {}
 
 }  // namespace tandem::resilience

@@ -82,7 +82,8 @@ throttle_call::throttle_call(throttle_state& t, const call& c) : throttle_(t) {
 }
 
 error throttle_call::refused() {
-  if (entry_) [[likely]] return {};
+  if (entry_) [[likely]]
+    return {};
   throttle_.rejected_.fetch_add(1, std::memory_order_relaxed);
   return refusal(errc::overloaded, throttle_, "too many calls fail", throttle_.options_.window / 10);
 }

@@ -185,7 +185,8 @@ TEST(AdaptiveLimit, AnExceptionAndACallThatIsGivenUpGiveThePlaceBack) {
     throw std::runtime_error("no");
     co_return 1;
   }));
-  EXPECT_EQ(sim.run(with_timeout(1s, with(limit).run([] { return play(works(1h)); }))).error().code(), errc::deadline_exceeded);
+  EXPECT_EQ(sim.run(with_timeout(1s, with(limit).run([] { return play(works(1h)); }))).error().code(),
+            errc::deadline_exceeded);
   EXPECT_TRUE(call_through(sim, limit, {}, works()).has_value());
   EXPECT_EQ(limit.info().state, "0 of 1.0 inside, 0 rejected");
 }

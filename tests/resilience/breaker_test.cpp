@@ -39,7 +39,8 @@ class BreakerTest : public ::testing::Test {
     return retry_after_of(got.error()).value();
   }
   bool admits(const breaker& b, const call& c) {  // on the simulation's clock
-    return sim.run([](const breaker& which, const call& what) -> task<bool> { co_return which.admits(what); }(b, c)).value();
+    return sim.run([](const breaker& which, const call& what) -> task<bool> { co_return which.admits(what); }(b, c))
+        .value();
   }
 
   sim_runtime sim;
@@ -347,7 +348,8 @@ TEST_F(BreakerTest, AStateThatIsInUseIsNotForgotten) {
   for (int i = 0; i < 100; ++i) targets.push_back(std::to_string(i));
   std::vector<join_handle<result<int>>> all;
   const auto around = with(b);
-  for (const std::string& t : targets) all.push_back(sim.spawn(around.run({.target = t}, [] { return play(fails(1s)); })));
+  for (const std::string& t : targets)
+    all.push_back(sim.spawn(around.run({.target = t}, [] { return play(fails(1s)); })));
   sim.advance(1s);
   EXPECT_EQ(b.info().state, "0 of 100 closed, 0 rejected");
   for (auto& one : all) EXPECT_FALSE(sim.get(one).has_value());
@@ -401,7 +403,14 @@ TEST_F(BreakerTest, AClockThatWentBackStartsTheIsolationTimeAnew) {
 
 TEST_F(BreakerTest, PrintsWhatItIs) {
   EXPECT_EQ(breaker().info().settings, "5 failures in a row or 50% failed in 10s, open for 100ms to 30s, per target");
-  EXPECT_EQ(breaker({.failures_in_a_row = 0, .failure_rate = 0, .slow_rate = 0.25, .slow = 1s, .window_calls = 100, .per = state_per::policy}).info().settings,
+  EXPECT_EQ(breaker({.failures_in_a_row = 0,
+                     .failure_rate = 0,
+                     .slow_rate = 0.25,
+                     .slow = 1s,
+                     .window_calls = 100,
+                     .per = state_per::policy})
+                .info()
+                .settings,
             "25% over 1s in 100 calls, open for 100ms to 30s");
   EXPECT_EQ(breaker({.per = state_per::policy}).info().state, "closed, 0 rejected");
 }

@@ -85,7 +85,8 @@ TEST(Bulkhead, AWaiterWhoseContextEndsLeavesItsPlaceToOthers) {
   const bulkhead b({.at_once = 1, .queue = 1});
   auto inside = sim.spawn(with(b).run([] { return play(works(1s)); }));
   sim.run_until_idle();
-  EXPECT_EQ(sim.run(with_timeout(10ms, with(b).run([] { return play(works()); }))).error().code(), errc::deadline_exceeded);
+  EXPECT_EQ(sim.run(with_timeout(10ms, with(b).run([] { return play(works()); }))).error().code(),
+            errc::deadline_exceeded);
   auto waits = sim.spawn(with(b).run([] { return play(works()); }));
   EXPECT_TRUE(sim.wait(waits).has_value());
   EXPECT_TRUE(sim.wait(inside).has_value());
@@ -107,7 +108,8 @@ TEST(Bulkhead, RefusesNonsense) {
   EXPECT_THROW(bulkhead({.at_once = 0}), std::invalid_argument);
   EXPECT_THROW(bulkhead({.queue = 1, .queue_deadline = 0s}), std::invalid_argument);
   EXPECT_THROW(bulkhead({.queue = 1, .queue_deadline = -1s}), std::invalid_argument);
-  EXPECT_EQ(bulkhead({.at_once = 8, .queue = 100, .queue_deadline = 200ms}).info().settings, "8 at once, 100 wait up to 200ms");
+  EXPECT_EQ(bulkhead({.at_once = 8, .queue = 100, .queue_deadline = 200ms}).info().settings,
+            "8 at once, 100 wait up to 200ms");
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ inline task<result<int>> play(scripted s) {
 
 /// Calls through `policies`, to the end.
 template <class... Policies>
-result<int> call_through(testing::sim_runtime& sim, const composition<Policies...>& policies, const call& c, scripted s) {
+result<int> call_through(testing::sim_runtime& sim, const composition<Policies...>& policies, const call& c,
+                         scripted s) {
   return sim.run(policies.run(c, [&] { return play(s); }));
 }
 template <std::derived_from<policy> P>

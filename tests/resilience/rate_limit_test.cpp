@@ -118,7 +118,9 @@ TEST(RateLimit, AnExceptionPassesThrough) {
 TEST(RateLimit, TellsWhetherItWouldLetACallInAtOnce) {
   sim_runtime sim;
   const rate_limit r({.per_second = 10, .burst = 1, .max_wait = 1s});
-  const auto admits = [&] { return sim.run([](rate_limit which) -> task<bool> { co_return which.admits({}); }(r)).value(); };
+  const auto admits = [&] {
+    return sim.run([](rate_limit which) -> task<bool> { co_return which.admits({}); }(r)).value();
+  };
   EXPECT_TRUE(admits());
   EXPECT_TRUE(call_through(sim, r, {}, works()).has_value());
   EXPECT_FALSE(admits());

@@ -22,8 +22,10 @@ TEST(Shed, RejectsWhatMattersLeastFirst) {
   std::vector<join_handle<result<int>>> calls;
   // Of each level as many as get in, the least first: the room that is left to those above.
   std::vector<std::uint64_t> let_in;
-  for (const auto level : {criticality::sheddable, criticality::sheddable_plus, criticality::critical, criticality::critical_plus}) {
-    for (int i = 0; i < 20; ++i) calls.push_back(sim.spawn(all.run({.matters = level}, [] { return play(works(1s)); })));
+  for (const auto level :
+       {criticality::sheddable, criticality::sheddable_plus, criticality::critical, criticality::critical_plus}) {
+    for (int i = 0; i < 20; ++i)
+      calls.push_back(sim.spawn(all.run({.matters = level}, [] { return play(works(1s)); })));
     sim.run_until_idle();
     let_in.push_back(counter(s, "let_in"));
     EXPECT_FALSE(s.admits({.matters = level}));

@@ -21,8 +21,8 @@ struct adaptive_limit_options {
   double most = 1000;
   duration window = std::chrono::milliseconds(100);  ///< The limit changes once in a window, …
   std::uint32_t window_calls = 20;                   ///< … which has at least so many calls. At least 1.
-  std::uint32_t remeasure = 50;                      ///< So many windows after it was measured, the base is measured anew.
-  criticality_shares shares = all_alike;             ///< least_first sheds what matters least first.
+  std::uint32_t remeasure = 50;           ///< So many windows after it was measured, the base is measured anew.
+  criticality_shares shares = all_alike;  ///< least_first sheds what matters least first.
   failure_test is_failure = {};
   std::string name = {};
 };
@@ -91,9 +91,9 @@ class adaptive_call {
 
 }  // namespace detail
 
-/// A limit to the calls at once that follows from how long they take, as in Netflix's concurrency-limits (its Gradient2)
-/// and Envoy's adaptive concurrency filter: where calls wait for each other, they take longer the more of them there
-/// are. So after each window the limit goes half way to
+/// A limit to the calls at once that follows from how long they take, as in Netflix's concurrency-limits (its
+/// Gradient2) and Envoy's adaptive concurrency filter: where calls wait for each other, they take longer the more of
+/// them there are. So after each window the limit goes half way to
 ///
 ///   limit * min(1, 1.1 * base / mean) + limit / 20
 ///

@@ -40,19 +40,19 @@ struct breaker_change {
 struct breaker_options {
   // What opens it, whichever comes first.
   std::uint32_t failures_in_a_row = 5;  ///< 0: however many.
-  double failure_rate = 0.5;            ///< So large a share of the window's calls failed. From 0 to 1; 0: whatever it is.
-  double slow_rate = 0;                 ///< The same, of calls that were slow.
-  duration slow = {};                   ///< Longer is slow, however the call ended. Needed with slow_rate.
+  double failure_rate = 0.5;  ///< So large a share of the window's calls failed. From 0 to 1; 0: whatever it is.
+  double slow_rate = 0;       ///< The same, of calls that were slow.
+  duration slow = {};         ///< Longer is slow, however the call ended. Needed with slow_rate.
   duration window = std::chrono::seconds(10);  ///< The rates are those of the last so long, in steps of a tenth, …
-  std::uint32_t window_calls = 0;              ///< … or, if not 0, those of the last so many calls, also in such steps.
-  std::uint32_t least_calls = 20;              ///< Rates of fewer calls in the window mean nothing. At least 1.
+  std::uint32_t window_calls = 0;  ///< … or, if not 0, those of the last so many calls, also in such steps.
+  std::uint32_t least_calls = 20;  ///< Rates of fewer calls in the window mean nothing. At least 1.
 
   // For how long, and what closes it.
-  duration isolation = std::chrono::milliseconds(100);        ///< The first time; then doubled each time it opens …
-  duration longest_isolation = std::chrono::seconds(30);      ///< … up to this,
-  duration reset_after = std::chrono::minutes(1);             ///< unless it stayed closed for so long in between.
-  double jitter = 0.1;          ///< Each time is shortened at random by up to this share: clients do not come back as one.
-  std::uint32_t probes = 1;     ///< At most so many calls at once while half open; at least 1. See breaker.
+  duration isolation = std::chrono::milliseconds(100);    ///< The first time; then doubled each time it opens …
+  duration longest_isolation = std::chrono::seconds(30);  ///< … up to this,
+  duration reset_after = std::chrono::minutes(1);         ///< unless it stayed closed for so long in between.
+  double jitter = 0.1;       ///< Each time is shortened at random by up to this share: clients do not come back as one.
+  std::uint32_t probes = 1;  ///< At most so many calls at once while half open; at least 1. See breaker.
   std::uint32_t successes = 1;  ///< So many of them in a row close it; at least 1.
 
   state_per per = state_per::target;
@@ -132,10 +132,10 @@ class breaker_call {
 /// - What a call gives that began before the last change of the state is ignored.
 /// - While half open, a probe that does not end keeps others away for one isolation time at most: then one more is let
 ///   through.
-/// - Who judges all others to be broken is likely wrong, or has nothing to lose: while every state that is kept apart by
-///   target, of two or more, is not closed, each isolation time is that of options.isolation, and what fails then does
-///   not make a later one longer. So each target gets a trickle of `probes` calls at first, and then one in each such
-///   time; and what failed together is back together.
+/// - Who judges all others to be broken is likely wrong, or has nothing to lose: while every state that is kept apart
+///   by target, of two or more, is not closed, each isolation time is at most options.isolation, and what fails then
+///   does not make a later one longer. So each target gets a trickle: `probes` calls at first, and then one in each
+///   such time; and what failed together is back together.
 /// - A clock that goes back starts the isolation time anew, one that jumps ends it.
 ///
 /// Errors: errc::circuit_open, with the time until the next probe as retry_after; while it is forced open, with
@@ -160,7 +160,9 @@ class breaker final : public policy {
   /// All calls are rejected, or go through, until automatic(). Their outcomes count for nothing, so the states are what
   /// they were then.
   void force_open() const noexcept { state_as<detail::breaker_state>().set(detail::breaker_state::mode::forced_open); }
-  void force_closed() const noexcept { state_as<detail::breaker_state>().set(detail::breaker_state::mode::forced_closed); }
+  void force_closed() const noexcept {
+    state_as<detail::breaker_state>().set(detail::breaker_state::mode::forced_closed);
+  }
   void automatic() const noexcept { state_as<detail::breaker_state>().set(detail::breaker_state::mode::automatic); }
 };
 

@@ -18,8 +18,8 @@
 namespace tandem::resilience {
 
 struct bulkhead_options {
-  std::uint32_t at_once = 16;  ///< At least 1.
-  std::uint32_t queue = 0;     ///< So many more may wait.
+  std::uint32_t at_once = 16;                         ///< At least 1.
+  std::uint32_t queue = 0;                            ///< So many more may wait.
   duration queue_deadline = std::chrono::seconds(1);  ///< For so long, each. More than zero.
   std::string name = {};
 };

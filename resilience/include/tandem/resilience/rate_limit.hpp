@@ -17,7 +17,7 @@
 namespace tandem::resilience {
 
 struct rate_limit_options {
-  double per_second = 100;  ///< From one in a day to 10^6. The time between two calls is rounded to whole nanoseconds.
+  double per_second = 100;   ///< From one in a day to 10^6. The time between two calls is rounded to whole nanoseconds.
   std::uint32_t burst = 10;  ///< So many at once after a pause; at least 1.
   duration max_wait = {};    ///< A call that would have to wait for longer is rejected at once. Zero: none waits.
   std::string name = {};

@@ -94,9 +94,9 @@ class throttle_call {
 
 /// Adaptive throttling on the client's side (Beyer et al., "Site Reliability Engineering", O'Reilly 2016, chapter 21,
 /// "Client-Side Throttling"): rejects a call with probability max(0, (requests - k * accepts) / (requests + 1)), over
-/// the window's calls, but with most_rejected at most: where everything fails the formula alone lets one call through in
-/// a window, and needs minutes to recover. Requests are those that ended, and those that were rejected here; accepts are those of them that
-/// did not fail. What the caller gave up counts as accepted. An exception is a failure.
+/// the window's calls, but with most_rejected at most: where everything fails the formula alone lets one call through
+/// in a window, and needs minutes to recover. Requests are those that ended, and those that were rejected here; accepts
+/// are those of them that did not fail. What the caller gave up counts as accepted. An exception is a failure.
 ///
 /// Errors: errc::overloaded, with a step of the window as retry_after: by then the numbers are others.
 class throttle final : public policy {

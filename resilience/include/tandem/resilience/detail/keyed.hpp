@@ -42,8 +42,7 @@ template <class State, class Owner>
 class keyed {
  public:
   struct entry {
-    entry(Owner& owner, const state_key& key)
-        : state(owner), target(key.target), method(key.method), hash(key.hash) {}
+    entry(Owner& owner, const state_key& key) : state(owner), target(key.target), method(key.method), hash(key.hash) {}
     State state;  // with all below guarded by the lock of its shard
     const std::string target;
     const std::string method;
@@ -80,7 +79,8 @@ class keyed {
       hold.lock();
       found = s.find(key);
       if (!found) {
-        if (count_.load(std::memory_order_relaxed) >= most_) dropped.reset(s.drop_one());  // about as many: see state_per
+        if (count_.load(std::memory_order_relaxed) >= most_)
+          dropped.reset(s.drop_one());  // about as many: see state_per
         if (!dropped) count_.fetch_add(1, std::memory_order_relaxed);
         found = fresh.release();
         s.link(*found);

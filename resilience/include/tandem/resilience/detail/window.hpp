@@ -8,8 +8,8 @@
 namespace tandem::resilience::detail {
 
 /// Sums of Tally, which has += and -=, over the last `width` of something that moves on: nanoseconds, or calls. As it
-/// slides in steps of a tenth, it covers more than nine tenths of the width, and no more than all. What goes back, as
-/// clocks should not, stands still until it is where it was, or the window is cleared; what jumps ahead empties it.
+/// slides in steps of a tenth, it covers more than nine tenths of the width, and no more than all. It stands still while
+/// that goes back a little, as between two threads; a jump of a whole width, ahead or back, empties it.
 ///
 /// Threads: none of its own; whoever has it locks.
 template <class Tally>
@@ -37,8 +37,9 @@ class window {
 
   void move_to(std::int64_t position) noexcept {
     const std::int64_t to = position / step_;
-    if (to <= at_) [[likely]] return;
-    if (to - at_ >= steps) {
+    if (to <= at_ && to > at_ - steps) [[likely]]
+      return;
+    if (to < at_ || to - at_ >= steps) {
       clear();
     } else {
       for (std::int64_t i = at_ + 1; i <= to; ++i) {
