@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 constexpr int clients = 1000;
 constexpr duration fails_from = 5s;
 constexpr duration fails_to = 35s;
-constexpr duration end = 95s;
+constexpr duration end = 70s;
 
 /// What happened in each second.
 struct history {
