@@ -45,12 +45,14 @@ double adaptive_state::limit() const noexcept {
 }
 
 void adaptive_state::pass_time(time_point at) noexcept {
-  spent_ += static_cast<double>(inside_) * static_cast<double>(std::max(at - seen_, duration::zero()).count());
+  if (at <= seen_) return;  // of two threads one read the clock first, and came second
+  spent_ += static_cast<double>(inside_) * static_cast<double>((at - seen_).count());
   seen_ = at;
 }
 
 void adaptive_state::begin_window(time_point at) noexcept {
   since_ = at;
+  seen_ = at;
   spent_ = 0;
   most_inside_ = inside_;
   done_ = 0;

@@ -72,6 +72,8 @@ class bulkhead_call {
 
 }  // namespace detail
 
+/// Bounds the calls that are inside at once, and those that wait for them.
+///
 /// Order:    first come, first served.
 /// Suspends: while others are inside, for queue_deadline at most.
 /// Cancel:   who leaves the queue has not called, and leaves its place to others.
