@@ -53,6 +53,7 @@ void add_idle_jobs(std::vector<job>& jobs);
 void add_io_jobs(std::vector<job>& jobs);
 void add_limit_jobs(std::vector<job>& jobs);
 void add_read_jobs(std::vector<job>& jobs);
+void add_singleflight_jobs(std::vector<job>& jobs);
 void add_sync_jobs(std::vector<job>& jobs);
 void add_task_jobs(std::vector<job>& jobs);
 void add_timer_jobs(std::vector<job>& jobs);

@@ -82,6 +82,7 @@ int main(int argc, char** argv) {
   bench::add_io_jobs(jobs);
   bench::add_limit_jobs(jobs);
   bench::add_read_jobs(jobs);
+  bench::add_singleflight_jobs(jobs);
   bench::add_sync_jobs(jobs);
   bench::add_task_jobs(jobs);
   bench::add_timer_jobs(jobs);
