@@ -47,6 +47,7 @@ inline void report(std::string_view name, unsigned threads, double value, const 
   std::fflush(stdout);
 }
 
+void add_cache_jobs(std::vector<job>& jobs);
 void add_csp_jobs(std::vector<job>& jobs);
 void add_file_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);

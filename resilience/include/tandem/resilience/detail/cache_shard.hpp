@@ -1,5 +1,6 @@
 // A part of a cache: entries of a fixed number, found by key, evicted by SIEVE.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -82,7 +83,7 @@ class alignas(64) cache_shard {
   /// Before anything else. `capacity` is from 1 to 2^31.   Errors: throws std::bad_alloc.
   void reserve(std::uint64_t capacity, std::uint64_t max_weight) {
     const std::size_t chains = std::bit_ceil(capacity);
-    slots_.reset(static_cast<slot*>(::operator new(capacity * sizeof(slot), std::align_val_t(alignof(slot)))));
+    slots_.reset(static_cast<slot*>(::operator new(capacity * sizeof(slot), slot_alignment)));
     // Zeroed by the system, page by page as they are used.
     chains_.reset(static_cast<std::uint32_t*>(std::calloc(chains, sizeof(std::uint32_t))));
     if (!chains_) throw std::bad_alloc();
@@ -249,8 +250,10 @@ class alignas(64) cache_shard {
     slot() noexcept {}
     ~slot() {}
   };
+  // So that small entries lie in a cache line each.
+  static constexpr std::align_val_t slot_alignment{std::max<std::size_t>(alignof(slot), 64)};
   struct free_slots {
-    void operator()(slot* s) const noexcept { ::operator delete(s, std::align_val_t(alignof(slot))); }
+    void operator()(slot* s) const noexcept { ::operator delete(s, slot_alignment); }
   };
   struct free_chains {
     void operator()(std::uint32_t* c) const noexcept { std::free(c); }
