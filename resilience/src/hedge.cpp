@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -134,7 +135,7 @@ std::optional<std::size_t> hedge_state::choose_another(call& c, const inner_poli
   };
   if (latencies_.failure_rate(least_for_failure_rate) > options_.max_failure_rate)
     return suppressed(counter::failure_rate);
-  if (inflight_.load(std::memory_order_relaxed) > options_.max_inflight) return suppressed(counter::load);
+  if (inflight() > options_.max_inflight) return suppressed(counter::load);
   std::size_t picked = 0;
   switch (pick(c, inside, asked, at, picked)) {
     case suits::no: return suppressed(counter::no_other_target);
@@ -148,13 +149,17 @@ std::optional<std::size_t> hedge_state::choose_another(call& c, const inner_poli
   return picked;
 }
 
-hedge_state::copy_in_flight::copy_in_flight(hedge_state& of, std::size_t target) noexcept : of_(of), target_(target) {
-  of_.inflight_.fetch_add(1, std::memory_order_relaxed);
-  of_.targets_[target_].inflight.fetch_add(1, std::memory_order_relaxed);
+hedge_state::copy_in_flight::copy_in_flight(hedge_state& of, std::size_t target) noexcept
+    : target_(&of.targets_[target]) {
+  target_->inflight.fetch_add(1, std::memory_order_relaxed);
 }
-hedge_state::copy_in_flight::~copy_in_flight() {
-  of_.targets_[target_].inflight.fetch_sub(1, std::memory_order_relaxed);
-  of_.inflight_.fetch_sub(1, std::memory_order_relaxed);
+void hedge_state::copy_in_flight::end() noexcept {
+  if (target_) std::exchange(target_, nullptr)->inflight.fetch_sub(1, std::memory_order_relaxed);
+}
+std::size_t hedge_state::inflight() const noexcept {
+  std::size_t all = 0;
+  for (const target_state& t : targets_) all += t.inflight.load(std::memory_order_relaxed);
+  return all;
 }
 
 void hedge_state::failed(std::size_t target, const error& e, time_point at) noexcept {
@@ -178,7 +183,7 @@ std::string hedge_state::settings() const {
 }
 
 std::string hedge_state::state() const {
-  return fmt::format("{} in flight; {} calls, {} hedges sent, {} of them won", inflight_.load(std::memory_order_relaxed),
+  return fmt::format("{} in flight; {} calls, {} hedges sent, {} of them won", inflight(),
                      read(counter::calls), read(counter::hedged), read(counter::won));
 }
 

@@ -7,14 +7,15 @@
 
 namespace tandem::resilience::detail {
 
-using namespace std::chrono_literals;
+namespace {
+constexpr time_point::rep kept = duration(std::chrono::milliseconds(100)).count();
+}
 
 latency_histogram::latency_histogram(double quantile, duration window, std::uint64_t least) noexcept
     : quantile_(quantile), window_(window), least_(std::max<std::uint64_t>(least, 1)) {}
 
 void latency_histogram::half::clear() noexcept {
   for (auto& count : counts) count.store(0, std::memory_order_relaxed);
-  records.store(0, std::memory_order_relaxed);
   failures.store(0, std::memory_order_relaxed);
 }
 
@@ -50,30 +51,29 @@ latency_histogram::half& latency_histogram::turn(time_point at) noexcept {
 }
 
 void latency_histogram::record(duration took, time_point at) noexcept {
-  half& here = turn(at);
-  here.counts[bucket_of(took)].fetch_add(1, std::memory_order_relaxed);
-  here.records.fetch_add(1, std::memory_order_relaxed);
+  turn(at).counts[bucket_of(took)].fetch_add(1, std::memory_order_relaxed);
 }
 
 void latency_histogram::record_failure(time_point at) noexcept {
   turn(at).failures.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::uint64_t latency_histogram::records() const noexcept {
-  return halves_[0].records.load(std::memory_order_relaxed) + halves_[1].records.load(std::memory_order_relaxed);
+std::uint64_t latency_histogram::read(std::array<std::uint64_t, buckets>& counts) const noexcept {
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < buckets; ++i) {
+    counts[i] = halves_[0].counts[i].load(std::memory_order_relaxed);
+    counts[i] += halves_[1].counts[i].load(std::memory_order_relaxed);
+    all += counts[i];
+  }
+  return all;
 }
 
 std::optional<duration> latency_histogram::quantile(time_point at) noexcept {
-  (void)turn(at);
-  const std::uint64_t known = records();
-  const time_point::rep now = at.time_since_epoch().count();
-  time_point::rep before = computed_at_.load(std::memory_order_relaxed);
-  const std::uint64_t added = known - computed_of_.load(std::memory_order_relaxed);  // huge if some were forgotten
-  const time_point::rep age = now - before;
-  const bool enough = computed_.load(std::memory_order_relaxed) == unknown && known >= least_;
-  const bool stale = enough || added >= 1000 || age >= duration(100ms).count() || age < 0;
-  if (added != 0 && stale && computed_at_.compare_exchange_strong(before, now, std::memory_order_relaxed)) {
-    computed_of_.store(known, std::memory_order_relaxed);
+  const time_point::rep to = at.time_since_epoch().count();
+  time_point::rep from = compute_from_.load(std::memory_order_relaxed);
+  // One of those who find it too old computes it anew; a clock that went back makes it too old as well.
+  if ((to >= from || to < from - kept) && compute_from_.compare_exchange_strong(from, to + kept, std::memory_order_relaxed)) {
+    (void)turn(at);
     computed_.store(compute(), std::memory_order_relaxed);
   }
   const time_point::rep got = computed_.load(std::memory_order_relaxed);
@@ -83,12 +83,7 @@ std::optional<duration> latency_histogram::quantile(time_point at) noexcept {
 
 time_point::rep latency_histogram::compute() const noexcept {
   std::array<std::uint64_t, buckets> counts;
-  std::uint64_t all = 0;
-  for (std::size_t i = 0; i < buckets; ++i) {
-    counts[i] = halves_[0].counts[i].load(std::memory_order_relaxed);
-    counts[i] += halves_[1].counts[i].load(std::memory_order_relaxed);
-    all += counts[i];
-  }
+  const std::uint64_t all = read(counts);
   if (all < least_) return unknown;
   // The shortest that so many are not longer than; 0.9 of 20 is 18, though not quite in binary.
   const double many = static_cast<double>(all) * quantile_ - 1e-6;
@@ -101,7 +96,8 @@ time_point::rep latency_histogram::compute() const noexcept {
 double latency_histogram::failure_rate(std::uint64_t least) const noexcept {
   const auto failed = static_cast<double>(halves_[0].failures.load(std::memory_order_relaxed) +
                                           halves_[1].failures.load(std::memory_order_relaxed));
-  const double all = failed + static_cast<double>(records());
+  std::array<std::uint64_t, buckets> counts;
+  const double all = failed + static_cast<double>(read(counts));
   return all < static_cast<double>(std::max<std::uint64_t>(least, 1)) ? 0 : failed / all;
 }
 

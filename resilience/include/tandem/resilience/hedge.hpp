@@ -7,6 +7,7 @@
 //
 // (Dean & Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013. Asking twice at once: tied.hpp.)
 #pragma once
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -50,9 +51,14 @@ class hedge final : public policy {
     detail::hedged_call<T, Next> all(state_as<detail::hedge_state>(), c, std::move(next));
     std::optional<tandem::detail::context_swap> inside;
     if (all.hedges()) inside.emplace(all.context().state());
-    error failed = co_await all.first();
-    inside.reset();
-    co_return all.outcome(std::move(failed));
+    typename detail::hedged_call<T, Next>::copy first(all);
+    try {
+      first.outcome.emplace(co_await first.run());
+    } catch (...) {
+      first.thrown = std::current_exception();
+    }
+    if (!first.ended()) co_await first.await_later_ones();
+    co_return all.outcome(std::move(first.failed));
   }
 };
 

@@ -46,17 +46,24 @@ class hedge_state : public policy_state {
   [[nodiscard]] std::optional<std::size_t> choose_another(call& c, const inner_policies& inside, targets_asked& asked,
                                                           time_point at) noexcept;
 
+  struct target_state {
+    std::string name;
+    std::atomic<std::uint32_t> inflight{0};
+    std::atomic<time_point::rep> left_alone_until;
+  };
+
   /// A copy from its begin to its end.
   class copy_in_flight {
    public:
     copy_in_flight(hedge_state& of, std::size_t target) noexcept;
-    ~copy_in_flight();
+    ~copy_in_flight() { end(); }
+    /// Before the end.
+    void end() noexcept;
     copy_in_flight(const copy_in_flight&) = delete;
     copy_in_flight& operator=(const copy_in_flight&) = delete;
 
    private:
-    hedge_state& of_;
-    const std::size_t target_;
+    target_state* target_;
   };
 
   void succeeded(duration took, time_point at) noexcept { latencies_.record(took, at); }
@@ -84,18 +91,13 @@ class hedge_state : public policy_state {
   };
   static constexpr std::size_t counter_count = 11;
 
-  struct target_state {
-    std::string name;
-    std::atomic<std::uint32_t> inflight{0};
-    std::atomic<time_point::rep> left_alone_until;
-  };
-
   void count(counter c) noexcept {
     counters_[static_cast<std::size_t>(c)].fetch_add(1, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t read(counter c) const noexcept {
     return counters_[static_cast<std::size_t>(c)].load(std::memory_order_relaxed);
   }
+  [[nodiscard]] std::size_t inflight() const noexcept;
   enum class suits : std::uint8_t { yes, pushback, no };
   [[nodiscard]] suits suitable(std::size_t target, call& c, const inner_policies& inside, const targets_asked& asked,
                                time_point at) const noexcept;
@@ -107,8 +109,7 @@ class hedge_state : public policy_state {
   const retry_budget budget_;
   latency_histogram latencies_;
   std::vector<target_state> targets_;  // without targets one, for the calls' own
-  // All relaxed: numbers that publish nothing, and decisions that a little later could be others.
-  std::atomic<std::size_t> inflight_{0};
+  // Relaxed: numbers that publish nothing, for decisions that a little later could be others.
   std::array<std::atomic<std::uint64_t>, counter_count> counters_{};
 };
 

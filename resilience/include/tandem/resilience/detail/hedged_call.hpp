@@ -19,16 +19,18 @@ namespace tandem::resilience::detail {
 /// What copies that lost end with.
 [[nodiscard]] const error& another_copy_won() noexcept;
 
-/// Lives in the frame of hedge::around(). Each copy has the timer that starts the next one, and waits for that before it
-/// ends: so when the first one has ended, all have.
+/// What the copies of a call share. Lives in the frame of hedge::around(), which runs the first one. Each copy has the
+/// timer that starts the next one, and waits for that before it ends: so when the first one has ended, all have.
 ///
 /// (H1) `value_` and `thrown_` are written by the copy that won, which sets `won_`; they are read when all have ended,
 ///      which the joins make visible.
-/// (H2) `asked_` and `asked_targets_` are written before the first copy, and then by the start of one copy after the
-///      other, as each arms the timer of the next.
+/// (H2) `asked_` is written before the first copy, and then by the start of one copy after the other, as each arms the
+///      timer of the next.
 template <class T, class Next>
 class hedged_call {
  public:
+  class copy;
+
   hedged_call(hedge_state& policy, const call& c, Next next)
       : policy_(policy), next_(std::move(next)), call_(c), begun_(now()), delay_(policy.begin(call_, begun_)) {
     if (hedges()) source_.emplace();
@@ -39,17 +41,10 @@ class hedged_call {
   /// Of all copies.
   [[nodiscard]] const tandem::context& context() const noexcept { return source_->context(); }
 
-  /// By the caller, under context().
-  [[nodiscard]] task<error> first() {
-    call c = call_;
-    const std::size_t target = policy_.choose(c, inside(), asked_, begun_);
-    return run_copy(c, target, begun_);
-  }
-
-  /// When all copies have ended: what they failed with if none won.
+  /// When all copies have ended: what comes of the call; `failed` if none won.
   [[nodiscard]] result<T> outcome(error failed) {
-    if (thrown_) std::rethrow_exception(std::move(thrown_));
-    if (value_) return std::move(*value_);
+    if (thrown_) [[unlikely]] std::rethrow_exception(std::move(thrown_));
+    if (value_) [[likely]] return std::move(*value_);
     return std::unexpected(std::move(failed));
   }
 
@@ -57,73 +52,28 @@ class hedged_call {
   [[nodiscard]] inner_policies inside() const noexcept {
     return {&next_, [](const void* n, const call& c) noexcept { return static_cast<const Next*>(n)->admits(c); }};
   }
-
-  /// Gives what this copy and the later ones failed with.
-  task<error> run_copy(call c, std::size_t target, time_point started) {
-    error failed;
-    delayed_start another(&start_another, this, c.copy + 1);
-    {
-      const hedge_state::copy_in_flight counted(policy_, target);
-      if (hedges() && c.copy + 1 < policy_.copies()) another.arm(deadline_after(started, *delay_));
-      std::optional<result<T>> got;
-      std::exception_ptr thrown;
-      try {
-        got.emplace(co_await next_(c));
-      } catch (...) {
-        thrown = std::current_exception();
-      }
-      const bool alone = c.copy == 0 && another.stop();
-      failed = ended(c, target, started, std::move(got), std::move(thrown), alone);
-      if (alone) co_return failed;
-    }
-    if (another.stop()) co_return failed;
-    const tandem::detail::context_swap to_the_end(nullptr);  // as the copies' context is over, or may be soon
-    while (!another.done()) co_await yield();
-    if (!another.started()) co_return failed;
-    const result<error> rest = co_await another.started().join();
-    co_return joined(std::move(failed), rest ? *rest : rest.error());
-  }
-
-  /// A copy has ended, with a value or an exception. Gives its error, if it has one that matters.
-  error ended(const call& c, std::size_t target, time_point started, std::optional<result<T>>&& got,
-              std::exception_ptr thrown, bool alone) {
-    const time_point at = now();
-    const duration took = at - started;
-    const bool won = (thrown || got->has_value()) && !won_.exchange(true, std::memory_order_relaxed);  // H1
-    if (c.copy > 0) policy_.hedge_ended(won && !thrown);
-    if (!call_.idempotent && delay_ && took >= *delay_) policy_.not_idempotent();
-    error failed;
-    if (thrown) {
-      policy_.threw(at);
-      if (won) thrown_ = std::move(thrown);
-    } else if (*got) {
-      policy_.succeeded(took, at);
-      if (won) value_.emplace(std::move(*got));
-    } else if (won_.load(std::memory_order_relaxed) && got->error().is(errc::cancelled)) {
-      policy_.lost(took, *delay_, at);
-    } else {
-      failed = std::move(*got).error();
-      if (!only_says_that_context_is_over(failed)) policy_.failed(target, failed, at);
-    }
-    if (won && !alone) source_->cancel(another_copy_won());
-    return failed;
-  }
-
   [[nodiscard]] bool only_says_that_context_is_over(const error& e) const noexcept {
     return (e.is(errc::cancelled) || e.is(errc::deadline_exceeded)) &&
            (hedges() ? context().is_over() : this_task::cancelled());
   }
-  [[nodiscard]] error joined(error mine, error later) const {
-    if (won_.load(std::memory_order_relaxed)) return {};
-    if (only_says_that_context_is_over(mine)) return mine;  // it says it all
-    return join(std::move(mine), std::move(later));
+
+  /// Another copy. Gives what it and those after it failed with.
+  task<error> run_copy(call c, std::size_t target, time_point started) {
+    copy mine(*this, c, target, started);
+    try {
+      mine.outcome.emplace(co_await mine.run());
+    } catch (...) {
+      mine.thrown = std::current_exception();
+    }
+    if (!mine.ended()) co_await mine.await_later_ones();
+    co_return std::move(mine.failed);
   }
 
   static join_handle<error> start_another(void* of, std::uint32_t which) noexcept {
     auto& all = *static_cast<hedged_call*>(of);
-    const time_point at = now();
     try {
       if (all.context().is_over()) return {};
+      const time_point at = now();
       call c = all.call_;
       c.copy = which;
       const auto target = all.policy_.choose_another(c, all.inside(), all.asked_, at);
@@ -144,6 +94,81 @@ class hedged_call {
   std::atomic<bool> won_{false};
   std::optional<result<T>> value_;
   std::exception_ptr thrown_;
+};
+
+/// One copy. Lives in the frame of the coroutine that runs it.
+template <class T, class Next>
+class hedged_call<T, Next>::copy {
+ public:
+  /// The first.
+  explicit copy(hedged_call& all)
+      : copy(all, all.call_, all.begun_) {}
+  copy(hedged_call& all, const call& c, std::size_t target, time_point started)
+      : all_(all), call_(c), target_(target), started_(started), counted_(all.policy_, target),
+        next_one_(&start_another, &all, c.copy + 1) {
+    if (all.hedges() && c.copy + 1 < all.policy_.copies()) next_one_.arm(deadline_after(started, *all.delay_));
+  }
+
+  [[nodiscard]] task<result<T>> run() { return all_.next_(call_); }
+
+  // What came of it, to be set before ended().
+  std::optional<result<T>> outcome;
+  std::exception_ptr thrown;
+
+  /// Takes what came of it. False: later ones were started, and must be awaited.
+  [[nodiscard]] bool ended() {
+    counted_.end();
+    const bool none_later = next_one_.stop();
+    const bool alone = none_later && call_.copy == 0;
+    const time_point at = now();
+    const duration took = at - started_;
+    // Relaxed: who reads it wants no more than to know.
+    const bool won = (thrown || *outcome) && (alone || !all_.won_.exchange(true, std::memory_order_relaxed));
+    if (thrown) [[unlikely]] {
+      all_.policy_.threw(at);
+      if (won) all_.thrown_ = std::move(thrown);
+    } else if (*outcome) [[likely]] {
+      all_.policy_.succeeded(took, at);
+      if (won) all_.value_ = std::move(outcome);
+    } else {
+      has_failed(took, at);
+    }
+    if (call_.copy > 0) all_.policy_.hedge_ended(won && all_.value_);
+    if (!call_.idempotent && all_.delay_ && took >= *all_.delay_) all_.policy_.not_idempotent();
+    if (won && !alone) all_.source_->cancel(another_copy_won());
+    return none_later;
+  }
+  error failed;  // from then on: what it failed with, if nobody else won
+
+  [[nodiscard]] task<void> await_later_ones() {
+    const tandem::detail::context_swap to_the_end(nullptr);  // as the copies' context is over, or may be soon
+    while (!next_one_.done()) co_await yield();
+    if (!next_one_.started()) co_return;
+    result<error> later = co_await next_one_.started().join();
+    if (all_.won_.load(std::memory_order_relaxed)) co_return;
+    if (all_.only_says_that_context_is_over(failed)) co_return;  // it says it all
+    failed = join(std::move(failed), later ? std::move(*later) : std::move(later).error());
+  }
+
+ private:
+  copy(hedged_call& all, call c, time_point started)
+      : copy(all, c, all.policy_.choose(c, all.inside(), all.asked_, started), started) {}
+
+  void has_failed(duration took, time_point at) {
+    failed = std::move(*outcome).error();
+    if (all_.won_.load(std::memory_order_relaxed) && failed.is(errc::cancelled)) {
+      all_.policy_.lost(took, *all_.delay_, at);
+    } else if (!all_.only_says_that_context_is_over(failed)) {
+      all_.policy_.failed(target_, failed, at);
+    }
+  }
+
+  hedged_call& all_;
+  const call call_;
+  const std::size_t target_;
+  const time_point started_;
+  hedge_state::copy_in_flight counted_;
+  delayed_start next_one_;
 };
 
 }  // namespace tandem::resilience::detail

@@ -27,7 +27,7 @@ class latency_histogram {
   /// A failure: it has no latency, only a share.
   void record_failure(time_point at) noexcept;
 
-  /// The quantile, at most 100 ms or 1000 records old; nothing while it knows too little.
+  /// The quantile, at most 100 ms old; nothing while it knows too little.
   [[nodiscard]] std::optional<duration> quantile(time_point at) noexcept;
   /// The share of failures among all that was recorded; 0 while that is less than `least`.
   [[nodiscard]] double failure_rate(std::uint64_t least) const noexcept;
@@ -39,7 +39,6 @@ class latency_histogram {
 
   struct half {
     std::array<std::atomic<std::uint32_t>, buckets> counts{};
-    std::atomic<std::uint64_t> records{0};
     std::atomic<std::uint64_t> failures{0};
     void clear() noexcept;
   };
@@ -48,7 +47,8 @@ class latency_histogram {
   [[nodiscard]] static duration middle_of(std::size_t bucket) noexcept;
   /// The half that counts at `at`.
   half& turn(time_point at) noexcept;
-  [[nodiscard]] std::uint64_t records() const noexcept;
+  /// The counts of both halves, and their sum.
+  std::uint64_t read(std::array<std::uint64_t, buckets>& counts) const noexcept;
   [[nodiscard]] time_point::rep compute() const noexcept;
 
   const double quantile_;
@@ -57,8 +57,7 @@ class latency_histogram {
   std::array<half, 2> halves_;
   std::atomic<unsigned> young_{0};
   std::atomic<time_point::rep> young_since_{0};
-  std::atomic<time_point::rep> computed_at_{0};
-  std::atomic<std::uint64_t> computed_of_{0};  // records() at that time
+  std::atomic<time_point::rep> compute_from_{0};  // when the quantile is too old
   std::atomic<time_point::rep> computed_{unknown};
 };
 
