@@ -50,6 +50,7 @@ inline void report(std::string_view name, unsigned threads, double value, const 
 void add_cache_jobs(std::vector<job>& jobs);
 void add_csp_jobs(std::vector<job>& jobs);
 void add_file_jobs(std::vector<job>& jobs);
+void add_hedge_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);
 void add_io_jobs(std::vector<job>& jobs);
 void add_limit_jobs(std::vector<job>& jobs);

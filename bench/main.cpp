@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
   bench::add_cache_jobs(jobs);
   bench::add_csp_jobs(jobs);
   bench::add_file_jobs(jobs);
+  bench::add_hedge_jobs(jobs);
   bench::add_idle_jobs(jobs);
   bench::add_io_jobs(jobs);
   bench::add_limit_jobs(jobs);

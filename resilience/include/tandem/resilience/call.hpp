@@ -28,6 +28,7 @@ struct call {
   criticality matters = criticality::critical;
   std::uint32_t attempt = 1;  ///< Which try it is, from 1.
   std::uint32_t copy = 0;     ///< Which of several at once: 0 for the first, then for each hedge one more.
+  const void* counted_in = nullptr;  ///< Not for users: the retry_budget that has counted it.
 };
 
 }  // namespace tandem::resilience

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <tandem/resilience/policy.hpp>
 #include <tandem/runtime/time.hpp>
@@ -62,6 +63,11 @@ class retry_budget final : public policy {
 
   /// A call was made that was asked for: the outermost policy that has the budget says so, once.
   void called() const noexcept { state_as<detail::budget_state>().called(); }
+  /// called(), unless a policy outside has said so of this call; it tells those inside by `c`, which goes inwards.
+  void called(call& c) const noexcept {
+    const void* const mine = &state_as<detail::budget_state>();
+    if (std::exchange(c.counted_in, mine) != mine) called();
+  }
   /// True if one more call may be made, which is then counted.
   [[nodiscard]] bool spend() const noexcept { return state_as<detail::budget_state>().spend(now()); }
   /// Calls that could be made now, but for what each second adds.
