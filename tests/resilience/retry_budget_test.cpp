@@ -5,6 +5,9 @@
 #include <stdexcept>
 
 #include <gtest/gtest.h>
+#include <tandem/resilience/hedge.hpp>
+#include <tandem/resilience/retry.hpp>
+#include <tandem/resilience/with.hpp>
 #include <tandem/runtime/sleep.hpp>
 #include <tandem/testing/sim_runtime.hpp>
 
@@ -57,6 +60,19 @@ TEST(RetryBudget, CopiesShareWhatIsLeft) {
   EXPECT_FALSE(a.spend());
   EXPECT_EQ(b.info().counters, (std::vector<policy_counter>{{"calls", 0}, {"spent", 2}, {"refused", 1}}));
   EXPECT_EQ(b.info().settings, "5% of calls, at most 2 saved");
+}
+
+TEST(RetryBudget, CountsACallOnceThatGoesThroughSeveralPolicies) {
+  testing::sim_runtime sim;
+  const retry_budget extra;
+  const auto both = with(retry({.budget = extra}), hedge({.budget = extra}));
+  int attempts = 0;
+  auto third_time = [&attempts]() -> task<result<int>> {
+    if (++attempts < 3) co_return fail(errc::unavailable);
+    co_return attempts;
+  };
+  EXPECT_EQ(sim.run(both.run({.idempotent = true}, third_time)).value(), 3);
+  EXPECT_EQ(extra.info().counters, (std::vector<policy_counter>{{"calls", 1}, {"spent", 2}, {"refused", 0}}));
 }
 
 TEST(RetryBudget, RefusesNonsense) {
