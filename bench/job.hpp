@@ -47,13 +47,16 @@ inline void report(std::string_view name, unsigned threads, double value, const 
   std::fflush(stdout);
 }
 
+void add_cache_jobs(std::vector<job>& jobs);
 void add_csp_jobs(std::vector<job>& jobs);
 void add_file_jobs(std::vector<job>& jobs);
 void add_hedge_jobs(std::vector<job>& jobs);
 void add_idle_jobs(std::vector<job>& jobs);
 void add_io_jobs(std::vector<job>& jobs);
 void add_limit_jobs(std::vector<job>& jobs);
+void add_policy_jobs(std::vector<job>& jobs);
 void add_read_jobs(std::vector<job>& jobs);
+void add_singleflight_jobs(std::vector<job>& jobs);
 void add_sync_jobs(std::vector<job>& jobs);
 void add_task_jobs(std::vector<job>& jobs);
 void add_timer_jobs(std::vector<job>& jobs);

@@ -76,13 +76,16 @@ int main(int argc, char** argv) {
 #if defined(TANDEM_BENCH_ERRORS)
   bench::add_error_jobs(jobs);
 #endif
+  bench::add_cache_jobs(jobs);
   bench::add_csp_jobs(jobs);
   bench::add_file_jobs(jobs);
   bench::add_hedge_jobs(jobs);
   bench::add_idle_jobs(jobs);
   bench::add_io_jobs(jobs);
   bench::add_limit_jobs(jobs);
+  bench::add_policy_jobs(jobs);
   bench::add_read_jobs(jobs);
+  bench::add_singleflight_jobs(jobs);
   bench::add_sync_jobs(jobs);
   bench::add_task_jobs(jobs);
   bench::add_timer_jobs(jobs);

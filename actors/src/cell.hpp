@@ -267,6 +267,8 @@ class cell final : public local_target {
   [[nodiscard]] extras* extras_unless_late(std::atomic<bool>& late) noexcept;
   [[nodiscard]] extras* extras_or_null() const noexcept { return extras_.load(std::memory_order_acquire); }
   void ask_to_stop(stop what, error reason, bool interrupt) noexcept;
+  /// `reason`, or that it was told to end.
+  [[nodiscard]] static error told_to_end(error reason);
   void turn() noexcept;
   void run_turn() noexcept;
   void run_function() noexcept;
@@ -290,6 +292,7 @@ class cell final : public local_target {
   [[nodiscard]] const actor_kind& kind_now() const noexcept;
   void make_contexts();
   void shed_contexts() noexcept;
+  [[nodiscard]] std::unique_ptr<contexts> take_contexts() noexcept;
   void enter_own_context();
   std::uint32_t count_taken() noexcept {
     const std::uint32_t now = taken_.load(std::memory_order_relaxed) + 1;
@@ -350,8 +353,8 @@ class cell final : public local_target {
   bool constructing_ = true;
   bool handling_ = false;
   bool ended_ = false;
-  bool interrupted_ = false;           // C4
-  bool keeps_contexts_ = false;
+  bool interrupted_ = false;            // C4
+  bool keeps_contexts_ = false;         // not the first of this life
   std::unique_ptr<contexts> contexts_;  // C4
   std::unique_ptr<actor_body> body_;
   running_handler running_;

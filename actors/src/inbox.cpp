@@ -74,10 +74,8 @@ void inbox_core::reject(envelope& message, const error& why) noexcept { undelive
 error inbox_core::why(receive_end how) const {
   switch (how) {
     case receive_end::over: return context_error(tandem::detail::current_task());
-    case receive_end::stopped: {
-      const error reason = whose().mailbox_.stop_reason();
-      return tandem::detail::cancelled_because(reason ? reason : make_error(errc::cancelled, "the actor was told to end"));
-    }
+    case receive_end::stopped:
+      return tandem::detail::cancelled_because(cell::told_to_end(whose().mailbox_.stop_reason()));
     case receive_end::unreachable: return make_error(errc::closed, "nobody can reach the actor any more");
     case receive_end::not_its_own: used_by_another();
     default: return make_error(errc::would_block, "what came was no message for the actor; select again");

@@ -141,12 +141,12 @@ void pool_target::last_ref_gone() noexcept {
 
 std::size_t pool_target::depth() const noexcept {
   const std::lock_guard hold(lock_);
-  return queue_.size() + workers_.size() - idle_.size();
+  return queued_ + workers_.size() - idle_.size();
 }
 
 actor_pool_stats pool_target::stats() noexcept {
   const std::lock_guard hold(lock_);
-  return {workers_.size(), workers_.size() - idle_.size(), queue_.size(), handed_, dropped_, ended_};
+  return {workers_.size(), workers_.size() - idle_.size(), queued_, handed_, dropped_, ended_};
 }
 
 void pool_target::report_dead_letter(const envelope& message, const error& why) noexcept {
@@ -162,6 +162,16 @@ void pool_target::report_dead_letter(const envelope& message, const error& why) 
 
 bool pool_target::has_way_to_work() const noexcept { return !workers_.empty() || (make_worker_ && !gave_up_); }
 
+void pool_target::enqueue(envelope_ptr message) noexcept {
+  queue_.push(std::move(message));
+  ++queued_;
+}
+
+envelope_ptr pool_target::dequeue() noexcept {
+  --queued_;
+  return queue_.pop();
+}
+
 pool_target::accepted pool_target::accept(envelope_ptr& message, envelope_ptr& dropped, error& why) noexcept {
   if (closed_) {
     why = closed_;
@@ -171,7 +181,7 @@ pool_target::accepted pool_target::accept(envelope_ptr& message, envelope_ptr& d
     why = gave_up_ ? gave_up_ : no_workers();
     return accepted::refused;
   }
-  if (queue_.size() >= options_.queue_capacity || !waiters_.empty()) {
+  if (queued_ >= options_.queue_capacity || !waiters_.empty()) {
     switch (options_.when_full) {
       case overflow::wait: return accepted::full;
       case overflow::fail: why = mailbox_is_full(options_.name.c_str()); return accepted::refused;
@@ -181,11 +191,11 @@ pool_target::accepted pool_target::accept(envelope_ptr& message, envelope_ptr& d
         return accepted::taken;
       case overflow::drop_oldest:
         ++dropped_;
-        dropped = queue_.pop();
+        dropped = dequeue();
         break;
     }
   }
-  queue_.push_back(std::move(message));
+  enqueue(std::move(message));
   return accepted::taken;
 }
 
@@ -226,10 +236,10 @@ bool pool_target::cancel_wait(room_waiter& w) noexcept {
 }
 
 void pool_target::admit(wake_list& woken) noexcept {
-  while (queue_.size() < options_.queue_capacity) {
+  while (queued_ < options_.queue_capacity) {
     room_waiter* const w = waiters_.pop(room_waiter::phase::admitted);
     if (!w) return;
-    queue_.push_back(std::move(w->message));
+    enqueue(std::move(w->message));
     woken.add(*w);
   }
 }
@@ -248,7 +258,7 @@ void pool_target::dispatch() noexcept {
       if (!queue_.empty() && !idle_.empty()) {
         to = std::move(idle_.back());
         idle_.pop_back();
-        message = queue_.pop();
+        message = dequeue();
         ++handed_;
         admit(woken);
       }
@@ -296,6 +306,7 @@ void pool_target::returned(const worker_ptr& by, envelope_ptr message, const err
     gone = part_with(by->to.get());
     if (gone) note_end(why);
     queue_.push_front(std::move(message));
+    ++queued_;
     lost = take_hopeless();
   }
   if (gone) let_go(*gone);
@@ -496,13 +507,14 @@ pool_target::hopeless pool_target::take_hopeless() noexcept {
   } else {
     return all;
   }
-  std::swap(all.messages, queue_);
+  all.messages = std::move(queue_);
+  queued_ = 0;
   while (room_waiter* const w = waiters_.pop(room_waiter::phase::failed)) {
     if (w->sender) {
       all.senders.add(*w);
     } else {  // an asker waits for the answer, not for room: it is told through its message
       w->state = room_waiter::phase::admitted;
-      all.messages.push_back(std::move(w->message));
+      all.messages.push(std::move(w->message));
     }
   }
   return all;
@@ -511,31 +523,6 @@ pool_target::hopeless pool_target::take_hopeless() noexcept {
 void pool_target::fail(hopeless all) noexcept {
   all.senders.fail_all(all.why);
   while (!all.messages.empty()) undeliverable(*this, *all.messages.pop(), all.why);
-}
-
-// The queue.
-
-void pool_target::queue::push_back(envelope_ptr e) noexcept {
-  envelope* const added = e.release();
-  added->next = nullptr;
-  (first_ ? last_->next : first_) = added;
-  last_ = added;
-  ++size_;
-}
-
-void pool_target::queue::push_front(envelope_ptr e) noexcept {
-  envelope* const added = e.release();
-  added->next = first_;
-  if (!first_) last_ = added;
-  first_ = added;
-  ++size_;
-}
-
-envelope_ptr pool_target::queue::pop() noexcept {
-  envelope_ptr taken(first_);
-  first_ = first_->next;
-  --size_;
-  return taken;
 }
 
 }  // namespace tandem::actors::detail

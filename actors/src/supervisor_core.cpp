@@ -32,7 +32,7 @@ result<void> check_spec(const child_options& options, auto_shutdown shut_down_on
 result<void> check_options(const supervisor_options& options) {
   if (options.period <= duration::zero())
     return fail(errc::invalid_argument, "the period in which restarts are counted is not above zero");
-  return check(options.pause);
+  return tandem::detail::check_backoff(options.backoff);
 }
 
 error find_fault(const supervisor_options& options, const std::vector<child_spec>& children,

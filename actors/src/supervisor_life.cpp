@@ -39,7 +39,7 @@ supervisor_life::slot& supervisor_life::add(const child_options& options, child_
   slot& made = slots_.try_emplace(number, number, options, type, limit, std::move(what), is_static).first->second;
   if (!core_.dynamic_like) ids_.emplace(options.id, number);
   made.base = with_value(base_, place_key, place{core_.id, number, base_.value(place_key)});
-  made.pause = backoff(core_.options.pause, salt_ ^ tandem::detail::next_random());
+  made.delays = backoff(core_.options.backoff, salt_ ^ tandem::detail::next_random());
   made.since = now();
   return made;
 }
@@ -252,7 +252,7 @@ task<supervisor_life::start_outcome> supervisor_life::start(slot& s) {
 }
 
 task<void> supervisor_life::child_ended(slot& s) {
-  s.pause.ran_for(now() - s.since);
+  s.delays.ran_for(now() - s.since);
   s.last_reason = std::move(s.end_reason);
   settle(s, child_state::stopped);
   const restart_type when = s.options.restart;
@@ -300,7 +300,7 @@ task<void> supervisor_life::decide(slot& s, child_incident what) {
     settle(s, child_state::stopped);
     co_return;
   }
-  const duration delay = s.pause.next();
+  const duration delay = s.delays.next();
   report(s, what, s.last_reason, supervision_action::restart, delay);
   settle(s, child_state::restarting);
   co_await stop_others(s);
@@ -384,7 +384,7 @@ task<void> supervisor_life::end_together(numbers which, error reason) {
 void supervisor_life::tell_to_end(slot& s, const error& reason, time_point& until) {
   const bool lives = s.state == child_state::running || s.state == child_state::starting;
   if (!lives || s.ended) return;
-  if (s.state == child_state::running) s.pause.ran_for(now() - s.since);
+  if (s.state == child_state::running) s.delays.ran_for(now() - s.since);
   settle(s, child_state::stopping);
   refuse_commands_of(s);
   if (killed_ || s.shutdown.is_brutal()) {

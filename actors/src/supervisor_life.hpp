@@ -70,7 +70,7 @@ class supervisor_life {
     time_point due = no_deadline;  // in dues_, if it is not no_deadline
     std::size_t restarts = 0;
     error last_reason;
-    backoff pause;
+    backoff delays;
   };
   enum class start_outcome : std::uint8_t { running, nothing_to_run, failed };
   using numbers = std::vector<std::uint64_t>;

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include <tandem/actors/backoff.hpp>
 #include <tandem/csp/collect.hpp>
+#include <tandem/runtime/backoff.hpp>
 #include <tandem/runtime/context.hpp>
 #include <tandem/runtime/or_return.hpp>
 #include <tandem/runtime/sleep.hpp>
@@ -35,7 +35,7 @@ struct purchases {
 /// Says errc::unavailable if the keeper failed over the order, which was not carried out then: it is placed again. Any
 /// other failure is passed on; after a timeout, it might have been carried out.
 inline task<result<void>> buy(seller desks, order what, purchases& all) {
-  backoff pause({.first = 1ms, .most = 100ms});
+  backoff pause({.initial = 1ms, .max = 100ms});
   for (;;) {
     const auto done = co_await desks.ask(what, 30s);
     if (done) break;

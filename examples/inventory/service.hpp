@@ -62,7 +62,7 @@ inline service::service(actors::system& system, int connection_lasts, std::size_
   actor_child_options keeper_options("keeper");
   keeper_options.snapshot = true;
   supervisor_options staff_options{.name = "staff", .intensity = intensity, .period = 10s};
-  staff_options.pause = {.first = 10ms, .most = 200ms};
+  staff_options.backoff = {.initial = 10ms, .max = 200ms};
   auto staff_child = supervisor_child("staff", std::move(staff_options),
                                       actor_template<keeper, shop, std::string>(system, keeper_options));
   staff = staff_child.handle();

@@ -3,6 +3,8 @@
 #include <atomic>
 #include <mutex>
 
+#include <tandem/resilience/state_per.hpp>
+
 namespace tandem::resilience {
 namespace detail {
 
@@ -67,6 +69,16 @@ std::string_view to_string(criticality c) noexcept {
     case criticality::critical_plus: return "critical_plus";
   }
   return "critical";
+}
+
+std::string_view to_string(state_per p) noexcept {
+  switch (p) {
+    case state_per::policy: break;
+    case state_per::target: return "target";
+    case state_per::method: return "method";
+    case state_per::target_and_method: return "target and method";
+  }
+  return "policy";
 }
 
 policy_info policy::info() const { return detail::info_of(*state_); }

@@ -82,8 +82,8 @@ struct world {
     supervisor_options options_of_tree;
     options_of_tree.name = "tree";
     options_of_tree.intensity = 5;
-    options_of_tree.pause.first = pause;
-    options_of_tree.pause.jitter = 0;
+    options_of_tree.backoff.initial = pause;
+    options_of_tree.backoff.jitter = 0;
     tree = start_supervisor(sys, std::move(options_of_tree), std::move(child));
     sim.run_until_idle();
   }

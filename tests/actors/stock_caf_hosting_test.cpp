@@ -1,4 +1,5 @@
-// Where hosting CAF could go wrong: time-outs that pile up, and systems that never end.
+// Where hosting CAF could go wrong: messages that wake nobody, actors that starve, time-outs that pile up, and systems
+// that never end.
 #include "stock_caf.hpp"
 
 #include <atomic>
@@ -44,6 +45,57 @@ caf::behavior asker(caf::event_based_actor* self, const caf::actor& whom, caf::d
   };
   chain::next(self, whom, limit, left, asked);
   return {[self](int) { self->quit(); }};
+}
+
+// CAF gives a child its parent's context, which for one with a thread of its own is that of a worker it never runs on.
+// One worker: another would find in the end what was put into the queue of the first without waking it.
+TEST(HostedCafScheduling, AnActorWithAStaleContextWakesTheWorkerThatSleeps) {
+  runtime rt(runtime_options{1, 4, 10s});
+  system sys(rt);
+  constexpr int rounds = 1000;
+  std::promise<bool> stale;
+  std::promise<int> box;
+  const auto server = caf_system(sys).spawn(echo);
+  caf_system(sys).spawn([&](caf::event_based_actor* parent) {
+    caf::execution_unit* const of_parent = parent->context();
+    parent->spawn([&, server, of_parent](caf::blocking_actor* self) {
+      stale.set_value(of_parent && self->context() == of_parent);
+      int sum = 0;
+      for (int i = 0; i < rounds; ++i)  // between a question and the next the worker has nothing to do
+        self->request(server, caf::infinite, i).receive([&](int n) { sum += n; }, [](const caf::error&) {});
+      box.set_value(sum);
+    });
+  });
+  ASSERT_TRUE(stale.get_future().get());  // else the rest proves nothing
+  auto answered = box.get_future();
+  ASSERT_EQ(answered.wait_for(10s), std::future_status::ready);
+  EXPECT_EQ(answered.get(), rounds * (rounds - 1) / 2);
+}
+
+// Whom an actor sends to runs next. Two that send to each other would go on so for ever.
+TEST(HostedCafScheduling, TheLifoBudgetLetsOthersRunBesideTwoActorsThatWakeEachOther) {
+  in_simulation place;
+  constexpr int most = 100'000;
+  int bounces = 0;
+  int bounces_before = -1;
+  const auto player = [&](caf::event_based_actor* self) -> caf::behavior {
+    return {[&, self](const caf::actor& other) {
+      if (++bounces < most) self->send(other, caf::actor_cast<caf::actor>(self));
+    }};
+  };
+  const auto first = place.caf().spawn(player);
+  const auto second = place.caf().spawn(player);
+  const auto third = place.caf().spawn(
+      [&](caf::event_based_actor*) -> caf::behavior { return {[&](int) { bounces_before = bounces; }}; });
+  place.sim().run_until_idle();
+  place.caf().spawn([&](caf::event_based_actor* self) {
+    self->send(third, 1);  // runs next,
+    self->send(first, second);  // unless somebody else does
+  });
+  place.sim().run_until_idle();
+  ASSERT_EQ(bounces, most);
+  EXPECT_GT(bounces_before, 0);  // it did have to wait
+  EXPECT_LT(bounces_before, 1000);
 }
 
 TEST(HostedCafClock, AMillionAnsweredRequestsLeaveNoPileOfTimeouts) {

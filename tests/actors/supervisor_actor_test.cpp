@@ -155,8 +155,8 @@ TEST(SupervisedActor, DropsThemIfToldSo) {
 TEST(SupervisedActor, KeepsMessagesThatComeDuringADelay) {
   office o;
   auto with = o.s.options();
-  with.pause.first = 1s;
-  with.pause.jitter = 0;
+  with.backoff.initial = 1s;
+  with.backoff.jitter = 0;
   auto spec = o.spec();
   const auto ref = spec.ref();
   auto tree = o.s.begin(with, std::move(spec));
@@ -350,7 +350,7 @@ TEST(SupervisedActor, ThatIsToldToEndBetweenTwoLivesIsNotInterruptedInTheNext) {
   auto spec = o.spec();
   const auto ref = spec.ref();
   auto with = o.s.options();
-  with.pause.first = 1s;
+  with.backoff.initial = 1s;
   auto tree = o.s.begin(with, std::move(spec));
   o.tell(ref, crash{});
   ASSERT_EQ(o.books.destroyed, 1);

@@ -1,7 +1,6 @@
 // Delays between restarts, and what a supervisor says about its decisions.
 #include <gtest/gtest.h>
 
-#include <tandem/actors/backoff.hpp>
 #include <tandem/errors/short_code.hpp>
 
 #include "supervised.hpp"
@@ -9,75 +8,13 @@
 namespace tandem::actors {
 namespace {
 
-backoff_options exact(duration first, duration most) {
-  backoff_options o;
-  o.first = first;
-  o.most = most;
-  o.jitter = 0;
-  return o;
-}
-
-TEST(Backoff, GrowsByItsFactorUpToTheMost) {
-  backoff pause(exact(100ms, 1s));
-  std::vector<duration> seen;
-  for (int i = 0; i < 6; ++i) seen.push_back(pause.next());
-  EXPECT_EQ(seen, (std::vector<duration>{100ms, 200ms, 400ms, 800ms, 1s, 1s}));
-}
-
-TEST(Backoff, IsNoneByDefault) {
-  backoff pause((backoff_options()));
-  EXPECT_EQ(pause.next(), 0s);
-  EXPECT_EQ(pause.next(), 0s);
-}
-
-TEST(Backoff, JitterTakesOffUpToItsShareAndSpreads) {
-  auto o = exact(1s, 1s);
-  o.jitter = 0.5;
-  backoff pause(o, 7);
-  duration least = 1h;
-  duration greatest{};
-  for (int i = 0; i < 1000; ++i) {
-    const duration d = pause.next();
-    ASSERT_GE(d, 500ms);
-    ASSERT_LE(d, 1s);
-    least = std::min(least, d);
-    greatest = std::max(greatest, d);
-  }
-  EXPECT_LT(least, 510ms);
-  EXPECT_GT(greatest, 990ms);
-}
-
-TEST(Backoff, RepeatsForASeedAndDiffersBetweenSeeds) {
-  auto o = exact(1s, 1h);
-  o.jitter = 1;
-  backoff a(o, 1), b(o, 1), c(o, 2);
-  const duration first = a.next();
-  EXPECT_EQ(first, b.next());
-  EXPECT_NE(first, c.next());
-}
-
-TEST(Backoff, StartsOverAfterAStableTime) {
-  auto o = exact(1s, 1h);
-  o.stable_after = 10s;
-  backoff pause(o);
-  (void)pause.next();
-  (void)pause.next();
-  pause.ran_for(10s - 1ns);
-  EXPECT_EQ(pause.next(), 4s);
-  pause.ran_for(10s);
-  EXPECT_EQ(pause.next(), 1s);
-}
-
-TEST(Backoff, DoesNotOverflow) {
-  backoff pause(exact(duration::max() / 2, duration::max()));
-  for (int i = 0; i < 100; ++i) EXPECT_GT(pause.next(), 0s);
-}
+backoff_options exact(duration initial, duration max) { return {.initial = initial, .max = max, .jitter = 0}; }
 
 TEST(SupervisorBackoff, WaitsBeforeARestartAndLongerBeforeTheNext) {
   stage s;
   auto o = s.options();
   o.intensity = 10;
-  o.pause = exact(1s, 1h);
+  o.backoff = exact(1s, 1h);
   auto tree = s.begin(o, s.child("a"), s.child("b"));
   s.fail_child("a");
   s.sim.advance(1s - 1ns);
@@ -97,8 +34,8 @@ TEST(SupervisorBackoff, WaitsBeforeARestartAndLongerBeforeTheNext) {
 TEST(SupervisorBackoff, StartsOverOnceTheChildWasStable) {
   stage s;
   auto o = s.options();
-  o.pause = exact(1s, 1h);
-  o.pause.stable_after = 30s;
+  o.backoff = exact(1s, 1h);
+  o.backoff.stable_after = 30s;
   auto tree = s.begin(o, s.child("a"));
   for (int i = 0; i < 5; ++i) {
     s.fail_child("a");
@@ -111,8 +48,8 @@ TEST(SupervisorBackoff, StartsOverThoughTheStableChildWasStopped) {
   stage s;
   auto o = s.options();
   o.intensity = 10;
-  o.pause = exact(1s, 1h);
-  o.pause.stable_after = 30s;
+  o.backoff = exact(1s, 1h);
+  o.backoff.stable_after = 30s;
   auto tree = s.begin(o, s.child("a"));
   s.fail_child("a");
   s.sim.advance(1s);
@@ -129,7 +66,7 @@ TEST(SupervisorBackoff, SpacesRestartsThatFail) {
   stage s;
   auto o = s.options();
   o.intensity = 3;
-  o.pause = exact(1s, 1h);
+  o.backoff = exact(1s, 1h);
   auto tree = s.begin(o, s.child("a"));
   (void)s.happened();
   s.parts["a"].start_failures = 2;
@@ -146,7 +83,7 @@ TEST(SupervisorBackoff, StopsTheOthersBeforeTheDelayAndStartsAllAfterIt) {
   stage s;
   auto o = s.options();
   o.strategy = supervision_strategy::one_for_all;
-  o.pause = exact(1s, 1h);
+  o.backoff = exact(1s, 1h);
   auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
   (void)s.happened();
   s.fail_child("b");
@@ -160,7 +97,7 @@ TEST(SupervisorBackoff, ARestartOfAllThatFailsAtAnotherChildIsSpacedByThatChilds
   auto o = s.options();
   o.strategy = supervision_strategy::one_for_all;
   o.intensity = 5;
-  o.pause = exact(1s, 1h);
+  o.backoff = exact(1s, 1h);
   auto tree = s.begin(o, s.child("a"), s.child("b"));
   (void)s.happened();
   s.parts["a"].start_failures = 1;
@@ -177,7 +114,7 @@ TEST(SupervisorBackoff, RestForOneStartsNoneDuringTheDelayOfOneBefore) {
   auto o = s.options();
   o.strategy = supervision_strategy::rest_for_one;
   o.intensity = 10;
-  o.pause = exact(1s, 1h);
+  o.backoff = exact(1s, 1h);
   auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
   (void)s.happened();
   s.fail_child("c");
@@ -197,7 +134,7 @@ TEST(SupervisorBackoff, RestForOneTriesNoneAgainDuringTheDelayOfOneBefore) {
   auto o = s.options();
   o.strategy = supervision_strategy::rest_for_one;
   o.intensity = 10;
-  o.pause = exact(1s, 1h);
+  o.backoff = exact(1s, 1h);
   auto tree = s.begin(o, s.child("a"), s.child("b"), s.child("c"));
   (void)s.happened();
   s.parts["c"].start_failures = 1;
@@ -216,7 +153,7 @@ TEST(SupervisorBackoff, RestForOneTriesNoneAgainDuringTheDelayOfOneBefore) {
 TEST(SupervisorBackoff, DoesNotDelayItsEnd) {
   stage s;
   auto o = s.options();
-  o.pause = exact(1h, 1h);
+  o.backoff = exact(1h, 1h);
   auto tree = s.begin(o, s.child("a"), s.child("b"));
   s.fail_child("a");
   const auto before = s.sim.now();
@@ -229,7 +166,7 @@ TEST(SupervisorBackoff, RepeatsInASimulation) {
     stage s(seed);
     auto o = s.options();
     o.intensity = 100;
-    o.pause.first = 1s;
+    o.backoff.initial = 1s;
     auto tree = s.begin(o, s.child("a"));
     std::vector<duration> seen;
     for (int i = 0; i < 5; ++i) {
@@ -249,7 +186,7 @@ TEST(SupervisionEvent, TellsChildReasonWithCodeRestartsInThePeriodAndTheNextActi
   stage s;
   auto o = s.options("prices");
   o.intensity = 3;
-  o.pause = exact(1500ms, 1h);
+  o.backoff = exact(1500ms, 1h);
   auto tree = s.begin(o, s.child("feed"));
   const error why = make_error(errc::timed_out, "no answer");
   s.fail_child("feed", why);

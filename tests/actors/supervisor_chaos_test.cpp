@@ -85,7 +85,7 @@ struct chaos {
     o.on_event = [](const supervision_event&) {};
     o.strategy = static_cast<supervision_strategy>(below(3));
     o.intensity = one_in(4) ? below(5) : 10'000;
-    if (one_in(2)) o.pause.first = up_to(100ms);
+    if (one_in(2)) o.backoff.initial = up_to(100ms);
     return o;
   }
   std::vector<child_spec> children(int depth, std::vector<supervisor>& handles) {

@@ -166,7 +166,7 @@ TEST(SupervisorTerminateChild, DoesNotFindWhatIsNotThere) {
 TEST(SupervisorTerminateChild, PreventsARestartThatIsDue) {
   stage s;
   auto o = s.options();
-  o.pause.first = 1s;
+  o.backoff.initial = 1s;
   auto tree = s.begin(o, s.child("a"));
   s.fail_child("a");
   ASSERT_EQ(s.state(tree, "a"), child_state::restarting);
@@ -208,7 +208,7 @@ TEST(SupervisorDeleteChild, RefusesAChildThatRuns) {
 TEST(SupervisorDeleteChild, RefusesAChildThatIsAboutToBeRestarted) {
   stage s;
   auto o = s.options();
-  o.pause.first = 1s;
+  o.backoff.initial = 1s;
   auto tree = s.begin(o, s.child("a"));
   s.fail_child("a");
   const auto deleted = s.run(tree.delete_child("a"));
@@ -232,7 +232,7 @@ TEST(SupervisorRestartChild, RefusesAChildThatRuns) {
 TEST(SupervisorRestartChild, RefusesAChildThatIsAboutToBeRestarted) {
   stage s;
   auto o = s.options();
-  o.pause.first = 1s;
+  o.backoff.initial = 1s;
   auto tree = s.begin(o, s.child("a"));
   s.fail_child("a");
   const auto restarted = s.run(tree.restart_child("a"));
@@ -275,8 +275,8 @@ TEST(SupervisorRestartChild, StartsATransientChildThatEndedNormally) {
 TEST(SupervisorWhichChildren, TellsIdStateAndTypeInTheOrderOfStarting) {
   stage s;
   auto o = s.options();
-  o.pause.first = 1s;
-  o.pause.jitter = 0;
+  o.backoff.initial = 1s;
+  o.backoff.jitter = 0;
   auto tree = s.begin(o, s.child("a"), supervisor_child("b", s.options("b")), s.child("c"), s.child("d"));
   s.sim.advance(3s);
   ASSERT_TRUE(s.run(tree.terminate_child("c")).has_value());

@@ -173,7 +173,7 @@ TEST(DynamicSupervisor, GivesUpAsOthersDo) {
 TEST(DynamicSupervisor, CountsOneSpecAndItsChildren) {
   stage s;
   auto o = s.options();
-  o.pause.first = 1s;
+  o.backoff.initial = 1s;
   auto sup = begin(s, "session", o);
   ASSERT_TRUE(s.run(sup.start_child("a")).has_value());
   ASSERT_TRUE(s.run(sup.start_child("b")).has_value());

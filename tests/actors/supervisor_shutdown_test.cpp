@@ -337,7 +337,7 @@ TEST(SupervisorStart, FailsForOptionsThatContradictThemselves) {
   o.period = 0s;
   EXPECT_EQ(s.run(s.begin(o, s.child("a")).started()).error().code(), errc::invalid_argument);
   o = s.options();
-  o.pause.factor = 0.5;
+  o.backoff.factor = 0.5;
   EXPECT_EQ(s.run(s.begin(o, s.child("a")).started()).error().code(), errc::invalid_argument);
   EXPECT_EQ(s.run(s.begin(s.options(), s.child("a"), s.child("a")).started()).error().code(), errc::invalid_argument);
   EXPECT_EQ(s.happened(), "");
@@ -435,7 +435,7 @@ TEST(SupervisorAutoShutdown, AllShutsDownWhenTheLastSignificantChildEnds) {
 TEST(SupervisorAutoShutdown, AllWaitsForOneThatIsAboutToBeRestarted) {
   stage s;
   auto o = significant(s, auto_shutdown::all_significant);
-  o.pause.first = 1s;
+  o.backoff.initial = 1s;
   auto tree = s.begin(o, s.child(significant("b", restart_type::transient)),
                       s.child(significant("c", restart_type::temporary)));
   s.fail_child("b");

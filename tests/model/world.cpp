@@ -15,8 +15,15 @@ void make_ready(task_record& task) noexcept {
   if (model::on_make_ready) model::on_make_ready(task);
 }
 
+// No pool: what it does is no part of any model.
+#if TANDEM_NESTED_RESUME
 void* pool_allocate(std::size_t bytes) { return ::operator new(bytes); }
 void pool_free(void* memory, std::size_t) noexcept { ::operator delete(memory); }
+#else
+constinit thread_local block_bins pool_bins::current;  // which never have a block, nor room for one
+void* pool_refill(std::size_t bytes) { return ::operator new(bytes); }
+void pool_make_room(void* memory, std::size_t) noexcept { ::operator delete(memory); }
+#endif
 
 }  // namespace tandem::detail
 

@@ -19,7 +19,6 @@ template <class M>
 class topic;
 class actor_context;
 class any_supervisor;
-class backoff;
 class child_spec;
 class subscription;
 class supervisor;

@@ -18,11 +18,11 @@
 #include <variant>
 #include <vector>
 
-#include <tandem/actors/backoff.hpp>
 #include <tandem/actors/child_spec.hpp>
 #include <tandem/actors/fwd.hpp>
 #include <tandem/actors/supervision_event.hpp>
 #include <tandem/errors/result.hpp>
+#include <tandem/runtime/backoff.hpp>
 #include <tandem/runtime/task.hpp>
 #include <tandem/runtime/time.hpp>
 
@@ -51,7 +51,7 @@ struct supervisor_options {
   duration period = std::chrono::seconds(5);
   auto_shutdown shut_down_on = auto_shutdown::never;
   /// Before a child is started again; each child has its own. Default: no delay.
-  backoff_options pause = {};
+  backoff_options backoff = {};
   /// Is told each decision, by the supervisor's task: it must not block, and what it throws is dropped. Default: a line
   /// on stderr for all but normal ends.
   std::function<void(const supervision_event&)> on_event = {};
@@ -199,7 +199,7 @@ class any_supervisor {
 ///
 /// Each restart counts; more than `intensity` within `period`, and the supervisor stops all its children and ends with
 /// an error. A restart that fails to start the child counts as the next one, and is tried again after what was sent to
-/// the supervisor meanwhile. With a delay (supervisor_options::pause) it counts when it is decided on; what is to be
+/// the supervisor meanwhile. With a delay (supervisor_options::backoff) it counts when it is decided on; what is to be
 /// stopped for it is stopped before the delay.
 class supervisor : public any_supervisor {
  public:

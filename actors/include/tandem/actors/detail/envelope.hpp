@@ -171,6 +171,9 @@ class envelope : public tandem::detail::pooled {
 
 using envelope_ptr = std::unique_ptr<envelope>;
 
+/// Which messages are wanted. Threads: any; called under the mailbox's lock too.
+using envelope_filter = bool (*)(const envelope&) noexcept;
+
 /// form::bytes.
 class incoming_envelope final : public envelope {
  public:

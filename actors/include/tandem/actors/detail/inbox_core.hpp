@@ -13,9 +13,6 @@
 
 namespace tandem::actors::detail {
 
-/// Which messages are wanted. Threads: any; called under the mailbox's lock too.
-using envelope_filter = bool (*)(const envelope&) noexcept;
-
 class cell;
 
 /// Why a receive ends without a message.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tandem/actors/actor_pool_options.hpp>
+#include <tandem/actors/detail/envelope_list.hpp>
 #include <tandem/actors/detail/message.hpp>
 #include <tandem/actors/detail/target.hpp>
 #include <tandem/actors/detail/watcher.hpp>
@@ -110,23 +111,10 @@ class pool_target final : public target, public std::enable_shared_from_this<poo
     bool parted = false;  // it is none any more, though it may have a message in hand
   };
   using worker_ptr = std::shared_ptr<worker>;
-  class queue {
-   public:
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-    void push_back(envelope_ptr e) noexcept;
-    void push_front(envelope_ptr e) noexcept;
-    [[nodiscard]] envelope_ptr pop() noexcept;
-
-   private:
-    envelope* first_ = nullptr;
-    envelope* last_ = nullptr;
-    std::size_t size_ = 0;
-  };
   enum class accepted : std::uint8_t { taken, full, refused };
   // Messages that nobody will handle, and senders that wait to no purpose.
   struct hopeless {
-    queue messages;
+    envelope_list messages;
     wake_list senders;
     error why;
   };
@@ -139,6 +127,8 @@ class pool_target final : public target, public std::enable_shared_from_this<poo
   void last_ref_gone() noexcept override;
 
   // Under lock_.
+  void enqueue(envelope_ptr message) noexcept;
+  [[nodiscard]] envelope_ptr dequeue() noexcept;
   [[nodiscard]] accepted accept(envelope_ptr& message, envelope_ptr& dropped, error& why) noexcept;
   [[nodiscard]] bool has_way_to_work() const noexcept;
   [[nodiscard]] keeper_needed look_after() noexcept;
@@ -174,7 +164,8 @@ class pool_target final : public target, public std::enable_shared_from_this<poo
   target_ptr keeper_;
   error closed_;
   error gave_up_;
-  queue queue_;
+  envelope_list queue_;
+  std::size_t queued_ = 0;  // in queue_
   room_queue waiters_;
   std::vector<worker_ptr> workers_;
   std::vector<worker_ptr> idle_;  // last in, first out; as many places as workers_ has
