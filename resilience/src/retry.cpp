@@ -78,7 +78,7 @@ retry_course::retry_course(retry_state& state, const call& c) noexcept
     : state_(state), call_(c), start_(tandem::now()) {
   call_.attempt = 1;
   count(state_.calls_);
-  if (state_.options_.budget && c.copy == 0) state_.options_.budget->called();
+  if (state_.options_.budget && c.copy == 0) state_.options_.budget->called(call_);
 }
 
 void retry_course::succeeded() noexcept {
