@@ -35,7 +35,7 @@ void tying(unsigned threads) {
       const std::string which = std::string(cluster) + "-" + name;
       report("H2-alone-" + which, threads, alone.took.quantile(q), "ms");
       report("H2-tied-" + which, threads, tied.took.quantile(q), "ms");
-      report("H2-gain-" + which, threads, (1 - tied.took.quantile(q) / alone.took.quantile(q)) * 100, "%");
+      report("H2-change-" + which, threads, (tied.took.quantile(q) / alone.took.quantile(q) - 1) * 100, "%");
     }
   }
 }

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <tandem/errors/layer.hpp>
 #include <tandem/errors/retry_after.hpp>
+#include <tandem/resilience/retry.hpp>
 #include <tandem/resilience/with.hpp>
 #include <tandem/runtime/runtime.hpp>
 #include <tandem/runtime/sleep.hpp>
@@ -236,14 +236,20 @@ TEST(Hedge, StaysWithinItsBudget) {
   EXPECT_EQ(counted(h, "hedged") + counted(h, "suppressed_budget"), 100U);
 }
 
-TEST(Hedge, CountsACallOnceInABudgetThatPoliciesShare) {
+TEST(Hedge, CountsACallOnceInABudgetThatItSharesWithRetry) {
   sim_runtime sim;
-  const retry_budget shared({.share = 0.5});
-  const hedge outer({.delay = 1s, .budget = shared});
-  const hedge inner({.delay = 1s, .budget = shared});
-  const auto got = sim.run(with(outer, inner).run(get, [] -> task<result<void>> { co_return result<void>(); }));
-  ASSERT_TRUE(got.has_value());
+  const retry_budget shared;
+  const retry again({.budget = shared});
+  const hedge twice({.delay = 1h, .budget = shared});
+  auto fails_once = [](const call& c) -> task<result<int>> {
+    if (c.attempt == 1) co_return std::unexpected(error_of(errc::unavailable));
+    co_return 1;
+  };
+  ASSERT_TRUE(sim.run(with(again, twice).run(get, fails_once)).has_value());
   EXPECT_EQ(counted(shared, "calls"), 1U);
+  ASSERT_TRUE(sim.run(with(twice, again).run(get, fails_once)).has_value());
+  EXPECT_EQ(counted(shared, "calls"), 2U);
+  EXPECT_EQ(counted(shared, "spent"), 2U);
 }
 
 TEST(Hedge, IsSuppressedWhileTooManyCopiesFail) {

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -142,7 +141,8 @@ class table {
       return servers_.at(which)->serve();
     };
     // Unhedged reads choose their replica in the same way, but are told to be no candidates.
-    co_return co_await range.run({.method = "read", .idempotent = hedged_}, ask);
+    const resilience::call c{.method = "read", .idempotent = hedged_};
+    co_return co_await range.run(c, ask);
   }
 
   const bool hedged_;
