@@ -9,6 +9,7 @@
 #include <tandem/resilience/timeout.hpp>
 #include <tandem/resilience/with.hpp>
 #include <tandem/runtime/runtime.hpp>
+#include <tandem/runtime/this_task.hpp>
 
 #include "job.hpp"
 
@@ -35,6 +36,7 @@ void measure(const std::string& name, unsigned threads, const composition<Polici
     for (std::int64_t i = 0; i < n; ++i) {
       const result<int> got = co_await policies.run(idempotent, answer);
       sum += got.value_or(0);
+      if (i % 4096 == 0) co_await tandem::yield();  // the watchdog wants to see that others could run
     }
     co_return sum;
   };

@@ -91,7 +91,7 @@ task<result<void>> print_seconds(scores& plain, scores& careful, const trouble& 
     TANDEM_CO_TRY(co_await second.next());
     const std::scoped_lock hold(plain.lock, careful.lock);
     fmt::print("{:>6}  {}   {}{}\n", n, row(plain.second), row(careful.second),
-               bad.now() ? "   b is broken, c is slow" : "");
+               bad.at(tandem::now() - 500ms) ? "   b is broken, c is slow" : "");
     std::fflush(stdout);
     plain.second.clear();
     careful.second.clear();
@@ -141,7 +141,7 @@ task<result<int>> run_until_signal(options o) {
   auto obeying = tandem::spawn(obey(signals, closing));
   const result<int> outcome = co_await tandem::with_context(closing.context(), run(o));
   signals.cancel();
-  (void)co_await obeying;
+  (void)co_await obeying.join();
   co_return outcome;
 }
 

@@ -23,7 +23,7 @@ using tandem::time_point;
 struct trouble {
   time_point begins;
   time_point ends;
-  [[nodiscard]] bool now() const noexcept { return tandem::now() >= begins && tandem::now() < ends; }
+  [[nodiscard]] bool at(time_point when) const noexcept { return when >= begins && when < ends; }
 };
 
 /// Answers "price of …" after 2 to 6 ms, one in fifty times only after 80 ms.
@@ -32,11 +32,11 @@ inline task<result<int>> ask(std::string_view replica, const trouble& bad) {
   const bool hiccup = std::uniform_int_distribution(0, 49)(random) == 0;
   duration takes = std::chrono::microseconds(std::uniform_int_distribution(2'000, 6'000)(random));
   if (hiccup) takes = 80ms;
-  if (replica == "b" && bad.now()) {
+  if (replica == "b" && bad.at(tandem::now())) {
     TANDEM_CO_TRY(co_await tandem::sleep_for(takes));
     co_return tandem::fail(tandem::errc::unavailable, "b is broken");
   }
-  if (replica == "c" && bad.now()) takes *= 30;
+  if (replica == "c" && bad.at(tandem::now())) takes *= 30;
   TANDEM_CO_TRY(co_await tandem::sleep_for(takes));
   co_return 42;
 }
