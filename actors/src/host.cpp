@@ -124,7 +124,7 @@ void host::end_printer() {
 // How many are pending (H1, H3).
 
 // False if pending_ counts.
-bool host::count_here(std::int64_t change) noexcept {
+[[gnu::always_inline]] inline bool host::count_here(std::int64_t change) noexcept {
   const tandem::detail::worker_base* const here = tandem::detail::tls_worker;
   if (!here || here->owner != &core_) return false;
   balance& mine = balances_[here->index];
@@ -139,9 +139,13 @@ bool host::count_here(std::int64_t change) noexcept {
   return open;
 }
 
-bool host::one_more() noexcept {
+inline bool host::one_more() noexcept {
   if (count_here(1)) [[likely]]
     return true;
+  return one_more_pending();
+}
+
+bool host::one_more_pending() noexcept {
   std::int64_t seen = pending_.load(std::memory_order_relaxed);  // the CAS decides
   do {
     if (seen == 0) return false;  // H1
@@ -149,9 +153,12 @@ bool host::one_more() noexcept {
   return true;
 }
 
-void host::one_less() noexcept {
-  if (count_here(-1)) [[likely]]
-    return;
+inline void host::one_less() noexcept {
+  if (!count_here(-1)) [[unlikely]]
+    one_less_pending();
+}
+
+void host::one_less_pending() noexcept {
   auto* const drained = drained_;
   // Release and acquire: what the actors did comes before what stop() does next.
   if (pending_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -180,7 +187,7 @@ void host::enqueue(caf::resumable* what) {
   }
 }
 
-host* host::home_of(caf::resumable& what) noexcept {
+inline host* host::home_of(caf::resumable& what) noexcept {
   caf::abstract_actor* actor = nullptr;
   if (what.subtype() == caf::resumable::scheduled_actor) {
     actor = static_cast<caf::scheduled_actor*>(&what);
@@ -190,24 +197,19 @@ host* host::home_of(caf::resumable& what) noexcept {
   return actor ? static_cast<host*>(&actor->home_system().scheduler()) : nullptr;
 }
 
-bool host::run_foreign(void*, tandem::detail::queue_item item, unsigned worker_index) noexcept {
-  caf::resumable& what = resumable_of(item);
-  return home_of(what)->run(what, worker_index);
-}
-
-void host::discard_foreign(void*, tandem::detail::queue_item item) noexcept {
-  caf::resumable& what = resumable_of(item);
-  home_of(what)->discard(what);
-}
-
 void host::discard(caf::resumable& what) noexcept {
   cleanup_and_release(&what);
   one_less();
 }
 
+inline void host::at_rest(caf::resumable& what) noexcept {
+  caf::intrusive_ptr_release(&what);  // H2; may destroy the actor, which still needs the system
+  one_less();
+}
+
 // An actor that was asleep mostly has one message. If it may take one only, CAF does not look through its five queues
 // again before it goes to sleep; if there are more, it goes on at once.
-bool host::run(caf::resumable& what, unsigned worker_index) noexcept {
+inline bool host::run(caf::resumable& what, unsigned worker_index) noexcept {
   if (discarding_.load(std::memory_order_relaxed)) [[unlikely]] {
     discard(what);
     return false;
@@ -222,9 +224,14 @@ bool host::run(caf::resumable& what, unsigned worker_index) noexcept {
   return false;
 }
 
-void host::at_rest(caf::resumable& what) noexcept {
-  caf::intrusive_ptr_release(&what);  // H2; may destroy the actor, which still needs the system
-  one_less();
+bool host::run_foreign(void*, tandem::detail::queue_item item, unsigned worker_index) noexcept {
+  caf::resumable& what = resumable_of(item);
+  return home_of(what)->run(what, worker_index);
+}
+
+void host::discard_foreign(void*, tandem::detail::queue_item item) noexcept {
+  caf::resumable& what = resumable_of(item);
+  home_of(what)->discard(what);
 }
 
 hosted_caf::hosted_caf(tandem::detail::scheduler& core, bool simulated)

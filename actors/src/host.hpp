@@ -77,7 +77,9 @@ class host final : public caf::scheduler::abstract_coordinator {
   };
   [[nodiscard]] bool count_here(std::int64_t change) noexcept;
   [[nodiscard]] bool one_more() noexcept;
+  [[nodiscard]] bool one_more_pending() noexcept;
   void one_less() noexcept;
+  void one_less_pending() noexcept;
   void close_balances() noexcept;
 
   tandem::detail::scheduler& core_;
