@@ -208,21 +208,21 @@ TEST(Hedge, TheLiveDelayHasAFloor) {
   EXPECT_EQ(sim.now() - start, 5ms);
 }
 
-// Else hedging would hide what is slow: with a tenth of the calls slow, the p80 must stay where the others are, and
-// the p95 must stay above.
+// Else hedging would hide what is slow: one call in ten takes 50 to 150 ms, so the p95 is 100 ms; and must stay there,
+// though those above it are hedged, and then take no longer than that.
 TEST(Hedge, WhatLostKeepsItsPlaceAmongTheSlowOnes) {
   sim_runtime sim;
-  const hedge h({.quantile = 0.95, .warm_up = 20, .budget = retry_budget({.share = 1, .most = 1000})});
-  for (int i = 0; i < 1000; ++i) {
+  const hedge h({.quantile = 0.95, .warm_up = 100, .budget = retry_budget({.share = 1, .most = 1000})});
+  for (int i = 0; i < 1500; ++i) {
     const bool is_slow = i % 10 == 0;
-    script s{{{is_slow ? 100ms : 2ms}, {2ms}}};
+    script s{{{is_slow ? 50ms + i / 10 * 37 % 100 * 1ms : 2ms}, {2ms}}};
     ASSERT_TRUE(sim.run(run(h, s)).has_value());
   }
-  EXPECT_LE(counted(h, "hedged"), 110U) << "one in ten is slow, whatever hedging makes of it";
+  EXPECT_GT(counted(h, "hedged"), 40U);
   script slow{{{1h}, {}}};
   const time_point start = sim.now();
   (void)sim.run(run(h, slow));
-  EXPECT_GT(sim.now() - start, 3ms) << "and the delay does not sink to that of the fast ones";
+  EXPECT_NEAR(static_cast<double>((sim.now() - start).count()), 100e6, 10e6);
 }
 
 TEST(Hedge, StaysWithinItsBudget) {
@@ -320,20 +320,21 @@ TEST(Hedge, IsSuppressedIfNoTargetIsLeft) {
 }
 
 TEST(Hedge, PrefersTheTargetWithFewerCopiesInFlight) {
-  sim_runtime sim;
-  const hedge h({.delay = 1h, .targets = {"a", "b"}});
-  std::map<std::string, int> in_flight;
-  auto hold = [&](const call& c) -> task<result<void>> {
-    ++in_flight[std::string(c.target)];
-    co_return co_await sleep_for(1s);
-  };
-  std::vector<join_handle<result<void>>> calls;
-  for (int i = 0; i < 10; ++i) calls.push_back(sim.spawn(with(h).run(get, hold)));
-  sim.run_until_idle();
-  const auto [least, most] = std::minmax(in_flight["a"], in_flight["b"]);
-  EXPECT_EQ(in_flight["a"] + in_flight["b"], 10);
-  EXPECT_LE(most - least, 4) << "two draws may be of the same one, so not always, but by and large";
-  for (auto& each : calls) EXPECT_TRUE(sim.wait(each).has_value());
+  for (std::uint32_t seed = 1; seed <= 5; ++seed) {
+    sim_runtime sim(seed);
+    const hedge h({.delay = 1h, .targets = {"a", "b"}});
+    std::map<std::string, int> in_flight;
+    auto hold = [&](const call& c) -> task<result<void>> {
+      ++in_flight[std::string(c.target)];
+      co_return co_await sleep_for(1s);
+    };
+    std::vector<join_handle<result<void>>> calls;
+    for (int i = 0; i < 200; ++i) calls.push_back(sim.spawn(with(h).run(get, hold)));
+    sim.run_until_idle();
+    EXPECT_EQ(in_flight["a"], 100);
+    EXPECT_EQ(in_flight["b"], 100);
+    for (auto& each : calls) EXPECT_TRUE(sim.wait(each).has_value());
+  }
 }
 
 TEST(Hedge, AsksNobodyWhomThePoliciesInsideWouldReject) {
