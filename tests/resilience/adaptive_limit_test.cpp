@@ -107,6 +107,21 @@ TEST(AdaptiveLimit, FindsTheCapacityOfAServer) {
   }
 }
 
+TEST(AdaptiveLimit, ComesDownFromFarAbove) {
+  world w(10, {.initial = 200});
+  w.start(250);
+  w.sim.advance(30s);
+  EXPECT_NEAR(w.mean_limit(10s), 10, 2.5);
+}
+
+TEST(AdaptiveLimit, StaysThereAlsoIfCallsTakeMuchLongerThanAWindow) {
+  world w(30);
+  w.takes = 2s;
+  w.start(60);
+  w.sim.advance(5min);
+  for (int i = 0; i < 5; ++i) EXPECT_NEAR(w.mean_limit(1min), 30, 7.5);
+}
+
 TEST(AdaptiveLimit, FindsItAlsoIfCallsAreOfVeryDifferentLength) {
   world w(40);
   w.varies = true;
@@ -191,11 +206,23 @@ TEST(AdaptiveLimit, AnExceptionAndACallThatIsGivenUpGiveThePlaceBack) {
   EXPECT_EQ(limit.info().state, "0 of 1.0 inside, 0 rejected");
 }
 
+TEST(AdaptiveLimit, ACallThatHangsDoesNotKeepTheBaseFromBeingMeasured) {
+  sim_runtime sim;
+  const adaptive_limit limit({.initial = 8, .window_calls = 1});
+  auto hangs = sim.spawn(with(limit).run([] { return play(works(1h)); }));
+  sim.run_until_idle();
+  for (int i = 0; i < 10; ++i) (void)call_through(sim, limit, {}, works(1ms));
+  EXPECT_EQ(limit.info().state, "1 of 4.0 inside, 0 rejected") << "half of it while the base is measured";
+  for (int i = 0; i < 30; ++i) (void)call_through(sim, limit, {}, works(1ms));
+  EXPECT_EQ(limit.info().state, "1 of 8.0 inside, 0 rejected");
+  EXPECT_TRUE(sim.wait(hangs).has_value());
+}
+
 TEST(AdaptiveLimit, AClockThatWentBackDoesNotStopIt) {
   const adaptive_limit limit({.window = 10ms, .window_calls = 1});
   sim_runtime sim;
   sim.advance(24h);
-  (void)call_through(sim, limit, {}, fails(10ms));
+  for (int i = 0; i < 10; ++i) (void)call_through(sim, limit, {}, fails(10ms));
   sim_runtime earlier;
   for (int i = 0; i < 200; ++i) (void)call_through(earlier, limit, {}, fails(10ms));
   EXPECT_EQ(limit.limit(), 1);

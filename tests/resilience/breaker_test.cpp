@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 #include <tandem/resilience/timeout.hpp>
+#include <tandem/runtime/runtime.hpp>
 
 #include "helpers.hpp"
 
@@ -268,11 +269,19 @@ TEST_F(BreakerTest, AnExceptionIsAFailureAndLeavesAlsoAProbe) {
 TEST_F(BreakerTest, ATaskThatIsDestroyedGivesNoOutcome) {
   const breaker b(after_failures(1));
   {
-    sim_runtime other;
-    auto hangs = other.spawn(with(b).run(to_a, [] { return play(works(1h)); }));
-    other.run_until_idle();
-    hangs.detach();
+    runtime rt({.workers = 1});
+    bool began = false;
+    const auto hangs = [&] {
+      began = true;
+      return without_cancel(play(works(1h)));
+    };
+    auto destroyed = rt.spawn(with(b).run(to_a, hangs));
+    rt.block_on([]() -> task<> { co_await yield(); }());
+    EXPECT_FALSE(rt.shutdown(1ms).has_value());
+    EXPECT_TRUE(began);
+    destroyed.detach();
   }
+  EXPECT_EQ(counter(b, "failed"), 0U);
   EXPECT_EQ(b.state_of(to_a), circuit_state::closed);
 }
 
