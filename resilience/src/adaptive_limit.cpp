@@ -68,9 +68,9 @@ void adaptive_state::count(verdict v, duration took) noexcept {
 
 bool adaptive_state::window_is_over(time_point at) const noexcept {
   const double length = static_cast<double>((at - since_).count());
+  // Not before what it changes shows in how long calls take: else it would swing.
   if (!measuring())
-    return done_ + failed_ >= options_.window_calls &&
-           length >= std::max(static_cast<double>(options_.window.count()), mean_);
+    return done_ + failed_ >= options_.window_calls && at - since_ >= options_.window && length >= mean_;
   // All of the sample, for the short ones end first; but what hangs is not waited for.
   const std::uint32_t all = sample_size();
   return left_ >= all || (left_ >= all / 2 && done_ > 0 && length > 30 * sum_ / done_);
@@ -84,10 +84,12 @@ void adaptive_state::end_window(time_point at) noexcept {
     limit_ = std::max(limit_ * 0.9, options_.least);
   } else if (!measuring()) {
     adapt();
-    --windows_left_;
+    // A limit that falls so far more likely has a base that is none any more.
+    windows_left_ = limit_ < limit_at_base_ / 2 ? 0 : windows_left_ - 1;
   } else if (done_ > 0) {
     const bool near = mean_ > 0.8 * base_ && mean_ < 1.25 * base_;  // noise, rather than that things have changed
-    base_ = near ? (base_ + mean_) / 2 : mean_;
+    base_ = near ? (3 * base_ + mean_) / 4 : mean_;
+    limit_at_base_ = limit_;
     windows_left_ = options_.remeasure;
   }
   begin_window(at);
@@ -120,7 +122,7 @@ adaptive_call::adaptive_call(adaptive_state& s, const call& c) noexcept : state_
     ++s.rejected_;
     return;
   }
-  ++s.let_in_;
+  if (s.let_in_++ == 0) s.begin_window(began_);
   s.most_inside_ = std::max(s.most_inside_, ++s.inside_);
   if (s.begun_ < s.sample_size()) {
     ++s.begun_;

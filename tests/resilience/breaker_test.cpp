@@ -334,6 +334,20 @@ TEST_F(BreakerTest, KeepsAboutAsManyStatesAsItMayAndForgetsClosedOnesFirst) {
   EXPECT_TRUE(rejects(b, to_a));
 }
 
+TEST_F(BreakerTest, AStateThatIsUsedAgainAndAgainIsNotForgotten) {
+  auto options = after_failures(2);
+  options.most_states = 64;
+  const breaker b(options);
+  (void)call_through(sim, b, to_a, fails());
+  for (int i = 0; i < 300; ++i) {
+    const std::string target = std::to_string(i);
+    (void)call_through(sim, b, {.target = target}, works());
+    (void)call_through(sim, b, to_a, {error_of(errc::cancelled)});
+  }
+  (void)call_through(sim, b, to_a, fails());
+  EXPECT_EQ(b.state_of(to_a), circuit_state::open) << "the second failure in a row";
+}
+
 TEST_F(BreakerTest, AStateThatIsInUseIsNotForgotten) {
   auto options = after_failures(1);
   options.most_states = 1;

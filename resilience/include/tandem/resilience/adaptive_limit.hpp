@@ -19,8 +19,8 @@ struct adaptive_limit_options {
   double initial = 20;
   double least = 1;  ///< The limit stays between these. From 1 to 10^6.
   double most = 1000;
-  duration window = std::chrono::milliseconds(100);  ///< The limit changes once in a window, or a call's time, …
-  std::uint32_t window_calls = 20;                   ///< … which has at least so many calls. At least 1.
+  duration window = std::chrono::milliseconds(100);  ///< The limit changes once in a window, or in a call's time, …
+  std::uint32_t window_calls = 50;                   ///< … which has at least so many calls. At least 1.
   std::uint32_t remeasure = 50;           ///< So many windows after it was measured, the base is measured anew.
   criticality_shares shares = all_alike;  ///< least_first sheds what matters least first.
   failure_test is_failure = {};
@@ -59,6 +59,7 @@ class adaptive_state : public policy_state {
   std::uint32_t inside_ = 0;
   std::uint32_t windows_left_ = 0;  // until the base is measured; 0: it is being measured
   double base_ = 0;                 // how long a call takes that waits for no others, in ns; 0: not known
+  double limit_at_base_ = 0;        // the limit when the base was measured
   double mean_ = 0;                 // in the last window
   // The window that is being filled.
   time_point since_{};
@@ -107,9 +108,10 @@ class adaptive_call {
 /// term bears a tenth of noise, and at most halves the limit; the last one finds out whether there is room for more. It
 /// comes to rest where 1.16 times as many calls are let in as are served at once, so there is always a little to do.
 ///
-/// To measure the base, now and then only half of the limit is let in, and those of four windows' calls that begin then
-/// are the sample. That is not the shortest time ever seen, which would be that of the easiest call, and of how things
-/// were long ago; nor the mean of a long time, as in Gradient2, which under lasting load grows with the queue.
+/// To measure the base, now and then, and when the limit has fallen by half since, only half of the limit is let in,
+/// and the next four windows' calls that begin are the sample. That is not the shortest time ever seen, which would be
+/// that of the easiest call, and of how things were long ago; nor the mean of a long time, as in Gradient2, which under
+/// lasting load grows with the queue.
 ///
 /// - Nobody grows who does not use what he has: the limit rises only if four fifths of it were in use.
 /// - If more than one of ten calls fail, the limit is cut by a tenth. What fails says nothing of how long calls take.
