@@ -44,36 +44,53 @@ double adaptive_state::limit() const noexcept {
   return limit_;
 }
 
-void adaptive_state::pass_time(time_point at) noexcept {
-  if (at <= seen_) return;  // of two threads one read the clock first, and came second
-  spent_ += static_cast<double>(inside_) * static_cast<double>((at - seen_).count());
-  seen_ = at;
-}
-
 void adaptive_state::begin_window(time_point at) noexcept {
   since_ = at;
-  seen_ = at;
-  spent_ = 0;
   most_inside_ = inside_;
+  ++sample_;
+  begun_ = 0;
+  left_ = 0;
   done_ = 0;
   failed_ = 0;
+  sum_ = 0;
+}
+
+void adaptive_state::count(verdict v, duration took) noexcept {
+  const double length = static_cast<double>(std::max(took, duration::zero()).count());
+  ++left_;
+  if (v == verdict::failure) {
+    ++failed_;
+  } else if (v == verdict::success || length > base_) {
+    ++done_;
+    sum_ += length;
+  }
+}
+
+bool adaptive_state::window_is_over(time_point at) const noexcept {
+  const double length = static_cast<double>((at - since_).count());
+  // Not before what it changes shows in how long calls take: else it would swing.
+  if (!measuring())
+    return done_ + failed_ >= options_.window_calls && at - since_ >= options_.window && length >= mean_;
+  // All of the sample, for the short ones end first; but what hangs is not waited for.
+  const std::uint32_t all = sample_size();
+  return left_ >= all || (left_ >= all / 2 && done_ > 0 && length > 30 * sum_ / done_);
 }
 
 void adaptive_state::end_window(time_point at) noexcept {
-  // What waited for each other must have left before the base is measured. And the clock may have gone back.
-  if ((measuring() && inside_ > limit_now()) || at < since_) return begin_window(at);
-  const std::uint32_t ended = done_ + failed_;
-  if (ended < options_.window_calls * (measuring() ? 4 : 1) || at - since_ < options_.window) return;
-  if (done_ > 0) mean_ = std::max(spent_, 0.0) / done_;
-  if (failed_ * 10ULL > ended) {
+  if (at < since_) return begin_window(at);  // the clock went back
+  if (!window_is_over(at)) return;
+  if (done_ > 0) mean_ = sum_ / done_;
+  if (failed_ * 10ULL > done_ + failed_) {
     limit_ = std::max(limit_ * 0.9, options_.least);
-  } else if (measuring()) {
-    const bool near = mean_ > 0.8 * base_ && mean_ < 1.25 * base_;  // noise, rather than that things have changed
-    base_ = near ? (base_ + mean_) / 2 : mean_;
-    windows_left_ = options_.remeasure;
-  } else {
+  } else if (!measuring()) {
     adapt();
-    --windows_left_;
+    // A limit that falls so far more likely has a base that is none any more.
+    windows_left_ = limit_ < limit_at_base_ / 2 ? 0 : windows_left_ - 1;
+  } else if (done_ > 0) {
+    const bool near = mean_ > 0.8 * base_ && mean_ < 1.25 * base_;  // noise, rather than that things have changed
+    base_ = near ? (3 * base_ + mean_) / 4 : mean_;
+    limit_at_base_ = limit_;
+    windows_left_ = options_.remeasure;
   }
   begin_window(at);
 }
@@ -105,9 +122,12 @@ adaptive_call::adaptive_call(adaptive_state& s, const call& c) noexcept : state_
     ++s.rejected_;
     return;
   }
-  ++s.let_in_;
-  s.pass_time(began_);
+  if (s.let_in_++ == 0) s.begin_window(began_);
   s.most_inside_ = std::max(s.most_inside_, ++s.inside_);
+  if (s.begun_ < s.sample_size()) {
+    ++s.begun_;
+    sample_ = s.sample_;
+  }
 }
 
 error adaptive_call::refused() {
@@ -127,13 +147,8 @@ void adaptive_call::leave(verdict v) noexcept {
   inside_ = false;
   const time_point at = now();
   const std::lock_guard hold(state_.lock_);
-  state_.pass_time(at);
   --state_.inside_;
-  if (v == verdict::success) ++state_.done_;
-  if (v == verdict::failure) {
-    ++state_.failed_;
-    state_.spent_ -= static_cast<double>(std::max(at - began_, duration::zero()).count());
-  }
+  if (!state_.measuring() || sample_ == state_.sample_) state_.count(v, at - began_);
   state_.end_window(at);
 }
 

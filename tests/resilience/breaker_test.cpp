@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 #include <tandem/resilience/timeout.hpp>
+#include <tandem/runtime/runtime.hpp>
 
 #include "helpers.hpp"
 
@@ -268,11 +269,19 @@ TEST_F(BreakerTest, AnExceptionIsAFailureAndLeavesAlsoAProbe) {
 TEST_F(BreakerTest, ATaskThatIsDestroyedGivesNoOutcome) {
   const breaker b(after_failures(1));
   {
-    sim_runtime other;
-    auto hangs = other.spawn(with(b).run(to_a, [] { return play(works(1h)); }));
-    other.run_until_idle();
-    hangs.detach();
+    runtime rt({.workers = 1});
+    bool began = false;
+    const auto hangs = [&] {
+      began = true;
+      return without_cancel(play(works(1h)));
+    };
+    auto destroyed = rt.spawn(with(b).run(to_a, hangs));
+    rt.block_on([]() -> task<> { co_await yield(); }());
+    EXPECT_FALSE(rt.shutdown(1ms).has_value());
+    EXPECT_TRUE(began);
+    destroyed.detach();
   }
+  EXPECT_EQ(counter(b, "failed"), 0U);
   EXPECT_EQ(b.state_of(to_a), circuit_state::closed);
 }
 
@@ -338,6 +347,20 @@ TEST_F(BreakerTest, KeepsAboutAsManyStatesAsItMayAndForgetsClosedOnesFirst) {
   }
   EXPECT_EQ(b.info().state, "63 of 64 closed, 0 rejected");
   EXPECT_TRUE(rejects(b, to_a));
+}
+
+TEST_F(BreakerTest, AStateThatIsUsedAgainAndAgainIsNotForgotten) {
+  auto options = after_failures(2);
+  options.most_states = 64;
+  const breaker b(options);
+  (void)call_through(sim, b, to_a, fails());
+  for (int i = 0; i < 300; ++i) {
+    const std::string target = std::to_string(i);
+    (void)call_through(sim, b, {.target = target}, works());
+    (void)call_through(sim, b, to_a, {error_of(errc::cancelled)});
+  }
+  (void)call_through(sim, b, to_a, fails());
+  EXPECT_EQ(b.state_of(to_a), circuit_state::open) << "the second failure in a row";
 }
 
 TEST_F(BreakerTest, AStateThatIsInUseIsNotForgotten) {

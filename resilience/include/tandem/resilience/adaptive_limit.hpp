@@ -19,8 +19,8 @@ struct adaptive_limit_options {
   double initial = 20;
   double least = 1;  ///< The limit stays between these. From 1 to 10^6.
   double most = 1000;
-  duration window = std::chrono::milliseconds(100);  ///< The limit changes once in a window, …
-  std::uint32_t window_calls = 20;                   ///< … which has at least so many calls. At least 1.
+  duration window = std::chrono::milliseconds(100);  ///< The limit changes once in a window, or in a call's time, …
+  std::uint32_t window_calls = 50;                   ///< … which has at least so many calls. At least 1.
   std::uint32_t remeasure = 50;           ///< So many windows after it was measured, the base is measured anew.
   criticality_shares shares = all_alike;  ///< least_first sheds what matters least first.
   failure_test is_failure = {};
@@ -45,8 +45,11 @@ class adaptive_state : public policy_state {
   [[nodiscard]] bool has_room_for(criticality matters) const noexcept;
   [[nodiscard]] bool measuring() const noexcept { return windows_left_ == 0; }
   [[nodiscard]] double limit_now() const noexcept;
-  void pass_time(time_point at) noexcept;
+  /// Of the calls by which the base is measured.
+  [[nodiscard]] std::uint32_t sample_size() const noexcept { return 4 * options_.window_calls; }
   void begin_window(time_point at) noexcept;
+  void count(verdict v, duration took) noexcept;
+  [[nodiscard]] bool window_is_over(time_point at) const noexcept;
   void end_window(time_point at) noexcept;
   void adapt() noexcept;
 
@@ -56,14 +59,17 @@ class adaptive_state : public policy_state {
   std::uint32_t inside_ = 0;
   std::uint32_t windows_left_ = 0;  // until the base is measured; 0: it is being measured
   double base_ = 0;                 // how long a call takes that waits for no others, in ns; 0: not known
+  double limit_at_base_ = 0;        // the limit when the base was measured
   double mean_ = 0;                 // in the last window
   // The window that is being filled.
   time_point since_{};
-  time_point seen_{};  // up to which `spent_` counts
-  double spent_ = 0;   // by all that were inside together, but for those that failed, in ns
   std::uint32_t most_inside_ = 0;
-  std::uint32_t done_ = 0;
+  std::uint32_t sample_ = 1;  // the number of the window; the first sample_size() calls that begin in it have it
+  std::uint32_t begun_ = 0;   // of these
+  std::uint32_t left_ = 0;    // calls that count
+  std::uint32_t done_ = 0;    // of them, those that say how long they took
   std::uint32_t failed_ = 0;
+  double sum_ = 0;  // how long those that are done took, in ns
   // For reports.
   std::uint64_t let_in_ = 0;
   std::uint64_t rejected_ = 0;
@@ -86,6 +92,7 @@ class adaptive_call {
 
   adaptive_state& state_;
   time_point began_;
+  std::uint32_t sample_ = 0;
   bool inside_ = false;
 };
 
@@ -99,16 +106,16 @@ class adaptive_call {
 ///
 /// where `mean` is how long calls took in the window, and `base` how long they take if they need not wait. The first
 /// term bears a tenth of noise, and at most halves the limit; the last one finds out whether there is room for more. It
-/// comes to rest where 1.16 times as many calls are let in as are served at once, so there is always a little to do. To
-/// measure the base, now and then only half of the limit is let in, for a window of four times the calls. That is not
-/// the shortest time ever seen, which would be that of the easiest call, and of how things were long ago; nor the mean
-/// of a long time, as in Gradient2, which under lasting load grows with the queue.
+/// comes to rest where 1.16 times as many calls are let in as are served at once, so there is always a little to do.
 ///
-/// The mean is, by Little's law, the time that all calls together spent inside over the number that ended: so what
-/// never ends, or is given up by its caller, makes it longer, as it should.
+/// To measure the base, now and then, and when the limit has fallen by half since, only half of the limit is let in,
+/// and the next four windows' calls that begin are the sample. That is not the shortest time ever seen, which would be
+/// that of the easiest call, and of how things were long ago; nor the mean of a long time, as in Gradient2, which under
+/// lasting load grows with the queue.
 ///
 /// - Nobody grows who does not use what he has: the limit rises only if four fifths of it were in use.
 /// - If more than one of ten calls fail, the limit is cut by a tenth. What fails says nothing of how long calls take.
+/// - A call that its caller gave up counts if it had taken longer than the base by then.
 /// - A call that does not end is inside for ever: put a timeout inside.
 /// - A clock that goes back, or jumps, spoils one window.
 ///
