@@ -8,8 +8,8 @@
 namespace tandem::resilience::detail {
 
 /// Sums of Tally, which has += and -=, over the last `width` of something that moves on: nanoseconds, or calls. As it
-/// slides in steps of a tenth, it covers more than nine tenths of the width, and no more than all. It stands still while
-/// that goes back a little, as between two threads; a jump of a whole width, ahead or back, empties it.
+/// slides in steps of a tenth, it covers more than nine tenths of the width, and no more than all. It stands still
+/// while that goes back a little, as between two threads; a jump of a whole width, ahead or back, empties it.
 ///
 /// Threads: none of its own; whoever has it locks.
 template <class Tally>
