@@ -19,6 +19,7 @@ cache_options checked(cache_options o, bool weighs) {
     throw std::invalid_argument("cache: max_entries must be from 1 to 2^31");
   if (weighs != (o.max_weight > 0))
     throw std::invalid_argument("cache: a weigher and max_weight make sense together only");
+  if (o.max_weight > std::uint64_t{1} << 62) throw std::invalid_argument("cache: max_weight must be at most 2^62");
   if (o.ttl <= duration::zero()) throw std::invalid_argument("cache: the ttl must be more than zero");
   if (!(o.ttl_jitter >= 0 && o.ttl_jitter <= 0.5))
     throw std::invalid_argument("cache: ttl_jitter must be from 0 to 0.5");
@@ -48,12 +49,10 @@ unsigned shard_bits_of(const cache_options& o) {
   return std::min(bits, most ? most - 1 : 0);  // rounding up must leave each an entry, too
 }
 
-// From 0 to less than 1.
+// From 0 to less than 1. By threads that are no workers, from the time.
 double random_share(time_point seed) noexcept {
-  const std::uint32_t n = tandem::detail::tls_worker
-                              ? tandem::detail::next_random()
-                              : static_cast<std::uint32_t>(mixed(static_cast<std::uint64_t>(seed.time_since_epoch().count())));
-  return static_cast<double>(n) * 0x1p-32;
+  if (tandem::detail::tls_worker) return static_cast<double>(tandem::detail::next_random()) * 0x1p-32;
+  return static_cast<double>(mixed(static_cast<std::uint64_t>(seed.time_since_epoch().count())) >> 11) * 0x1p-53;
 }
 
 }  // namespace
@@ -92,7 +91,7 @@ time_point cache_state_base::end_of_error(time_point from) const noexcept {
 }
 
 bool cache_state_base::keeps_error(errc code) const noexcept {
-  return options_.negative_ttl > duration::zero() && std::ranges::find(options_.negative, code) != options_.negative.end();
+  return options_.negative_ttl > duration::zero() && std::ranges::count(options_.negative, code) > 0;
 }
 bool cache_state_base::prefers_stale(const error& e) const noexcept {
   return options_.stale_for > duration::zero() && (is_failure_of_target(e) || e.code() == errc::circuit_open);

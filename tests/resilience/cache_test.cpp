@@ -4,11 +4,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -135,6 +137,45 @@ TEST_F(Cache, TenThousandWhoMissCauseOneLoad) {
   EXPECT_EQ(counter(c, "misses"), 10'000U);
 }
 
+// A key that can tell when it is copied, which get() does after it has looked and before it asks for a load.
+struct told_key {
+  explicit told_key(int i) noexcept : id(i) {}
+  told_key(const told_key& other) : id(other.id) {
+    if (on_copy) std::exchange(on_copy, {})();
+  }
+  told_key(told_key&&) noexcept = default;
+  bool operator==(const told_key& other) const noexcept { return id == other.id; }
+  struct hash {
+    std::size_t operator()(const told_key& k) const noexcept { return static_cast<std::size_t>(k.id); }
+  };
+  int id;
+  static inline std::function<void()> on_copy;
+};
+
+TEST_F(Cache, WhoMissedWhatCameBeforeItsLoadBeganLoadsNothing) {
+  const cache<told_key, int, told_key::hash> c;
+  auto asked = c.get(told_key(1), from.load());
+  told_key::on_copy = [&] { c.put(told_key(1), 50); };
+  EXPECT_EQ(sim.run(std::move(asked)), 50);
+  EXPECT_FALSE(told_key::on_copy) << "it was called";
+  EXPECT_EQ(from.loads, 0);
+}
+
+TEST_F(Cache, ALoopOfHitsLetsOthersRun) {
+  const pages c({.ttl = duration::max()});
+  c.put("k", 1);
+  bool stop = false;
+  auto loop = sim.spawn([&]() -> task<> {
+    while (!stop) (void)co_await c.get("k", from.load());
+  });
+  auto other = sim.spawn([&]() -> task<> {
+    stop = true;
+    co_return;
+  });
+  sim.run_until_idle();
+  EXPECT_TRUE(loop.done() && other.done());
+}
+
 TEST_F(Cache, ALoadGoesOnForTheOthersAndIsCancelledWithTheLast) {
   const pages c;
   from.takes = 100ms;
@@ -201,13 +242,14 @@ TEST_F(Cache, WhatWasHitSinceTheHandCameByStaysAndTheOldestOfTheOthersGoes) {
   EXPECT_TRUE(c.find(0) && c.find(2) && c.find(6) && c.find(7));
 }
 
-TEST_F(Cache, AnInsertFindsRoomEvenIfEverythingWasHit) {
-  const cache<int, int> c({.max_entries = 1000});
-  for (int round = 0; round < 3000; ++round) {
-    c.put(round, round);
-    for (int i = round > 1000 ? round - 1000 : 0; i <= round; i += 7) (void)c.find(i);
-  }
+TEST_F(Cache, AnInsertWhereEverythingWasHitDoesNotGoThroughAllOfIt) {
+  const cache<int, int> c({.max_entries = 1000, .ttl = duration::max()});
+  for (int i = 0; i < 1000; ++i) c.put(i, i);
+  for (int i = 0; i < 1000; ++i) (void)c.find(i);
+  c.put(1000, 1000);
   EXPECT_EQ(c.size(), 1000U);
+  EXPECT_TRUE(c.find(0)) << "the hand did not come round to where it began";
+  EXPECT_FALSE(c.find(256)) << "where it gave up looking for one without a mark";
 }
 
 TEST_F(Cache, WeighsNoMoreThanItMay) {
@@ -475,6 +517,8 @@ TEST_F(Cache, RefusesNonsense) {
   refused({.max_entries = 0});
   refused({.max_entries = (std::size_t{1} << 31) + 1});
   refused({.max_weight = 5});
+  EXPECT_THROW(pages({.max_weight = (std::uint64_t{1} << 62) + 1}, [](const std::string&, int) { return 1; }),
+               std::invalid_argument);
   EXPECT_THROW(pages({}, [](const std::string&, int) { return 1; }), std::invalid_argument);
   refused({.ttl = 0s});
   refused({.ttl = -1s});
@@ -545,6 +589,31 @@ TEST_F(Cache, NeverGivesAnythingButTheLastValueOfAKey) {
       }
     }
   }
+}
+
+TEST(CacheStress, AValueThatStaysIsLoadedOnceHoweverManyThreadsAskForIt) {
+  constexpr int callers = 16, keys = 3000;
+  runtime rt({.workers = 4});
+  const cache<int, int> c({.ttl = duration::max()});
+  std::atomic<int> loads{0}, wrong{0};
+  auto caller = [&]() -> task<> {
+    for (int key = 0; key < keys; ++key) {
+      const auto load = [&loads, key]() -> task<int> {
+        ++loads;
+        co_return key;
+      };
+      const result<int> got = co_await c.get(key, load);
+      if (got != key) ++wrong;
+    }
+  };
+  auto all = [&]() -> task<> {
+    std::vector<join_handle<void>> handles;
+    for (int i = 0; i < callers; ++i) handles.push_back(spawn(caller()));
+    for (auto& h : handles) (void)co_await h.join();
+  };
+  rt.block_on(all());
+  EXPECT_EQ(loads, keys);
+  EXPECT_EQ(wrong, 0);
 }
 
 // Four threads read and write a cache that is too small for its keys; each value tells its key.

@@ -152,7 +152,8 @@ TEST_P(SingleflightBothWays, TenThousandWaitersCostOneCall) {
   sim.advance(100ms);
   for (auto& each : waiters) ASSERT_EQ(sim.get(each).value(), 0);
   EXPECT_EQ(w.started, 1);
-  EXPECT_EQ(group.info().counters, (std::vector<policy_counter>{{"led", 1}, {"joined", n - 1}, {"left", 0}, {"abandoned", 0}}));
+  EXPECT_EQ(group.info().counters,
+            (std::vector<policy_counter>{{"led", 1}, {"joined", n - 1}, {"left", 0}, {"abandoned", 0}}));
 }
 
 TEST_P(SingleflightBothWays, AfterForgetTheNextCallStartsAnew) {
@@ -197,7 +198,8 @@ TEST(Singleflight, TheFunctionIsCancelledWhenTheLastHasLeftAtTheLatestDeadline) 
   EXPECT_EQ(w.cancelled, 1);
   EXPECT_EQ(sim.get(b).error().code(), errc::deadline_exceeded);
   EXPECT_EQ(sim.live_tasks(), 0U);
-  EXPECT_EQ(group.info().counters, (std::vector<policy_counter>{{"led", 1}, {"joined", 2}, {"left", 3}, {"abandoned", 1}}));
+  EXPECT_EQ(group.info().counters,
+            (std::vector<policy_counter>{{"led", 1}, {"joined", 2}, {"left", 3}, {"abandoned", 1}}));
   EXPECT_EQ(group.info().state, "0 under way, 2 of 3 calls shared another's");
 }
 

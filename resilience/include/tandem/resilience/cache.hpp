@@ -23,7 +23,9 @@
 #include <tandem/resilience/with.hpp>
 #include <tandem/runtime/after_func.hpp>
 #include <tandem/runtime/context.hpp>
+#include <tandem/runtime/detail/worker.hpp>
 #include <tandem/runtime/spawn.hpp>
+#include <tandem/runtime/this_task.hpp>
 #include <tandem/runtime/time.hpp>
 #include <tandem/runtime/with_context.hpp>
 
@@ -31,7 +33,8 @@ namespace tandem::resilience {
 
 struct cache_options {
   std::size_t max_entries = 10'000;  ///< From 1 to 2^31. Room for so many is reserved when the cache is made.
-  std::uint64_t max_weight = 0;      ///< Of all entries, as the weigher has it; 0: no bound, and no weigher.
+  /// Of all entries, as the weigher has it, at most 2^62; 0: no bound, and no weigher.
+  std::uint64_t max_weight = 0;
   duration ttl = std::chrono::minutes(1);  ///< More than zero; duration::max(): for ever.
   /// A value lives for up to this share of the TTL less, at random: so what was loaded at the same time does not expire
   /// at the same time. From 0 to 0.5.
@@ -91,9 +94,10 @@ class cache_state_base : public policy_state, public std::enable_shared_from_thi
  private:
   template <class V>
   static task<void> wait_in_background(subscription<V> again, context life) {
-    const cancel_source own;
-    after_handle when_gone = after_func(life, [own] { own.cancel(); });
+    after_handle when_gone;
     try {
+      const cancel_source own;
+      when_gone = after_func(life, [own] { own.cancel(); });
       const tandem::detail::context_swap inside(own.context().state());
       (void)co_await again.wait();
     } catch (...) {  // counted as a failed load
@@ -138,14 +142,18 @@ class cache_state : public cache_state_base {
 
 /// Keeps what loaders gave, by key, within bounds of time, number and weight.
 ///
-/// | there is                              | get(key, loader)                                                         |
-/// |---------------------------------------|--------------------------------------------------------------------------|
-/// | a fresh value                         | gives it; may let it be loaded anew in the background                    |
-/// | an error that is kept                 | gives it                                                                 |
-/// | nothing, or what has expired          | loads it, or waits for a load of the key that is under way (singleflight) |
-/// | … and the load fails, as its source is in trouble | gives the value that expired less than stale_for ago         |
-/// | … and the load fails with one of `negative`       | keeps the error, and gives it                                |
-/// | … and the load fails otherwise                    | gives the error, or throws what the loader threw             |
+/// | there is                        | get(key, loader)                                                              |
+/// |---------------------------------|-------------------------------------------------------------------------------|
+/// | a fresh value                   | gives it; may let it be loaded anew in the background                         |
+/// | an error that is kept           | gives it                                                                      |
+/// | nothing, or what has expired    | loads it, or waits for a load of the key that is under way (singleflight)     |
+///
+/// | the load gives                  | then get()                                                                    |
+/// |---------------------------------|-------------------------------------------------------------------------------|
+/// | a value                         | keeps it, and gives it                                                        |
+/// | an error that is in `negative`  | keeps it for negative_ttl, and gives it                                       |
+/// | an error of a source in trouble | gives the value that expired less than stale_for ago; else the error          |
+/// | another error, or an exception  | gives it, or throws it                                                        |
 ///
 /// In trouble: is_failure_of_target(), or errc::circuit_open. A refresh that fails is not repeated: the value is loaded
 /// when it has expired.
@@ -155,19 +163,19 @@ class cache_state : public cache_state_base {
 /// its hit rates are as good as theirs; and those that came once, as by a scan, go first. What expired goes when it is
 /// looked for or evicted: no task sweeps.
 ///
-/// What a clock does makes values expire early, never stay: if it goes back, those that then seem to live for longer than
-/// any may are gone.
+/// A clock that jumps makes values expire early, never stay: if it goes back, those that then seem to live for longer
+/// than any may are gone.
 ///
 /// A handle: copies share the entries. `Hash` may be poor. V must be copyable: each get() copies it under a spin lock,
 /// so let it be a shared_ptr if it is large. K and V must be movable without exceptions.
 ///
-/// Owns:    the handle, or a copy, must be there until each get() has returned. Loads under way may outlive it; when the
-///          last copy goes, refreshes are cancelled.
+/// Owns:    the handle, or a copy, must be there until each get() has returned. Loads under way may outlive it; when
+///          the last copy goes, refreshes are cancelled.
 /// Threads: any, at once; get() by tasks.
-/// Order:   put(), invalidate() and clear() win over loads that began before: what those give is not kept. Who waits for one
-///          gets it nevertheless; who comes later does not wait for it.
-/// Memory:  memory_bytes() for the entries, from the start, and what K and V own. An insert takes constant time, however
-///          many entries there are: nothing is moved. But a heavy one may evict many light ones, with the lock
+/// Order:   put(), invalidate() and clear() win over loads that began before: what those give is not kept. Who waits for
+///          one gets it nevertheless; who comes later does not wait for it.
+/// Memory:  memory_bytes() for the entries, from the start, and what K and V own. An insert takes constant time,
+///          however many entries there are: nothing is moved. But a heavy one may evict many light ones, with the lock
 ///          released after each.
 template <class K, class V, class Hash = std::hash<K>, class Eq = std::equal_to<K>>
   requires std::copy_constructible<K> && std::copy_constructible<V> && std::is_nothrow_move_constructible_v<K> &&
@@ -188,8 +196,9 @@ class cache final : public policy {
         loads_(singleflight_options{.shards = 0, .name = name() + ".loads"}, hash_, equal_) {}
 
   /// The value of `key`, which `loader` gives if it must be loaded; it is called as by singleflight::run().
-  /// Owns:     `loader`, until it has ended; it must not refer to what may be gone when the caller has left.
-  /// Suspends: never for a hit, else while it is loaded.
+  /// Owns:     `loader`, until a little after it has ended; it must not refer to what may be gone when the caller has
+  ///           left.
+  /// Suspends: while it is loaded; for a hit only once in a while, to let others run.
   /// Cancel:   safe: a load goes on for the others who wait for it.
   /// Errors:   see above; errc::cancelled, errc::deadline_exceeded.
   template <gives_once<V> F>
@@ -197,7 +206,10 @@ class cache final : public policy {
     const entries& all = state();
     const std::uint64_t hash = hash_of(key);
     typename shard::look_result seen = all.at(hash).look(hash, key, equal_, all.clock(), all.times(), true);
-    if (seen.found && !seen.refresh) [[likely]] co_return *std::move(seen.found);
+    if (seen.found && !seen.refresh) [[likely]] {
+      if (!tandem::detail::spend_slice()) [[unlikely]] co_await this_task::yield();
+      co_return *std::move(seen.found);
+    }
     load<F> loads{weak_state(), weigh_, equal_, hash, key, seen.refresh, std::move(loader)};
     if (seen.refresh) {
       all.await_refresh(loads_.subscribe(std::move(key), std::move(loads)));
@@ -219,8 +231,8 @@ class cache final : public policy {
     const std::uint64_t hash = hash_of(key);
     const std::uint64_t weight = weigh_ ? (*weigh_)(key, value) : 1;
     const time_point at = state().clock();
-    typename shard::entry made{key, std::move(value)};
-    state().at(hash).keep(hash, std::move(made), equal_, weight, state().end_of_value(at), at, state().times(), nullptr);
+    const time_point end = state().end_of_value(at);
+    state().at(hash).keep(hash, {key, std::move(value)}, equal_, weight, end, at, state().times(), nullptr);
     loads_.forget(key);
   }
 

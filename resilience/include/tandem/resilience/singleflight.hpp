@@ -82,15 +82,15 @@ class [[nodiscard]] subscription {
 /// Lets calls of one key that come while one is under way share its outcome: value, error or exception. Nothing is kept
 /// beyond that: see cache. (Go's golang.org/x/sync/singleflight.)
 ///
-/// | the key has | run(), subscribe()          | forget()                                                        |
-/// |-------------|-----------------------------|-----------------------------------------------------------------|
-/// | no flight   | starts one: calls its function | nothing                                                      |
-/// | a flight    | joins it; its own function is dropped uncalled | the next call starts another; who waits goes on waiting |
+/// | the key has | run(), subscribe()                             | forget()                                             |
+/// |-------------|------------------------------------------------|------------------------------------------------------|
+/// | no flight   | starts one: calls its function                 | nothing                                              |
+/// | a flight    | joins it; its own function is dropped uncalled | the next call starts another; who waits, waits on    |
 ///
 /// The function is nobody's alone. It runs with the context values of the caller that started it, but under no deadline
 /// of a single caller: a caller that is cancelled, or whose deadline passes, leaves, and the others wait on. When the
-/// last one has left, the function's context ends with errc::cancelled, and a new call starts anew. So it may take until
-/// the latest deadline of those who wait. Its context shows no deadline(), though, as others with a later one may join.
+/// last one has left, the function's context ends with errc::cancelled, and a new call starts anew. So the function may
+/// take until the latest deadline of those who wait; its context shows no deadline(), as others with a later one may join.
 ///
 /// A caller that has neither a deadline nor a cancel above it cannot leave: then the function runs in its task and
 /// context, which ends with the runtime, and what need not wait costs no task. For others it gets a task of its own.
@@ -113,7 +113,8 @@ class singleflight final : public policy {
         equal_(std::move(equal)) {}
 
   /// The outcome of `function`, or of the flight of `key` that is under way.
-  /// Owns:     `function`, until it has ended; it must not refer to what may be gone when the caller has left.
+  /// Owns:     `function`, until a little after it has ended; it must not refer to what may be gone when the caller has
+  ///           left.
   /// Suspends: until the outcome is there, or the caller's context is over.
   /// Cancel:   safe: the caller leaves, see above.
   /// Errors:   those of the function, the same chain for all; errc::cancelled, errc::deadline_exceeded of the caller's

@@ -178,8 +178,8 @@ class alignas(64) cache_shard {
         if (s) remove(*s, gone);
         return;
       }
-      const bool full = (!s && counts_.entries == capacity_) || counts_.weight - (s ? s->weight : 0) + weight > max_weight_;
-      if (full) {
+      const std::uint64_t weight_of_others = counts_.weight - (s ? s->weight : 0);
+      if ((!s && counts_.entries == capacity_) || weight_of_others + weight > max_weight_) {
         evict(at, times, gone);
         continue;
       }

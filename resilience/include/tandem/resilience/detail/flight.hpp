@@ -129,7 +129,9 @@ class flights_state : public policy_state, public std::enable_shared_from_this<f
  public:
   flights_state(std::size_t shards, std::string name);
 
-  [[nodiscard]] flight_shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 1) >> (63 - bits_)]; }
+  [[nodiscard]] flight_shard& shard_of(std::uint64_t hash) const noexcept {
+    return shards_[(hash >> 1) >> (63 - bits_)];
+  }
 
   void forget_all() const noexcept;
 
