@@ -175,9 +175,12 @@ TEST(ActorWire, ABrokenOrForeignTellIsADeadLetter) {
 TEST(ActorWire, AMessageThatCameTooLateIsNotHandled) {
   fixture f;
   outcome o;
-  auto m = f.message("test.Question", "41", &o);
-  m.remaining = duration::zero();
-  f.target()->deliver_bytes(std::move(m));
+  f.sim.spawn([&]() -> task<> {  // in simulated time, of which the deadline is
+    auto m = f.message("test.Question", "41", &o);
+    m.remaining = duration::zero();
+    f.target()->deliver_bytes(std::move(m));
+    co_return;
+  }).detach();
   f.sim.run_until_idle();
   EXPECT_EQ(o.failure.code(), errc::deadline_exceeded);
 }
