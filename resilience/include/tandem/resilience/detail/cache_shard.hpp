@@ -178,7 +178,8 @@ class alignas(64) cache_shard {
         if (s) remove(*s, gone);
         return;
       }
-      const bool full = (!s && counts_.entries == capacity_) || counts_.weight - (s ? s->weight : 0) + weight > max_weight_;
+      const std::uint64_t others = counts_.weight - (s ? s->weight : 0);
+      const bool full = (!s && counts_.entries == capacity_) || others > max_weight_ - weight;
       if (full) {
         evict(at, times, gone);
         continue;
