@@ -70,7 +70,8 @@ void fill_and_read(unsigned threads) {
     std::uint64_t hits = 0;
     for (std::uint64_t i = from; i < to; ++i) {
       const std::uint64_t key = i * 7919 % keys;
-      const result<std::uint64_t> got = co_await c.get(key, [key] -> task<std::uint64_t> { co_return key; });
+      auto load = [key] -> task<std::uint64_t> { co_return key; };
+      const result<std::uint64_t> got = co_await c.get(key, load);
       if (*got == key) ++hits;
     }
     check(hits == to - from, "K1: values");

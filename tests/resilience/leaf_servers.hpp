@@ -142,7 +142,8 @@ class table {
       return servers_.at(which)->serve();
     };
     // Unhedged reads choose their replica in the same way, but are told to be no candidates.
-    co_return co_await range.run({.method = "read", .idempotent = hedged_}, ask);
+    const resilience::call read{.method = "read", .idempotent = hedged_};
+    co_return co_await range.run(read, ask);
   }
 
   const bool hedged_;
