@@ -141,6 +141,7 @@ void retry_course::next() noexcept {
 
 void retry_course::end_in_pause(error why) {
   const errc code = why.code();
+  if (state_.options_.budget) state_.options_.budget->give_back();
   errors_.push_back(std::move(why));
   give_up(fmt::format("the context ended before attempt {}", call_.attempt + 1), code);
 }

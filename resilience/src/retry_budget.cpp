@@ -66,6 +66,11 @@ bool budget_state::spend(time_point at) noexcept {
   return true;
 }
 
+void budget_state::give_back() noexcept {
+  spent_.fetch_sub(1, std::memory_order_relaxed);
+  add(one);
+}
+
 double budget_state::left() const noexcept {
   return static_cast<double>(saved_.load(std::memory_order_relaxed)) / static_cast<double>(one);
 }

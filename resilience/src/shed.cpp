@@ -72,7 +72,7 @@ shed_call::~shed_call() {
 error shed_call::refused() {
   if (inside_) [[likely]]
     return {};
-  shed_.rejected_[static_cast<std::size_t>(call_.matters)].fetch_add(1, std::memory_order_relaxed);
+  shed_.rejected_[place_of(call_.matters)].fetch_add(1, std::memory_order_relaxed);
   return refusal(errc::overloaded, shed_, "too many calls inside", shed_.takes_.get());
 }
 

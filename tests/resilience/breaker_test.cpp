@@ -123,6 +123,46 @@ TEST_F(BreakerTest, JitterShortensTheIsolationTimeByUpToItsShare) {
   EXPECT_GT(most, 900ms);
 }
 
+TEST_F(BreakerTest, AWindowOfFewCallsIsNoLongerThanThat) {
+  const breaker b({.failures_in_a_row = 0, .failure_rate = 0.6, .window_calls = 5, .least_calls = 5});
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(call_through(sim, b, to_a, works()).has_value());
+  (void)call_through(sim, b, to_a, fails());
+  (void)call_through(sim, b, to_a, fails());
+  EXPECT_EQ(b.state_of(to_a), circuit_state::closed) << "two of the last five";
+  (void)call_through(sim, b, to_a, fails());
+  EXPECT_EQ(b.state_of(to_a), circuit_state::open) << "three of the last five";
+}
+
+TEST_F(BreakerTest, StatesInUseDoNotKeepOthersFromBeingForgotten) {
+  constexpr int in_use = 200;
+  auto options = after_failures(1);
+  options.most_states = 16;
+  const breaker b(options);
+  const auto all = with(b);
+  const auto kept = [&] {
+    const std::string text = b.info().state;  // "3 of 4 closed, 0 rejected"
+    return std::stoi(text.substr(text.find(" of ") + 4));
+  };
+  const auto call_others = [&](const char* which, int n) {
+    for (int i = 0; i < n; ++i) {
+      const std::string target = which + std::to_string(i);
+      ASSERT_TRUE(call_through(sim, b, {.target = target}, works()).has_value());
+    }
+  };
+  std::vector<std::string> targets;
+  for (int i = 0; i < in_use; ++i) targets.push_back("long " + std::to_string(i));
+  std::vector<join_handle<result<int>>> running;
+  for (const std::string& t : targets)
+    running.push_back(sim.spawn(all.run({.target = t}, [] { return play(works(1h)); })));
+  sim.run_until_idle();
+  ASSERT_EQ(kept(), in_use);
+  call_others("short ", 3000);
+  EXPECT_LE(kept(), in_use + 16);
+  for (auto& one : running) EXPECT_TRUE(sim.wait(one).has_value());
+  call_others("later ", 3000);
+  EXPECT_LE(kept(), 32) << "the many were for the calls that were under way";
+}
+
 TEST_F(BreakerTest, HalfOpenLetsFewProbesInAtOnceAndWantsSuccessesInARow) {
   auto options = after_failures(1);
   options.probes = 2;

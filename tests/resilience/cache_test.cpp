@@ -512,6 +512,19 @@ TEST_F(Cache, AClockThatJumpsMakesEntriesGoNotStay) {
   EXPECT_EQ(from.loads, 2);
 }
 
+TEST_F(Cache, TheGreatestBoundOfWeightIsABoundAndNotNone) {
+  constexpr std::uint64_t most = ~std::uint64_t{0};
+  const auto half = [](const std::string&, int) { return (most >> 1) + 1; };
+  const pages alone({.max_entries = 100, .max_weight = most, .shards = 1}, half);
+  alone.put("a", 1);
+  alone.put("b", 2);
+  EXPECT_EQ(alone.size(), 1U);
+  EXPECT_EQ(alone.weight(), (most >> 1) + 1);
+  const pages sharded({.max_entries = 100, .max_weight = most, .shards = 8}, [](const std::string&, int) { return 1; });
+  for (int i = 0; i < 20; ++i) sharded.put(std::to_string(i), i);
+  EXPECT_EQ(sharded.size(), 20U);
+}
+
 TEST_F(Cache, RefusesNonsense) {
   const auto refused = [](cache_options o) { EXPECT_THROW(pages{std::move(o)}, std::invalid_argument); };
   refused({.max_entries = 0});

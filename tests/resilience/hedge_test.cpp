@@ -252,6 +252,40 @@ TEST(Hedge, CountsACallOnceInABudgetThatItSharesWithRetry) {
   EXPECT_EQ(counted(shared, "spent"), 2U);
 }
 
+TEST(Hedge, MayBeAroundAnother) {
+  sim_runtime sim;
+  const hedge outer({.delay = 10ms});
+  const hedge inner;  // warms up, so it hedges nothing
+  int begun = 0;
+  const auto got = sim.run(with(outer, inner).run(get, [&begun]() -> task<result<int>> {
+    const int which = begun++;
+    const auto slept = co_await sleep_for(which == 0 ? 1h : 5ms);
+    if (!slept) co_return std::unexpected(slept.error());
+    co_return which;
+  }));
+  EXPECT_EQ(got.value(), 1);
+  EXPECT_EQ(counted(outer, "won"), 1U);
+  EXPECT_EQ(counted(inner, "hedged"), 0U);
+  EXPECT_EQ(counted(inner, "won") + counted(inner, "wasted"), 0U) << "what is a copy to the outer one is a call to it";
+}
+
+TEST(Hedge, HedgesEachCopyOfAnotherAroundIt) {
+  sim_runtime sim;
+  const retry_budget plenty({.share = 1});
+  const hedge outer({.delay = 10ms, .budget = plenty});
+  const hedge inner({.delay = 1ms, .budget = plenty});
+  int begun = 0;
+  const auto got = sim.run(with(outer, inner).run(get, [&begun]() -> task<result<int>> {
+    const int which = begun++;
+    const auto slept = co_await sleep_for(which < 3 ? 1h : 5ms);
+    if (!slept) co_return std::unexpected(slept.error());
+    co_return which;
+  }));
+  EXPECT_EQ(got.value(), 3);
+  EXPECT_EQ(counted(outer, "hedged"), 1U);
+  EXPECT_EQ(counted(inner, "hedged"), 2U);
+}
+
 TEST(Hedge, IsSuppressedWhileTooManyCopiesFail) {
   sim_runtime sim;
   const hedge h({.delay = 10ms, .max_failure_rate = 0.2});

@@ -31,9 +31,9 @@ retry_options exact(std::uint32_t attempts) {
   return {.attempts = attempts, .backoff = {.initial = 100ms, .max = 1h, .jitter = 0}};
 }
 
-std::map<std::string_view, std::uint64_t> counters(const retry& r) {
+std::map<std::string_view, std::uint64_t> counters(const policy& p) {
   std::map<std::string_view, std::uint64_t> all;
-  for (const policy_counter& c : r.info().counters) all[c.name] = c.value;
+  for (const policy_counter& c : p.info().counters) all[c.name] = c.value;
   return all;
 }
 
@@ -252,6 +252,26 @@ TEST(Retry, ACancelEndsAPause) {
   EXPECT_EQ(got.error().message().substr(0, 80),
             "the context ended before attempt 2: [attempt 1 after 0ns: unavailable; cancelled");
   EXPECT_EQ(counters(policy)["retries"], 0U);
+}
+
+TEST(Retry, AnAttemptThatIsNotMadeCostsTheBudgetNothing) {
+  sim_runtime sim;
+  const retry_budget budget({.share = 0, .most = 2});
+  auto options = exact(3);
+  options.budget = budget;
+  const retry policy(options);
+  for (int i = 0; i < 5; ++i) {
+    const cancel_source source(sim.root_context());
+    auto call_it = with(policy).run(idempotent, []() -> task<result<int>> { co_return fail(errc::unavailable); });
+    auto running = sim.spawn(with_context(source.context(), std::move(call_it)));
+    sim.advance(50ms);
+    ASSERT_FALSE(running.done());
+    source.cancel();
+    ASSERT_EQ(sim.wait(running).error().code(), errc::cancelled);
+  }
+  EXPECT_EQ(budget.left(), 2);
+  EXPECT_EQ(counters(budget)["spent"], 0U);
+  EXPECT_EQ(counters(budget)["refused"], 0U);
 }
 
 TEST(Retry, WhatNeverReturnsIsEndedByItsContextAndNotTriedAgain) {

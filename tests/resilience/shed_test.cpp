@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <tandem/resilience/adaptive_limit.hpp>
 
 #include "helpers.hpp"
 
@@ -62,6 +63,17 @@ TEST(Shed, AnExceptionGivesThePlaceBack) {
     }));
     EXPECT_NE(got.error().message().find("no"), std::string::npos);
   }
+}
+
+// A number that came from a peer of another version.
+TEST(Shed, WhatMattersAsNobodyKnowsHowMuchIsCritical) {
+  sim_runtime sim;
+  const shed policy({.limit = 1, .shares = {0, 0, 0, 1}});
+  const call unknown{.matters = static_cast<criticality>(200)};
+  EXPECT_EQ(call_through(sim, policy, unknown, works()).error().code(), errc::overloaded);
+  EXPECT_EQ(counter(policy, "rejected_critical"), 1U);
+  const adaptive_limit adaptive({.initial = 1, .shares = {0, 0, 0, 1}});
+  EXPECT_EQ(call_through(sim, adaptive, unknown, works()).error().code(), errc::overloaded);
 }
 
 TEST(Shed, RefusesNonsense) {

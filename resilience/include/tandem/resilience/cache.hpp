@@ -77,7 +77,7 @@ class cache_state_base : public policy_state, public std::enable_shared_from_thi
   [[nodiscard]] std::size_t shard_of(std::uint64_t hash) const noexcept { return (hash >> 1) >> (63 - bits_); }
   /// The part of `total` that shard i has.
   [[nodiscard]] std::uint64_t part_of(std::uint64_t total, std::size_t i) const noexcept {
-    return (total + shard_count() - 1 - i) >> bits_;
+    return (total >> bits_) + (i < (total & (shard_count() - 1)) ? 1 : 0);
   }
 
   /// Waits in the background for what `again` gives, until that is there, or the cache or the runtime goes.

@@ -27,7 +27,8 @@ struct call {
   bool idempotent = false;
   criticality matters = criticality::critical;
   std::uint32_t attempt = 1;  ///< Which try it is, from 1.
-  std::uint32_t copy = 0;     ///< Which of several at once: 0 for the first, then for each hedge one more.
+  std::uint32_t copy = 0;     ///< Which of several at once: 0 for the first, then one more for each that the
+                           ///< innermost hedge has sent.
   const void* counted_in = nullptr;  ///< Not for users: the retry_budget that has counted it.
 };
 

@@ -21,10 +21,16 @@ namespace detail {
 /// Errors: throws std::invalid_argument, in the name of `who`.
 void check(const criticality_shares& shares, const char* who);
 
+/// Where `c` is in an array of one for each. A number that is none, as from a peer of another version, is critical, as
+/// to_string() has it.
+[[nodiscard]] constexpr std::size_t place_of(criticality c) noexcept {
+  return static_cast<std::size_t>(c <= criticality::critical_plus ? c : criticality::critical);
+}
+
 /// True if `inside` calls leave room for one that `matters` so much.
 [[nodiscard]] inline bool has_room(const criticality_shares& shares, criticality matters, double inside,
                                    double limit) noexcept {
-  return inside < shares[static_cast<std::size_t>(matters)] * limit;
+  return inside < shares[place_of(matters)] * limit;
 }
 
 }  // namespace detail

@@ -1,9 +1,9 @@
 // hedge: when an answer takes long, asking once more, and taking the answer that comes first.
 //
 //   const hedge twice({.delay = 10ms, .targets = {"a:1", "b:1", "c:1"}});
-//   auto got = co_await with(twice, breakers).run({.method = "get", .idempotent = true}, [&](const call& c) {
-//     return fetch(c.target, key);
-//   });
+//   const call get{.method = "get", .idempotent = true};
+//   auto fetch_it = [&](const call& c) { return fetch(c.target, key); };
+//   auto got = co_await with(twice, breakers).run(get, fetch_it);
 //
 // (Dean & Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013. Asking twice at once: tied.hpp.)
 #pragma once

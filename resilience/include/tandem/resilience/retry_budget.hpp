@@ -28,6 +28,7 @@ class budget_state : public policy_state {
 
   void called() noexcept;
   [[nodiscard]] bool spend(time_point at) noexcept;
+  void give_back() noexcept;
   [[nodiscard]] double left() const noexcept;
 
   [[nodiscard]] std::string settings() const override;
@@ -70,6 +71,8 @@ class retry_budget final : public policy {
   }
   /// True if one more call may be made, which is then counted.
   [[nodiscard]] bool spend() const noexcept { return state_as<detail::budget_state>().spend(now()); }
+  /// After spend(), by who has not made that call after all.
+  void give_back() const noexcept { state_as<detail::budget_state>().give_back(); }
   /// Calls that could be made now, but for what each second adds.
   [[nodiscard]] double left() const noexcept { return state_as<detail::budget_state>().left(); }
 };

@@ -56,6 +56,13 @@ task<void> fly(landing<V> lands, F function) {
 template <class V>
 class [[nodiscard]] subscription {
  public:
+  subscription(subscription&&) noexcept = default;
+  subscription& operator=(subscription other) noexcept {  // what it had goes as in the destructor: the seat first
+    std::swap(keeps_, other.keeps_);
+    std::swap(seat_, other.seat_);
+    return *this;
+  }
+
   /// Waits for the outcome; once. To wait for it in a select(), spawn() this and use the handle.
   /// Suspends, Cancel, Errors: as singleflight::run(). A wait that was cancelled may be repeated.
   ///         Throws std::logic_error after the outcome was given out, or if it was moved away.

@@ -1,9 +1,9 @@
 // with(): policies around a call, the first one outermost.
 //
 //   const auto careful = with(retry({.attempts = 3}), breaker({}), timeout(200ms));
-//   result<page> got = co_await careful.run({.method = "get", .idempotent = true}, [&](const call& c) {
-//     return fetch(c.target, path);
-//   });
+//   const call get{.method = "get", .idempotent = true};
+//   auto fetch_it = [&](const call& c) { return fetch(c.target, path); };
+//   result<page> got = co_await careful.run(get, fetch_it);
 //   fmt::print("{}\n", to_string(careful));  // retry(…) > breaker(…) > timeout(200ms)
 #pragma once
 #include <concepts>

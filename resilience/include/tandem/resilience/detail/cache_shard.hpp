@@ -178,8 +178,9 @@ class alignas(64) cache_shard {
         if (s) remove(*s, gone);
         return;
       }
-      const std::uint64_t weight_of_others = counts_.weight - (s ? s->weight : 0);
-      if ((!s && counts_.entries == capacity_) || weight_of_others + weight > max_weight_) {
+      const std::uint64_t others = counts_.weight - (s ? s->weight : 0);
+      const bool full = (!s && counts_.entries == capacity_) || others > max_weight_ - weight;
+      if (full) {
         evict(at, times, gone);
         continue;
       }

@@ -33,6 +33,7 @@ class hedged_call {
 
   hedged_call(hedge_state& policy, const call& c, Next next)
       : policy_(policy), next_(std::move(next)), call_(c), begun_(now()), delay_(policy.begin(call_, begun_)) {
+    call_.copy = 0;  // whatever it is to a hedge outside
     if (hedges()) source_.emplace();
   }
 

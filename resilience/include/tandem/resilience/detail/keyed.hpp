@@ -50,7 +50,7 @@ class keyed {
     const std::size_t hash;
     std::uint32_t users = 0;  // calls between enter() and leave(): it stays
     entry* next = nullptr;    // in its bucket
-    entry* older = nullptr;
+    entry* older = nullptr;   // of those that have no users, by the end of the last use
     entry* newer = nullptr;
   };
 
@@ -61,7 +61,8 @@ class keyed {
   keyed& operator=(const keyed&) = delete;
   ~keyed() {
     for (shard& s : shards_)
-      for (entry* e = s.newest; e;) delete std::exchange(e, e->older);
+      for (entry* first : s.buckets)
+        while (first) delete std::exchange(first, first->next);
   }
 
   /// Calls f(state of `c`) under its lock. If that is true the state stays until leave(), and is given; else null.
@@ -71,7 +72,7 @@ class keyed {
     const state_key key(c, per_);
     shard& s = shard_of(key.hash);
     std::unique_ptr<entry> fresh;
-    std::unique_ptr<entry> dropped;  // destroyed when the lock is let go
+    std::array<std::unique_ptr<entry>, 2> dropped;  // destroyed when the lock is let go
     std::unique_lock hold(s.lock);
     entry* found = s.find(key);
     if (!found) [[unlikely]] {
@@ -80,26 +81,34 @@ class keyed {
       hold.lock();
       found = s.find(key);
       if (!found) {
-        if (count_.load(std::memory_order_relaxed) >= most_)
-          dropped.reset(s.drop_one());  // about as many: see state_per
-        if (!dropped) count_.fetch_add(1, std::memory_order_relaxed);
+        for (auto& one : dropped) {  // two, as there are too many after many were in use; about as many: see state_per
+          if (count_.load(std::memory_order_relaxed) < most_) break;
+          one.reset(s.drop_one());
+          if (one) count_.fetch_sub(1, std::memory_order_relaxed);
+        }
+        count_.fetch_add(1, std::memory_order_relaxed);
         found = fresh.release();
         s.link(*found);
       }
     }
-    s.use(*found);
     ++s.entered;
-    if (!f(found->state)) return nullptr;
-    ++found->users;
-    return found;
+    const bool stays = f(found->state);
+    if (found->users == 0) s.take_out(*found);
+    if (stays) {
+      ++found->users;
+      return found;
+    }
+    if (found->users == 0) s.put_first(*found);
+    return nullptr;
   }
 
   /// The end of a call that enter() gave `e`: f(its state) under the lock.
   template <class F>
   void leave(entry& e, const F& f) noexcept {
-    const std::lock_guard hold(shard_of(e.hash).lock);
+    shard& s = shard_of(e.hash);
+    const std::lock_guard hold(s.lock);
     f(e.state);
-    --e.users;
+    if (--e.users == 0) s.put_first(e);
   }
 
   /// f(state of `c`) under its lock, if there is one yet.
@@ -109,15 +118,6 @@ class keyed {
     shard& s = shard_of(key.hash);
     const std::lock_guard hold(s.lock);
     if (entry* const found = s.find(key)) f(found->state);
-  }
-
-  /// f(state) of each, under locks.
-  template <class F>
-  void each(const F& f) const noexcept {
-    for (shard& s : shards_) {
-      const std::lock_guard hold(s.lock);
-      for (const entry* e = s.newest; e; e = e->older) f(e->state);
-    }
   }
 
   /// States there are.
@@ -151,11 +151,6 @@ class keyed {
       e.next = std::exchange(bucket(e.hash), &e);
       put_first(e);
     }
-    void use(entry& e) noexcept {
-      if (newest == &e) return;
-      take_out(e);
-      put_first(e);
-    }
     void put_first(entry& e) noexcept {
       e.newer = nullptr;
       e.older = newest;
@@ -166,16 +161,16 @@ class keyed {
       (e.newer ? e.newer->older : newest) = e.older;
       (e.older ? e.older->newer : oldest) = e.newer;
     }
-    // Of the few that were used longest ago: the first that may go, or else the first that nobody uses.
+    // Of the few that were used longest ago, the first that may go, or else the first. Null: all are in use.
     [[nodiscard]] entry* drop_one() noexcept {
-      entry* chosen = nullptr;
+      entry* chosen = oldest;
+      if (!chosen) return nullptr;
       int looks = 8;
       for (entry* e = oldest; e && looks > 0; e = e->newer, --looks) {
-        if (e->users > 0) continue;
-        if (!chosen || e->state.may_go()) chosen = e;
-        if (e->state.may_go()) break;
+        if (!e->state.may_go()) continue;
+        chosen = e;
+        break;
       }
-      if (!chosen) return nullptr;
       take_out(*chosen);
       entry** link = &bucket(chosen->hash);
       while (*link != chosen) link = &(*link)->next;
