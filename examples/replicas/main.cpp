@@ -84,8 +84,8 @@ std::string row(latencies& l) {
 
 task<result<void>> print_seconds(scores& plain, scores& careful, const trouble& bad, unsigned seconds) {
   fmt::print("{:>6}  {:<31} {:<31}\n", "", "plainly", "carefully");
-  fmt::print("{:>6}  {:>6} {:>7} {:>7} {:>7}   {:>6} {:>7} {:>7} {:>7}\n", "second", "calls", "p50 ms", "p99 ms", "failed",
-             "calls", "p50 ms", "p99 ms", "failed");
+  constexpr const char* columns = " calls  p50 ms  p99 ms  failed";
+  fmt::print("{:>6}  {}   {}\n", "second", columns, columns);
   tandem::ticker second(1s);
   for (unsigned n = 1; n <= seconds; ++n) {
     TANDEM_CO_TRY(co_await second.next());
@@ -154,7 +154,9 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", o.seconds, "How long; the trouble is in the middle third")
       ->capture_default_str()
       ->check(CLI::Range(3U, 3600U));
-  app.add_option("--rate", o.per_second, "Calls a second, of each kind")->capture_default_str()->check(CLI::Range(1U, 5000U));
+  app.add_option("--rate", o.per_second, "Calls a second, of each kind")
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 5000U));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -19,7 +19,6 @@ cache_options checked(cache_options o, bool weighs) {
     throw std::invalid_argument("cache: max_entries must be from 1 to 2^31");
   if (weighs != (o.max_weight > 0))
     throw std::invalid_argument("cache: a weigher and max_weight make sense together only");
-  if (o.max_weight > std::uint64_t{1} << 62) throw std::invalid_argument("cache: max_weight must be at most 2^62");
   if (o.ttl <= duration::zero()) throw std::invalid_argument("cache: the ttl must be more than zero");
   if (!(o.ttl_jitter >= 0 && o.ttl_jitter <= 0.5))
     throw std::invalid_argument("cache: ttl_jitter must be from 0 to 0.5");

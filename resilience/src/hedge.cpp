@@ -106,12 +106,12 @@ hedge_state::suits hedge_state::pick(call& c, const inner_policies& inside, cons
     }
   }
   if (best != suits::yes || n == 1) return best;
+  const auto load = [this](std::size_t of) { return targets_[of].inflight.load(std::memory_order_relaxed); };
   const std::size_t second = random_below(n);
   for (std::size_t i = 0; i < n; ++i) {
     const std::size_t t = (second + i) % n;
     if (t == picked || suitable(t, c, inside, asked, at) != suits::yes) continue;
-    if (targets_[t].inflight.load(std::memory_order_relaxed) < targets_[picked].inflight.load(std::memory_order_relaxed))
-      picked = t;
+    if (load(t) < load(picked)) picked = t;
     break;
   }
   return best;
@@ -201,7 +201,7 @@ std::vector<policy_counter> hedge_state::counters() const {
       "suppressed_pushback",
       "suppressed_budget"};
   std::vector<policy_counter> all;
-  for (std::size_t i = 0; i < counter_count; ++i) all.push_back({names[i], counters_[i].load(std::memory_order_relaxed)});
+  for (std::size_t i = 0; i < counter_count; ++i) all.push_back({names[i], read(static_cast<counter>(i))});
   return all;
 }
 

@@ -72,7 +72,8 @@ std::optional<duration> latency_histogram::quantile(time_point at) noexcept {
   const time_point::rep to = at.time_since_epoch().count();
   time_point::rep from = compute_from_.load(std::memory_order_relaxed);
   // One of those who find it too old computes it anew; a clock that went back makes it too old as well.
-  if ((to >= from || to < from - kept) && compute_from_.compare_exchange_strong(from, to + kept, std::memory_order_relaxed)) {
+  const bool too_old = to >= from || to < from - kept;
+  if (too_old && compute_from_.compare_exchange_strong(from, to + kept, std::memory_order_relaxed)) {
     (void)turn(at);
     computed_.store(compute(), std::memory_order_relaxed);
   }

@@ -1,6 +1,6 @@
 // Two experiments of Dean & Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013, on simulated servers
-// and a virtual clock: reads that fan out to 100 servers, unhedged and hedged, and reads from replicated disks, alone and
-// tied. The servers are fitted to what the paper measured without hedges and ties; what comes of those is the outcome.
+// and a virtual clock: reads that fan out to 100 servers, unhedged and hedged, and reads from replicated disks, alone
+// and tied. The servers are fitted to what the paper measured without hedges and ties; what those do is the outcome.
 #pragma once
 #include <algorithm>
 #include <charconv>
@@ -91,7 +91,8 @@ class leaf_server {
   void draw_pause() {
     const time_point begin = last_end_ + random_.exponential(10s);
     const bool is_long = random_.from_to(0, 1) < 1e-3;
-    const duration length = is_long ? random_source::milliseconds(random_.from_to(500, 2500)) : random_.exponential(15ms);
+    const duration length =
+        is_long ? random_source::milliseconds(random_.from_to(500, 2500)) : random_.exponential(15ms);
     last_end_ = begin + length;
     pauses_.push_back({begin, last_end_});
   }
@@ -177,17 +178,17 @@ inline fan_out_figures read_from_all(int reads, bool hedged, std::uint32_t seed)
 
 /// How much of their time the disks of a cluster are busy, with what.
 struct disk_load {
-  double reads = 0.1;   ///< Those of the experiment.
+  double reads = 0.1;    ///< Those of the experiment.
   double others = 0.28;  ///< Reads of the other users, which are as long.
-  double chunks = 0;    ///< The terasort's long transfers.
+  double chunks = 0;     ///< The terasort's long transfers.
 };
 inline constexpr disk_load idle_cluster{};
 inline constexpr disk_load with_terasort{.reads = 0.1, .others = 0.26, .chunks = 0.25};
 
 /// Disks with a queue each, first come, first served. A read needs one access, two or three (indices first, as far as
-/// they are in no cache), each a seek, half a turn of 7200 in a minute on average, and the transfer: 15 ms in all. A chunk
-/// takes 16 ms. Messages take half a millisecond: requests, answers, and those by which a disk that begins a read tells
-/// the other that has its twin. A read is done twice if the other disk begins it before that message has come.
+/// they are in no cache), each a seek, half a turn of 7200 in a minute on average, and the transfer: 15 ms in all. A
+/// chunk takes 16 ms. Messages take half a millisecond: requests, answers, and those by which a disk that begins a read
+/// tells the other that has its twin. A read is done twice if the other disk begins it before that message has come.
 ///
 /// Load and accesses are such that reads that are not tied take as long as in the paper. That could be had with other
 /// pairs of the two; fewer accesses and longer queues would make tying look better than it was there.

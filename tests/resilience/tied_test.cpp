@@ -136,7 +136,8 @@ TEST(RunTied, TakesBothBackIfTheCallerGoesBeforeTheyBegan) {
       co_return 1;
     };
     const time_point start = now();
-    for (const duration patience : std::initializer_list<duration>{500us, 50ms}) {  // between the two sends, and after both
+    // Between the two sends, and after both.
+    for (const duration patience : std::initializer_list<duration>{500us, 50ms}) {
       const auto ran = co_await with_timeout(patience, run_tied(a, b, never));
       EXPECT_EQ(ran.error().code(), errc::deadline_exceeded);
     }

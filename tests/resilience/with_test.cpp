@@ -75,16 +75,18 @@ TEST(With, PrintsItsPoliciesInTheirOrder) {
 TEST(With, APolicyCanAskWhetherTheOnesInsideWouldRejectACall) {
   sim_runtime sim;
   std::vector<std::string> notes;
-  (void)sim.run(with(noting("a", notes), noting("b", notes, false)).run([] -> task<result<void>> { co_return result<void>(); }));
+  const auto both = with(noting("a", notes), noting("b", notes, false));
+  (void)sim.run(both.run([] -> task<result<void>> { co_return result<void>(); }));
   EXPECT_EQ(notes.front(), "a in, though the inner would reject it");
   EXPECT_EQ(notes[1], "b in");
 }
 
 TEST(With, PassesOnTheCallAsTheCallerDescribedIt) {
   sim_runtime sim;
-  const auto got = sim.run(with().run({.method = "get", .target = "a:1", .idempotent = true}, [](const call& c) -> task<std::string> {
+  const auto describe = [](const call& c) -> task<std::string> {
     co_return std::string(c.method) + " " + std::string(c.target) + (c.idempotent ? " again" : "");
-  }));
+  };
+  const auto got = sim.run(with().run({.method = "get", .target = "a:1", .idempotent = true}, describe));
   EXPECT_EQ(got.value(), "get a:1 again");
 }
 

@@ -33,7 +33,7 @@ namespace tandem::resilience {
 
 struct cache_options {
   std::size_t max_entries = 10'000;  ///< From 1 to 2^31. Room for so many is reserved when the cache is made.
-  /// Of all entries, as the weigher has it, at most 2^62; 0: no bound, and no weigher.
+  /// Of all entries, as the weigher has it; 0: no bound, and no weigher.
   std::uint64_t max_weight = 0;
   duration ttl = std::chrono::minutes(1);  ///< More than zero; duration::max(): for ever.
   /// A value lives for up to this share of the TTL less, at random: so what was loaded at the same time does not expire

@@ -15,8 +15,8 @@ enum class criticality : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(criticality c) noexcept;
 
-/// Describes a call to the policies around it, and to the function that is called. Policies hand changed copies inwards:
-/// who reads a call in the function sees the attempt, and the target that were chosen.
+/// Describes a call to the policies around it, and to the function that is called. Policies hand changed copies
+/// inwards: who reads a call in the function sees the attempt, and the target that was chosen.
 ///
 /// Owns: nothing. The texts outlive the call.
 struct call {

@@ -19,9 +19,9 @@
 
 namespace tandem::resilience {
 
-/// Calls once and, if no outcome has come when the delay has passed, once more, up to `copies` at once. The first success is the
-/// outcome; the copies that lost are cancelled (errc::cancelled, "another copy won") and waited for. A copy that fails is
-/// not replaced, that is for retry; only if all failed the call fails, with their errors joined.
+/// Calls once and, if no outcome has come when the delay has passed, once more, up to `copies` at once. The first
+/// success is the outcome; the copies that lost are cancelled (errc::cancelled, "another copy won") and waited for. A
+/// copy that fails is not replaced, that is for retry; only if all failed the call fails, with their errors joined.
 ///
 /// Only calls that are idempotent are hedged. A hedge is not sent, and counted as suppressed, if
 ///  - too little is known yet (warm_up), the failure rate or the load is above its limit, or the budget is used up;
@@ -32,9 +32,10 @@ namespace tandem::resilience {
 /// that the policies inside would reject while they admit another. If they admit none, the first copy goes to any, and
 /// they answer.
 ///
-/// The live delay comes from the latencies of the copies that succeeded. One that lost counts with the time it had taken
-/// if that was at least the delay: that is less than it would have taken, but leaves the share of the slower ones as it
-/// is. Otherwise hedging would hide the slow ones, and the delay would sink. If it was less it says nothing, and is left out.
+/// The live delay comes from the latencies of the copies that succeeded. One that lost counts with the time it had
+/// taken if that was at least the delay: that is less than it would have taken, but leaves the share of the slower ones
+/// as it is. Otherwise hedging would hide the slow ones, and the delay would sink. A shorter time says nothing, and is
+/// left out.
 ///
 /// The first copy runs in the caller's task, the others in tasks of their own. While no delay has passed, there is no
 /// other task, only a timer.

@@ -62,7 +62,8 @@ class policy_state {
   [[nodiscard]] virtual std::vector<policy_counter> counters() const = 0;
 
  protected:
-  /// For the constructor and the destructor of the most derived class, which must be final: on the list from enlist() to delist().
+  /// For the constructor and the destructor of the most derived class, which must be final: it is on the list in
+  /// between.
   void enlist();
   void delist() noexcept;
 
@@ -122,8 +123,8 @@ class policy {
 [[nodiscard]] std::vector<policy_info> list_policies();
 
 /// What says that the one who was called is in trouble, rather than that the call was wrong, or was given up by the
-/// caller: unknown, deadline_exceeded, timed_out, resource_exhausted, internal, unavailable, data_loss, overloaded. This
-/// is what breakers and hedges count, unless they are told otherwise.
+/// caller: unknown, deadline_exceeded, timed_out, resource_exhausted, internal, unavailable, data_loss, overloaded.
+/// This is what breakers and hedges count, unless they are told otherwise.
 [[nodiscard]] bool is_failure_of_target(const error& e) noexcept;
 
 }  // namespace tandem::resilience

@@ -15,7 +15,7 @@ namespace tandem::resilience {
 
 struct retry_budget_options {
   double share = 0.05;     ///< Of the calls that are made, how many extra ones may be. From 0 to 1.
-  double per_second = 0;   ///< Extra calls that may be made each second in any case: for clients with few calls. Not less than 0.
+  double per_second = 0;   ///< Extra calls that may be made in any case: for clients with few calls. Not less than 0.
   double most = 10;        ///< How many extra calls may be saved up. At least 1; that many there are at the start.
   std::string name = {};
 };
@@ -53,8 +53,8 @@ class budget_state : public policy_state {
 
 }  // namespace detail
 
-/// What retries and hedges together may add to the load: a share of the calls. So that those who are called and are slow,
-/// or fail, are not called the more often for it. It is no policy around a call by itself: give it to retry and hedge.
+/// What retries and hedges together may add to the load: a share of the calls. So that those who are called and are
+/// slow, or fail, are not called the more often for it. It is no policy around a call by itself: give it to retry and hedge.
 ///
 /// Threads: any, at once. Copies share what is left. On one clock: not by tasks of a simulation and others.
 class retry_budget final : public policy {

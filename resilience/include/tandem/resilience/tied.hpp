@@ -141,8 +141,8 @@ task<result<void>> submit_tied(Pool& to, task<result<void>> job) {
 
 }  // namespace detail
 
-/// Runs `function(which)`, a task<result<T>>, once: in the one of two pools that comes to it first, which is 0 or 1. The
-/// pools take tasks, as csp::worker_pool<task<result<void>>> does.
+/// Runs `function(which)`, a task<result<T>>, once: in the one of two pools that comes to it first, which is 0 or 1.
+/// The pools take tasks, as csp::worker_pool<task<result<void>>> does.
 ///
 /// Runs under the caller's context, which also ends when the pool's job is cancelled.
 /// Owns:   `function`, for as long as a copy is in a queue, which may be longer than this takes.

@@ -100,11 +100,10 @@ class layer {
 /// What can be called through policies: it gives a task<result<T>>, or a task<T>, and takes nothing or a const call&.
 /// Policies may call it more than once, also at once, and keep no value of it.
 template <class F>
-concept callable =
-    std::invocable<F&, const call&> || std::invocable<F&>;
+concept callable = std::invocable<F&, const call&> || std::invocable<F&>;
 
-/// Policies, the first one outermost. Its type and to_string() show the order, which matters: with(retry, timeout) limits
-/// each attempt, with(timeout, retry) all of them together.
+/// Policies, the first one outermost. Its type and to_string() show the order, which matters: with(retry, timeout)
+/// limits each attempt, with(timeout, retry) all of them together.
 ///
 /// Threads: any, at once. A value; copies share the policies.
 template <std::derived_from<policy>... Policies>
@@ -135,7 +134,8 @@ class composition {
 
   friend std::string to_string(const composition& all) {
     std::string text;
-    std::apply([&](const auto&... each) { ((text += (text.empty() ? "" : " > ") + to_string(each)), ...); }, *all.policies_);
+    const auto add = [&](const auto& p) { text += (text.empty() ? "" : " > ") + to_string(p); };
+    std::apply([&](const auto&... each) { (add(each), ...); }, *all.policies_);
     return text;
   }
 

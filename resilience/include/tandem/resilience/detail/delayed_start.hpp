@@ -12,10 +12,10 @@
 
 namespace tandem::resilience::detail {
 
-/// Calls `start` on a worker when the time has come. Lives in the frame of the task that may end before that: see stop().
+/// Calls `start` on a worker when the time has come. Lives in the frame of a task that may end before that: see stop().
 ///
-/// (D1) The timer's function runs under a lock, and may start nothing: it says `starting`, and leaves the rest to a job,
-///      which runs right after, on the same worker. So this must not go while it is `starting`.
+/// (D1) The timer's function runs under a lock, and may start nothing: it says `starting`, and leaves the rest to a
+///      job, which runs right after, on the same worker. So this must not go while it is `starting`.
 class delayed_start : tandem::detail::timer_node, tandem::detail::job {
  public:
   /// Gives the task that it started, or an empty handle. On a worker, but not of a task.

@@ -10,9 +10,9 @@
 
 namespace tandem::resilience::detail {
 
-/// Counts latencies from 1 us to 137 s in buckets of which each is 1/16 of a power of two wide, so that what it gives is
-/// within 3.2 % of what was recorded; what is shorter or longer counts as the shortest or longest. It knows the last one to
-/// two windows: counts are kept in two halves, of which the older is forgotten when the younger is a window old.
+/// Counts latencies from 1 us to 137 s in buckets of which each is 1/16 of a power of two wide, so that what it gives
+/// is within 3.2 % of what was recorded; what is shorter or longer counts as the shortest or longest. It knows the last
+/// one to two windows: counts are kept in two halves, of which the older is forgotten when the younger is a window old.
 ///
 /// Threads: any, at once. Everything is relaxed: these are numbers that publish nothing, and who is counted just while
 ///          a half is forgotten may be forgotten with it.
