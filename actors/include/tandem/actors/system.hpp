@@ -191,7 +191,8 @@ class system {
   /// Blocks the calling thread, which should be no worker.
   result<void> shutdown(duration limit);
 
-  /// Actors spawned with spawn() that have not ended.
+  /// Actors spawned with spawn() that have not ended. One that ends counts until a moment after its supervisor and who
+  /// watches it were told; shutdown() waits for that moment.
   [[nodiscard]] std::size_t live_actors() const noexcept;
   [[nodiscard]] std::size_t dead_letters() const noexcept;
   /// What they are doing. Takes time in proportion to their number; they go on meanwhile.
