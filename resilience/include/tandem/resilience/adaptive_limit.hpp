@@ -1,6 +1,7 @@
 // adaptive_limit: finds out how many calls at once whoever is called can do, and lets no more through.
 //
-//   with(adaptive_limit(), timeout(1s)).run({.method = "query"}, query)
+//   const auto limited = with(adaptive_limit(), timeout(1s));
+//   limited.run({.method = "query"}, query)
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -22,9 +23,9 @@ struct adaptive_limit_options {
   double most = 1000;
   duration window = std::chrono::milliseconds(100);  ///< The limit changes once in a window, or in a call's time, …
   std::uint32_t window_calls = 50;                   ///< … which has at least so many calls. At least 1.
-  std::uint32_t remeasure = 50;           ///< So many windows after it was measured, the base is measured anew.
-  criticality_shares shares = all_alike;  ///< least_first sheds what matters least first.
-  failure_test is_failure = {};
+  std::uint32_t remeasure = 50;                      ///< So many windows later the base is measured anew. At least 1.
+  criticality_shares shares = all_alike;             ///< least_first sheds what matters least first.
+  failure_test is_failure = {};                      ///< Which errors are failures. Default: is_failure_of_target().
   std::string name = {};
 };
 

@@ -1,7 +1,9 @@
 // breaker: stops calling who does not answer, and finds out by a few calls whether that is over.
 //
 //   const breaker b({.failures_in_a_row = 5, .slow_rate = 0.5, .slow = 200ms});
-//   auto got = co_await with(b, timeout(1s)).run({.target = "10.0.0.7:80"}, fetch);
+//   const auto careful = with(b, timeout(1s));
+//   const call get{.target = "10.0.0.7:80"};
+//   auto got = co_await careful.run(get, fetch);
 //   if (!got && got.error().is(errc::circuit_open)) …  // retry_after_of(got.error()): when it makes sense again
 //
 //   state      a call                                      an outcome
@@ -43,22 +45,24 @@ struct breaker_options {
   std::uint32_t failures_in_a_row = 5;  ///< 0: however many.
   double failure_rate = 0.5;  ///< So large a share of the window's calls failed. From 0 to 1; 0: whatever it is.
   double slow_rate = 0;       ///< The same, of calls that were slow.
-  duration slow = {};         ///< Longer is slow, however the call ended. Needed with slow_rate.
+  duration slow = {};         ///< Longer is slow, however the call ended. With slow_rate, or not at all.
   duration window = std::chrono::seconds(10);  ///< The rates are those of the last so long, in steps of a tenth, …
-  std::uint32_t window_calls = 0;  ///< … or, if not 0, those of the last so many calls, also in such steps.
+  /// … or, if not 0, those of the last so many calls, also in such steps. Not less than least_calls.
+  std::uint32_t window_calls = 0;
   std::uint32_t least_calls = 20;  ///< Rates of fewer calls in the window mean nothing. At least 1.
 
   // For how long, and what closes it.
   duration isolation = std::chrono::milliseconds(100);    ///< The first time; then doubled each time it opens …
-  duration longest_isolation = std::chrono::seconds(30);  ///< … up to this,
+  duration longest_isolation = std::chrono::seconds(30);  ///< … up to this, a day at most,
   duration reset_after = std::chrono::minutes(1);         ///< unless it stayed closed for so long in between.
-  double jitter = 0.1;       ///< Each time is shortened at random by up to this share: clients do not come back as one.
-  std::uint32_t probes = 1;  ///< At most so many calls at once while half open; at least 1. See breaker.
+  /// Each time is shortened at random by up to this share: clients do not come back as one. Less than 1.
+  double jitter = 0.1;
+  std::uint32_t probes = 1;     ///< At most so many calls at once while half open; at least 1. See breaker.
   std::uint32_t successes = 1;  ///< So many of them in a row close it; at least 1.
 
   state_per per = state_per::target;
   std::size_t most_states = 1024;
-  failure_test is_failure = {};
+  failure_test is_failure = {};  ///< Which errors are failures. Default: is_failure_of_target().
   /// Is told of each change, by the task that made it, outside of locks. Must not throw. Two changes at almost the same
   /// time may be told in either order.
   std::function<void(const breaker_change&)> on_change = {};

@@ -1,6 +1,7 @@
 // bulkhead: so many calls at once, and so many that wait, so that one thing that is slow does not take everything down.
 //
-//   with(bulkhead({.at_once = 8, .queue = 100, .queue_deadline = 200ms})).run(query)
+//   const auto bounded = with(bulkhead({.at_once = 8, .queue = 100, .queue_deadline = 200ms}));
+//   bounded.run(query)
 #pragma once
 #include <atomic>
 #include <cstdint>

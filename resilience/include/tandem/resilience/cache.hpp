@@ -172,8 +172,8 @@ class cache_state : public cache_state_base {
 /// Owns:    the handle, or a copy, must be there until each get() has returned. Loads under way may outlive it; when
 ///          the last copy goes, refreshes are cancelled.
 /// Threads: any, at once; get() by tasks.
-/// Order:   put(), invalidate() and clear() win over loads that began before: what those give is not kept. Who waits for
-///          one gets it nevertheless; who comes later does not wait for it.
+/// Order:   put(), invalidate() and clear() win over loads that began before: what those give is not kept. Who waits
+///          for one gets it nevertheless; who comes later does not wait for it.
 /// Memory:  memory_bytes() for the entries, from the start, and what K and V own. An insert takes constant time,
 ///          however many entries there are: nothing is moved. But a heavy one may evict many light ones, with the lock
 ///          released after each.

@@ -1,7 +1,7 @@
 // fallback: what is given instead of an error.
 //
 //   with(fallback<prices>(last_known), timeout(100ms)).run(fetch_prices)
-//   with(fallback<page>([&](const error&) { return read_copy(path); }), breaker({})).run(fetch_page)
+//   with(fallback<page>([&](const error&) { return read_copy(path); }), breaker()).run(fetch_page)
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -81,7 +81,7 @@ class fallback final : public policy {
     requires(!std::is_void_v<V>)
       : fallback([value = std::move(value)](const error&) -> task<result<V>> { co_return value; }, std::move(options),
                  "a value") {}
-  /// `give` is called with the error, by several tasks at once if need be.
+  /// `give` is called with the error, by several tasks at once if need be. It gives a task<result<V>>.
   /// Errors: throws std::invalid_argument if it is empty.
   explicit fallback(function give, fallback_options options = {})
       : fallback(std::move(give), std::move(options), "a function") {}

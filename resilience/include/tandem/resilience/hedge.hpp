@@ -1,9 +1,9 @@
 // hedge: when an answer takes long, asking once more, and taking the answer that comes first.
 //
-//   const hedge twice({.delay = 10ms, .targets = {"a:1", "b:1", "c:1"}});
+//   const auto twice = with(hedge({.delay = 10ms, .targets = {"a:1", "b:1", "c:1"}}), breaker());
 //   const call get{.method = "get", .idempotent = true};
 //   auto fetch_it = [&](const call& c) { return fetch(c.target, key); };
-//   auto got = co_await with(twice, breakers).run(get, fetch_it);
+//   auto got = co_await twice.run(get, fetch_it);
 //
 // (Dean & Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013. Asking twice at once: tied.hpp.)
 #pragma once
@@ -36,6 +36,8 @@ namespace tandem::resilience {
 /// taken if that was at least the delay: that is less than it would have taken, but leaves the share of the slower ones
 /// as it is. Otherwise hedging would hide the slow ones, and the delay would sink. A shorter time says nothing, and is
 /// left out.
+///
+/// A clock that goes back lets targets be left alone for longer, one that jumps ends that; both may empty the window.
 ///
 /// The first copy runs in the caller's task, the others in tasks of their own. While no delay has passed, there is no
 /// other task, only a timer.

@@ -11,6 +11,22 @@
 //     …
 //   }
 //
+// with a state, which its copies share, and which is what the list shows:
+//
+//   class counting_state : public detail::policy_state {
+//    public:
+//     counting_state() : policy_state("counting", "") {}
+//     std::string settings() const override { return {}; }
+//     std::string state() const override { return "fine"; }
+//     std::vector<policy_counter> counters() const override { return {{"calls", calls.load()}}; }
+//     std::atomic<std::uint64_t> calls{0};
+//   };
+//   class counting final : public policy {
+//    public:
+//     counting() : policy(std::make_shared<detail::listed<counting_state>>()) {}
+//     …  // around(), where state_as<counting_state>() is the state
+//   };
+//
 // `next` is a small value. `c`, and what is given to `next`, must outlive what is awaited. next.admits(c) tells whether
 // the policies inside would let a call through right now. Member `bool admits(const call&) const` says so for yours.
 #pragma once
@@ -38,8 +54,8 @@ struct policy_counter {
 struct policy_info {
   std::string kind;      ///< E.g. "breaker".
   std::string name;      ///< As its options gave it, or else the kind and a number.
-  std::string settings;  ///< Printed in a few words: "5 failures in a row, open for 100ms to 30s".
-  std::string state;     ///< One line, e.g. "open for another 1.2s (3 targets of 4 closed)".
+  std::string settings;  ///< Printed in a few words: "5 failures in a row, open for 100ms to 30s, per target".
+  std::string state;     ///< One line, e.g. "3 of 4 closed, 17 rejected".
   std::vector<policy_counter> counters;
 };
 
@@ -90,7 +106,8 @@ class listed final : public State {
 }  // namespace detail
 
 /// A policy: a handle, of which copies share the state. Make it once, where the client or the server is made, not for
-/// each call.
+/// each call: what it has learnt, or counts, is in it. retry_budget, singleflight and cache are policies for the list
+/// alone; they have no around().
 ///
 /// Threads: a policy may be used by any number of tasks, on several threads, at once.
 class policy {
@@ -124,7 +141,8 @@ class policy {
 
 /// What says that the one who was called is in trouble, rather than that the call was wrong, or was given up by the
 /// caller: unknown, deadline_exceeded, timed_out, resource_exhausted, internal, unavailable, data_loss, overloaded.
-/// This is what breakers and hedges count, unless they are told otherwise.
+/// This is what hedges count, and breakers, throttles and adaptive limits unless they are told otherwise. It does not
+/// ask who said so: what a limit inside rejects is a failure too.
 [[nodiscard]] bool is_failure_of_target(const error& e) noexcept;
 
 }  // namespace tandem::resilience

@@ -2,7 +2,7 @@
 //
 //   with(rate_limit({.per_second = 100, .burst = 20}))                  // what is too much is rejected
 //   with(rate_limit({.per_second = 100, .burst = 20, .max_wait = 1s}))  // or waits
-//   with(pacing(100, 1s))                                               // one each 10 ms, never two at once
+//   with(pacing(100, 1s))                                               // one each 10 ms, however they come
 #pragma once
 #include <atomic>
 #include <cstdint>

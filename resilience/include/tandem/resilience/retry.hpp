@@ -1,6 +1,7 @@
 // retry: calls that failed are tried again, after pauses that grow.
 //
-//   with(retry({.attempts = 4, .budget = shared}), timeout(200ms)).run({.idempotent = true}, fetch)
+//   const auto again = with(retry({.attempts = 4, .budget = shared}), timeout(200ms));
+//   again.run({.idempotent = true}, fetch)
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -21,12 +22,13 @@ namespace tandem::resilience {
 
 struct retry_options {
   std::uint32_t attempts = 3;  ///< How often at most it is tried, the first time included. At least 1.
-  /// The pauses between attempts; each call has its own row of them, so there must be no seed.
+  /// The pauses between attempts; each call has its own row of them, so there must be no seed. Who gives some of these
+  /// options gives all: what is left out is as in backoff_options, where `initial` is zero and `jitter` a half.
   backoff_options backoff = {.initial = std::chrono::milliseconds(50), .max = std::chrono::seconds(5), .jitter = 1};
   /// No attempt begins later than that after the first. It ends none that runs: timeout() around it does. Zero: no
   /// limit but the context's. Not less than zero.
   duration total = {};
-  std::optional<retry_budget> budget = {};  ///< What attempts but the first are taken from.
+  std::optional<retry_budget> budget = {};  ///< What attempts but the first are taken from. None: no such bound.
   /// What to do about an error: retry::now and retry::after_backoff try again. Default: retry_advice().
   std::function<tandem::retry(const error&)> retriable = {};
   std::string name = {};

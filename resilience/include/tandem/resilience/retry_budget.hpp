@@ -54,9 +54,11 @@ class budget_state : public policy_state {
 }  // namespace detail
 
 /// What retries and hedges together may add to the load: a share of the calls. So that those who are called and are
-/// slow, or fail, are not called the more often for it. It is no policy around a call by itself: give it to retry and hedge.
+/// slow, or fail, are not called the more often for it. It is no policy around a call by itself: give it to retry and
+/// hedge.
 ///
-/// Threads: any, at once. Copies share what is left. On one clock: not by tasks of a simulation and others.
+/// Threads: any, at once. Copies share what is left. On one clock: not by tasks of a simulation and others. A clock
+///          that goes back adds nothing until it is where it was.
 class retry_budget final : public policy {
  public:
   /// Errors: throws std::invalid_argument.

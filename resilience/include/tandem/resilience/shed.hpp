@@ -1,7 +1,8 @@
 // shed: a limit to the calls that are inside at once, of which those that matter least get the smallest part: for
 // servers. adaptive_limit does it with a limit that it finds itself.
 //
-//   with(shed({.limit = 200})).run({.matters = criticality::sheddable}, handle)
+//   const auto shedding = with(shed({.limit = 200}));
+//   shedding.run({.matters = criticality::sheddable}, handle)
 #pragma once
 #include <array>
 #include <atomic>

@@ -97,7 +97,8 @@ class [[nodiscard]] subscription {
 /// The function is nobody's alone. It runs with the context values of the caller that started it, but under no deadline
 /// of a single caller: a caller that is cancelled, or whose deadline passes, leaves, and the others wait on. When the
 /// last one has left, the function's context ends with errc::cancelled, and a new call starts anew. So the function may
-/// take until the latest deadline of those who wait; its context shows no deadline(), as others with a later one may join.
+/// take until the latest deadline of those who wait; its context shows no deadline(), as others with a later one may
+/// join.
 ///
 /// A caller that has neither a deadline nor a cancel above it cannot leave: then the function runs in its task and
 /// context, which ends with the runtime, and what need not wait costs no task. For others it gets a task of its own.

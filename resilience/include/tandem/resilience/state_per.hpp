@@ -6,8 +6,8 @@
 namespace tandem::resilience {
 
 /// Which calls share what a policy knows. Of the states that are kept apart at most about as many are kept as the
-/// policy's options say: beyond that the one that was used longest ago goes. What is in use stays, so there are more
-/// only while more calls than that are under way.
+/// policy's options say: beyond that one goes that was used long ago, of a breaker rather one that is closed. What is
+/// in use stays, so there are more while more calls than that are under way.
 enum class state_per : std::uint8_t {
   policy,             ///< All of them.
   target,             ///< Those to one target.

@@ -1,6 +1,7 @@
 // throttle: calls less the more of the calls fail, so that one who is overloaded is not kept busy saying no.
 //
-//   with(throttle(), timeout(1s)).run({.target = "10.0.0.7:80"}, fetch)
+//   const auto sparing = with(throttle(), timeout(1s));
+//   sparing.run({.target = "10.0.0.7:80"}, fetch)
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -27,7 +28,7 @@ struct throttle_options {
   duration window = std::chrono::seconds(10);  ///< Of which calls, in steps of a tenth.
   state_per per = state_per::target;
   std::size_t most_states = 1024;
-  failure_test is_failure = {};
+  failure_test is_failure = {};  ///< Which errors are failures. Default: is_failure_of_target().
   std::string name = {};
 };
 
@@ -98,6 +99,7 @@ class throttle_call {
 /// the window's calls, but with most_rejected at most: where everything fails the formula alone lets one call through
 /// in a window, and needs minutes to recover. Requests are those that ended, and those that were rejected here; accepts
 /// are those of them that did not fail. What the caller gave up counts as accepted. An exception is a failure.
+/// A clock that jumps, or goes back, by a window or more empties the window.
 ///
 /// Errors: errc::overloaded, with a step of the window as retry_after: by then the numbers are others.
 class throttle final : public policy {

@@ -1,6 +1,6 @@
 // Tied requests: the same request in two queues, done by whoever comes to it first.
 //
-//   struct read { key what; tie tied; };
+//   struct read { std::string what; tie tied; };
 //   csp::worker_pool<read> a([](read r) -> task<result<void>> {
 //     if (!r.tied.claim()) co_return {};  // the twin was faster
 //     …

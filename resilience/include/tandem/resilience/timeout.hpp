@@ -39,6 +39,7 @@ class timeout_state : public policy_state {
 
 /// Ends the context of what it is around after a time. A function that does not look at its context, and waits for
 /// nothing, is waited for nevertheless: nothing is left running behind the caller's back.
+/// A clock that jumps ends it early, one that goes back late.
 ///
 /// Errors: errc::timed_out if the limit ended it; a value that comes too late but comes is passed on.
 class timeout final : public policy {

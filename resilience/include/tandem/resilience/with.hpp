@@ -1,6 +1,6 @@
 // with(): policies around a call, the first one outermost.
 //
-//   const auto careful = with(retry({.attempts = 3}), breaker({}), timeout(200ms));
+//   const auto careful = with(retry({.attempts = 3}), breaker(), timeout(200ms));  // once: see policy
 //   const call get{.method = "get", .idempotent = true};
 //   auto fetch_it = [&](const call& c) { return fetch(c.target, path); };
 //   result<page> got = co_await careful.run(get, fetch_it);
@@ -121,6 +121,7 @@ class composition {
   [[nodiscard]] task<result<detail::value_of<F>>> run(call c, F function) const {
     return run_inside(policies_, c, std::move(function));
   }
+  /// A call of which nothing is known, and so not idempotent: retry and hedge do next to nothing.
   template <callable F>
   [[nodiscard]] task<result<detail::value_of<F>>> run(F function) const {
     return run_inside(policies_, call{}, std::move(function));
